@@ -1,0 +1,144 @@
+package codec
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// appendSteps writes the value at a. left is how many more levels of pointers, slices and maps may
+// follow. On an error it gives no bytes. Common steps are in this switch, the others in appendOther,
+// so that the function stays small enough for the processor and the reader.
+func appendSteps(dst []byte, a address, p *plan, left int) ([]byte, error) {
+	for i := range p.steps {
+		s := &p.steps[i]
+		f := a.add(s.off)
+		switch s.op {
+		case opBool, opInt8, opUint8:
+			dst = append(dst, *at[byte](f))
+		case opInt16:
+			dst = appendVarint(dst, int64(*at[int16](f)))
+		case opInt32:
+			dst = appendVarint(dst, int64(*at[int32](f)))
+		case opInt64:
+			dst = appendVarint(dst, *at[int64](f))
+		case opUint16:
+			dst = appendUvarint(dst, uint64(*at[uint16](f)))
+		case opUint32:
+			dst = appendUvarint(dst, uint64(*at[uint32](f)))
+		case opUint64:
+			dst = appendUvarint(dst, *at[uint64](f))
+		case opFloat32:
+			dst = binary.LittleEndian.AppendUint32(dst, *at[uint32](f))
+		case opFloat64:
+			dst = binary.LittleEndian.AppendUint64(dst, *at[uint64](f))
+		case opString:
+			v := *at[string](f)
+			dst = append(appendUvarint(dst, uint64(len(v))), v...)
+		case opBytes:
+			dst = appendBytes(dst, *at[[]byte](f))
+		case opByteArray:
+			dst = append(dst, f.bytes(s.n)...)
+		default:
+			var err error
+			if dst, err = appendOther(dst, f, s, left); err != nil {
+				return nil, within(err, s.name)
+			}
+		}
+	}
+	return dst, nil
+}
+
+// appendOther writes what appendSteps leaves to it.
+func appendOther(dst []byte, a address, s *step, left int) ([]byte, error) {
+	switch s.op {
+	case opComplex64:
+		return appendMany(dst, a, 2, float32Plan, left)
+	case opComplex128:
+		return appendMany(dst, a, 2, float64Plan, left)
+	case opKeyFloat32, opKeyFloat64, opKeyComplex64, opKeyComplex128:
+		return appendKeyFloats(dst, a, s.op)
+	case opArray:
+		return appendMany(dst, a, s.n, s.elem, left)
+	case opTime:
+		return appendTime(dst, a), nil
+	case opAddr, opAddrPort, opPrefix:
+		return appendNet(dst, a, s.op), nil
+	case opForeign:
+		return appendForeign(dst, a, s)
+	case opProto:
+		return appendProto(dst, a, s)
+	}
+	if left == 0 {
+		return nil, errDepth
+	}
+	switch s.op {
+	case opSlice:
+		v := *at[slice](a)
+		if v.data == (address{}) {
+			return append(dst, 0), nil
+		}
+		dst = appendUvarint(dst, uint64(v.len)+1)
+		return appendMany(dst, v.data, v.len, s.elem, left-1)
+	case opMap:
+		return appendMap(dst, a, s, left-1)
+	default: // opPointer
+		p := a.word()
+		if p == (address{}) {
+			return append(dst, 0), nil
+		}
+		return appendSteps(append(dst, 1), p, s.elem, left-1)
+	}
+}
+
+// The plans of the parts of complex numbers.
+var (
+	float32Plan = &plan{steps: []step{{op: opFloat32}}, size: 4}
+	float64Plan = &plan{steps: []step{{op: opFloat64}}, size: 8}
+)
+
+// appendMany writes n values that lie behind each other. Elements without bytes take no time, however
+// many they are.
+func appendMany(dst []byte, a address, n int, elem *plan, left int) ([]byte, error) {
+	if len(elem.steps) == 0 {
+		return dst, nil
+	}
+	var err error
+	for i := range n {
+		if dst, err = appendSteps(dst, a.add(uintptr(i)*elem.size), elem, left); err != nil {
+			return nil, err
+		}
+	}
+	return dst, nil
+}
+
+// appendBytes writes 0 for nil, else one more than the length, and the bytes.
+func appendBytes(dst, b []byte) []byte {
+	if b == nil {
+		return append(dst, 0)
+	}
+	return append(appendUvarint(dst, uint64(len(b))+1), b...)
+}
+
+// appendKeyFloats writes the floating-point numbers of a key, in which both zeros are one.
+func appendKeyFloats(dst []byte, a address, o op) ([]byte, error) {
+	parts := 1
+	if o == opKeyComplex64 || o == opKeyComplex128 {
+		parts = 2
+	}
+	for i := range uintptr(parts) {
+		if o == opKeyFloat32 || o == opKeyComplex64 {
+			v := *at[float32](a.add(4 * i))
+			if math.IsNaN(float64(v)) {
+				return nil, ErrNaN
+			}
+			dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(v+0))
+			continue
+		}
+		v := *at[float64](a.add(8 * i))
+		if math.IsNaN(v) {
+			return nil, ErrNaN
+		}
+		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v+0))
+	}
+	return dst, nil
+}

@@ -1,0 +1,91 @@
+package codec
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+)
+
+// ownSteps makes the value at a, a shallow copy of another, own all its memory: whatever it points to
+// is replaced by a copy. Time zones and network zones are shared, since nobody can change them.
+func ownSteps(a address, p *plan, left int) error {
+	for i := range p.owned {
+		s := &p.owned[i]
+		f := a.add(s.off)
+		var err error
+		switch s.op {
+		case opString:
+			*at[string](f) = strings.Clone(*at[string](f))
+		case opBytes:
+			b := at[[]byte](f)
+			*b = bytes.Clone(*b)
+		case opArray:
+			err = ownMany(f, s.n, s.elem, left)
+		case opProto:
+			cloneProto(f, s)
+		case opForeign:
+			err = ownForeign(f, s)
+		default:
+			err = ownOther(f, s, left)
+		}
+		if err != nil {
+			return within(err, s.name)
+		}
+	}
+	return nil
+}
+
+// ownOther does what can lie deep for ownSteps.
+func ownOther(a address, s *step, left int) error {
+	if left == 0 {
+		return errDepth
+	}
+	switch s.op {
+	case opSlice:
+		old := *at[slice](a)
+		if old.data == (address{}) {
+			return nil
+		}
+		fresh := makeSlice(s.typ, old.len)
+		reflect.Copy(fresh.value(s.typ), old.value(s.typ))
+		*at[slice](a) = fresh
+		return ownMany(fresh.data, fresh.len, s.elem, left-1)
+	case opMap:
+		return ownMap(a, s, left-1)
+	}
+	old := a.word() // opPointer
+	if old == (address{}) {
+		return nil
+	}
+	fresh := reflect.New(s.typ)
+	a.setWord(fresh)
+	if e := s.elem.steps; len(e) == 1 && e[0].op == opForeign && e[0].typ == s.typ {
+		// What has methods of its own may hold a lock, and is not copied shallowly.
+		return cloneForeign(addressOf(fresh), old, &e[0])
+	}
+	fresh.Elem().Set(pointerTo(s.typ, old).Elem())
+	return ownSteps(addressOf(fresh), s.elem, left-1)
+}
+
+// ownMany makes n values own their memory.
+func ownMany(a address, n int, elem *plan, left int) error {
+	if len(elem.owned) == 0 {
+		return nil
+	}
+	for i := range n {
+		if err := ownSteps(a.add(uintptr(i)*elem.size), elem, left); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownForeign replaces a value with a codec of its own by a copy.
+func ownForeign(a address, s *step) error {
+	fresh := reflect.New(s.typ)
+	if err := cloneForeign(addressOf(fresh), a, s); err != nil {
+		return err
+	}
+	pointerTo(s.typ, a).Elem().Set(fresh.Elem())
+	return nil
+}

@@ -1,0 +1,128 @@
+package codec
+
+import "reflect"
+
+// A Codec encodes, decodes, clones and measures values of type T. Make one with [For]; it is
+// immutable, and any number of goroutines may use it. docs/FORMAT.md, "Values", fixes the bytes.
+type Codec[T any] struct{ plan *plan }
+
+// For gives the codec of T. Its plan is compiled once per process. The error is a [*TypeError] that
+// names the type, the path to what cannot be encoded, and the remedy.
+func For[T any]() (*Codec[T], error) {
+	p, err := planFor(reflect.TypeFor[T](), false)
+	if err != nil {
+		return nil, err
+	}
+	return &Codec[T]{p}, nil
+}
+
+// Append writes *v behind dst and gives the longer slice, as append does. Equal values have equal
+// bytes, maps included, whatever the order in which they were filled. On an error dst comes back as
+// it was; the errors are those of T's own methods, a map with a NaN among its keys, and a value that
+// contains itself. It allocates only what dst lacks, but for maps and types with methods of their own.
+func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
+	a := hide(v)
+	if c.plan.foreign {
+		a = revealCopy(v)
+	}
+	out, err := appendSteps(dst, a, c.plan, maxDepth)
+	keep(v)
+	if err != nil {
+		return dst, encodeError(c.plan, err)
+	}
+	return out, nil
+}
+
+// Decode reads one value from the front of src and gives the bytes behind it. The value shares no
+// memory with src. Bytes that Append did not write are an error with [ErrCorrupt] in its chain, and
+// never a panic; nothing is allocated for elements that src is too short to hold.
+func (c *Codec[T]) Decode(src []byte) (v T, rest []byte, err error) { return c.decode(src, false) }
+
+// DecodeAlias is Decode without copies: strings and byte slices of v may share src's memory, which
+// must never be written to again, and which lives as long as any of them.
+func (c *Codec[T]) DecodeAlias(src []byte) (v T, rest []byte, err error) { return c.decode(src, true) }
+
+func (c *Codec[T]) decode(src []byte, alias bool) (v T, rest []byte, err error) {
+	l := limits{left: maxDepth, alias: alias}
+	if c.plan.foreign {
+		p := new(T)
+		rest, err = decodeSteps(src, reveal(p), c.plan, l)
+		v = *p
+	} else {
+		rest, err = decodeSteps(src, hide(&v), c.plan, l)
+		keep(&v)
+	}
+	if err != nil {
+		var zero T
+		return zero, src, decodeError(c.plan, src, rest, err)
+	}
+	return v, rest, nil
+}
+
+// Size estimates the bytes of memory that *v takes: itself and all it points to. What it shares with
+// other values, such as a fetch buffer behind its strings, is counted as if it were its own.
+func (c *Codec[T]) Size(v *T) int {
+	if len(c.plan.owned) == 0 {
+		return int(c.plan.size)
+	}
+	a := hide(v)
+	if c.plan.foreign {
+		a = revealCopy(v)
+	}
+	budget := sizeBudget
+	n := int(c.plan.size) + heapOf(a, c.plan, at[int](hide(&budget)))
+	keep(&budget)
+	keep(v)
+	return n
+}
+
+// Clone gives a copy of v that shares no memory with it: strings and byte slices that lie in a fetch
+// buffer no longer do. Its errors are those of Append.
+func (c *Codec[T]) Clone(v T) (T, error) {
+	var err error
+	switch {
+	case len(c.plan.owned) == 0:
+		return v, nil
+	case c.plan.foreign:
+		p := new(T)
+		*p = v
+		err = ownSteps(reveal(p), c.plan, maxDepth)
+		v = *p
+	default:
+		err = ownSteps(hide(&v), c.plan, maxDepth)
+		keep(&v)
+	}
+	if err != nil {
+		var zero T
+		return zero, encodeError(c.plan, err)
+	}
+	return v, nil
+}
+
+// PointerFree says whether a T is all in one piece of memory without pointers, so that a table of
+// them costs the garbage collector nothing, and a copy is a clone.
+func (c *Codec[T]) PointerFree() bool { return c.plan.flat }
+
+// RoundTrip encodes v and gives what is decoded from the bytes, as if v had been sent to another
+// process. The bytes are overwritten then, so that a value that still refers to them shows itself.
+func (c *Codec[T]) RoundTrip(v T) (T, error) {
+	b, err := c.Append(nil, &v)
+	if err != nil {
+		return v, err
+	}
+	out, rest, err := c.Decode(b)
+	if err == nil && len(rest) > 0 {
+		err = decodeError(c.plan, b, rest, errTrailing)
+	}
+	for i := range b {
+		b[i] = poison
+	}
+	return out, err
+}
+
+// poison is what RoundTrip leaves in its buffer: no text, and no small number.
+const poison = 0xDB
+
+// Schema describes T's bytes in one line: two types with one schema are written alike. Who keeps bytes
+// for longer than a process keeps the schema beside them, and compares it before decoding.
+func (c *Codec[T]) Schema() string { return schemaOf(c.plan) }

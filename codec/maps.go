@@ -1,0 +1,143 @@
+package codec
+
+import (
+	"bytes"
+	"reflect"
+	"slices"
+)
+
+// A span is where one entry of a map lies among the bytes written so far.
+type span struct{ begin, value, end int }
+
+// appendMap writes 0 for nil, else one more than the number of entries, and the entries in ascending
+// order of their keys' bytes. They are written in the map's order and then moved.
+func appendMap(dst []byte, a address, s *step, left int) ([]byte, error) {
+	if a.word() == (address{}) {
+		return append(dst, 0), nil
+	}
+	m := mapValue(s.typ, a)
+	dst = appendUvarint(dst, uint64(m.Len())+1)
+	first := len(dst)
+	spans := make([]span, 0, m.Len())
+	err := eachEntry(m, func(key, value reflect.Value) (err error) {
+		e := span{begin: len(dst)}
+		if dst, err = appendSteps(dst, addressOf(key), s.key, left); err != nil {
+			return within(err, "[key]")
+		}
+		e.value = len(dst)
+		if dst, err = appendSteps(dst, addressOf(value), s.elem, left); err != nil {
+			return within(err, "[]")
+		}
+		e.end = len(dst)
+		spans = append(spans, e)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	written := dst[first:]
+	slices.SortFunc(spans, func(x, y span) int {
+		return bytes.Compare(dst[x.begin:x.value], dst[y.begin:y.value])
+	})
+	sorted := make([]byte, 0, len(written))
+	for _, e := range spans {
+		sorted = append(sorted, dst[e.begin:e.end]...)
+	}
+	copy(written, sorted)
+	return dst, nil
+}
+
+// eachEntry calls f with pointers to copies of each key and value of m, which it uses again.
+func eachEntry(m reflect.Value, f func(key, value reflect.Value) error) error {
+	key, value := reflect.New(m.Type().Key()), reflect.New(m.Type().Elem())
+	for it := m.MapRange(); it.Next(); {
+		key.Elem().SetIterKey(it)
+		value.Elem().SetIterValue(it)
+		if err := f(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decodeMap reads what appendMap wrote. Ascending order also means that no key comes twice.
+func decodeMap(src []byte, a address, s *step, l limits) ([]byte, error) {
+	each := s.key.min + s.elem.min
+	n, rest, err := decodeCount(src, each, l.reserve)
+	switch {
+	case err != nil || n < 0:
+		return rest, err
+	case each == 0 && n > 1: // the only key takes no bytes
+		return src, errOrder
+	}
+	m := reflect.MakeMapWithSize(s.typ, n)
+	a.setWord(m)
+	key, value := reflect.New(s.typ.Key()), reflect.New(s.typ.Elem())
+	var last []byte
+	for i := range n {
+		behind := (n - 1 - i) * each
+		begin := rest
+		if rest, err = decodeSteps(rest, addressOf(key), s.key, l.inside(behind+s.elem.min)); err != nil {
+			return rest, within(err, "[key]")
+		}
+		bytesOfKey := begin[:len(begin)-len(rest)]
+		if i > 0 && bytes.Compare(last, bytesOfKey) >= 0 {
+			return begin, errOrder
+		}
+		last = bytesOfKey
+		if rest, err = decodeSteps(rest, addressOf(value), s.elem, l.inside(behind)); err != nil {
+			return rest, within(err, "[]")
+		}
+		m.SetMapIndex(key.Elem(), value.Elem())
+		key.Elem().SetZero()
+		value.Elem().SetZero()
+	}
+	return rest, nil
+}
+
+// ownMap replaces the map at a by one that shares no memory with it.
+func ownMap(a address, s *step, left int) error {
+	if a.word() == (address{}) {
+		return nil
+	}
+	m := mapValue(s.typ, a)
+	fresh := reflect.MakeMapWithSize(s.typ, m.Len())
+	err := eachEntry(m, func(key, value reflect.Value) error {
+		if err := ownSteps(addressOf(key), s.key, left); err != nil {
+			return err
+		}
+		if err := ownSteps(addressOf(value), s.elem, left); err != nil {
+			return within(err, "[]")
+		}
+		fresh.SetMapIndex(key.Elem(), value.Elem())
+		return nil
+	})
+	a.setWord(fresh)
+	return err
+}
+
+// Go's maps keep entries in groups of eight with a byte of control each, and are between 7/16 and
+// 7/8 full, so that an entry takes about half as much again as itself.
+const (
+	mapHead     = 48
+	mapControl  = 1
+	mapOverhead = 3
+	mapPer      = 2
+)
+
+// mapHeap estimates the memory of the map at a.
+func mapHeap(a address, s *step, budget *int) int {
+	if a.word() == (address{}) {
+		return 0
+	}
+	m := mapValue(s.typ, a)
+	total := mapHead + m.Len()*(int(s.key.size+s.elem.size)+mapControl)*mapOverhead/mapPer
+	if len(s.key.owned)+len(s.elem.owned) == 0 {
+		return total
+	}
+	_ = eachEntry(m, func(key, value reflect.Value) error {
+		total += heapOf(addressOf(key), s.key, budget) + heapOf(addressOf(value), s.elem, budget)
+		return nil
+	})
+	return total
+}

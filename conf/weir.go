@@ -1,0 +1,178 @@
+package conf
+
+import "time"
+
+// A MissedBatches policy says what becomes of batch times that passed while no batch could start.
+type MissedBatches string
+
+// The policies for missed batch times.
+const (
+	// AutoMissed merges them where no operator depends on batch times, and runs each otherwise.
+	AutoMissed MissedBatches = "auto"
+	// MergeMissed merges them into few batches.
+	MergeMissed MissedBatches = "merge"
+	// EachMissed runs a batch for each, as Spark does.
+	EachMissed MissedBatches = "each"
+)
+
+// A FailedBatch policy says what follows when a batch has failed after the retries of its tasks.
+type FailedBatch string
+
+// The policies for failed batches.
+const (
+	// StopFailed stops the job with the batch's error.
+	StopFailed FailedBatch = "stop"
+	// RetryFailed runs the same batch again, with a growing pause, and stops the job if that does
+	// not help.
+	RetryFailed FailedBatch = "retry"
+	// SkipFailed writes the failure down and goes on. It needs a checkpoint.
+	SkipFailed FailedBatch = "skip"
+)
+
+// Settings of streams that only weir has.
+var (
+	// Interval is the batch interval.
+	Interval = Setting[time.Duration]{
+		kind: times, name: "weir.streaming.interval", unit: "ms", def: time.Second,
+		check: wholeMilliseconds(time.Millisecond),
+		doc: "The batch interval of a program that does not fix one itself; the flag --interval sets it. " +
+			"In Spark it can be given in the program only.",
+		why: "Short enough to watch, long enough that the cost of a batch does not show.",
+	}
+
+	// MaxQueuedBatches bounds the batches that wait.
+	MaxQueuedBatches = Setting[int]{
+		kind: ints, name: "weir.streaming.maxQueuedBatches", unit: "batches", def: 2, check: atLeast(1),
+		doc: "How many planned batches may wait behind the running one. While as many wait no batch is " +
+			"planned, and times pass as missed.",
+		why: "One to go on with at once and one in reserve. Spark's queue has no bound, and its ranges " +
+			"are fixed too early for the rate to matter.",
+	}
+
+	// Missed is the policy for missed batch times.
+	Missed = Setting[MissedBatches]{
+		kind: oneOf(AutoMissed, MergeMissed, EachMissed), name: "weir.streaming.missedBatches",
+		def: AutoMissed,
+		doc: "What becomes of batch times that passed while the job was down or its queue was full: " +
+			"merged into few batches (merge), one batch for each (each), or merged where no window, " +
+			"state or other operator depends on batch times (auto).",
+		why: "Merging is faster and gives the same answers wherever auto does it.",
+	}
+
+	// FirstBatchRecords bounds a batch that nothing else bounds.
+	FirstBatchRecords = Setting[int64]{
+		kind: int64s, name: "weir.streaming.firstBatchRecords", unit: "records", def: 1_000_000,
+		check: atLeast[int64](0),
+		doc: "The most records of one batch as long as no limit bounds it and no speed is known, which " +
+			"is so for the first one; 0 means no bound.",
+		why: "A backlog of days should not become one batch. A million records take a second or so.",
+	}
+
+	// Failed is the policy for failed batches.
+	Failed = Setting[FailedBatch]{
+		kind: oneOf(StopFailed, RetryFailed, SkipFailed), name: "weir.streaming.failedBatch",
+		def: StopFailed,
+		doc: "What follows when a batch has failed after the retries of its tasks: the job stops with " +
+			"its error (stop), the same batch runs again (retry), or it is written down as skipped " +
+			"(skip, which needs a checkpoint).",
+		why: "Without a checkpoint a supervisor that starts the job again is the better retry. Spark " +
+			"goes on as if nothing had happened, and the batch's data are lost.",
+	}
+
+	// FailedBatchMaxRetries bounds the retries of a batch.
+	FailedBatchMaxRetries = Setting[int]{
+		kind: ints, name: "weir.streaming.failedBatch.maxRetries", unit: "times", def: 3,
+		check: atLeast(1),
+		doc:   "How often weir.streaming.failedBatch=retry runs a batch again before the job stops.",
+		why:   "With the pauses between them: long enough for a restart of what the batch writes to.",
+	}
+
+	// FailedBatchBackoff is the pause before a batch is retried.
+	FailedBatchBackoff = Setting[time.Duration]{
+		kind: times, name: "weir.streaming.failedBatch.backoff", unit: "ms", def: 5 * time.Second,
+		check: atLeast[time.Duration](0),
+		doc:   "The pause before a failed batch runs again; it doubles each time.",
+		why:   "5, 10 and 20 seconds make half a minute together, the time of a fail-over.",
+	}
+
+	// ShutdownTimeout bounds what a stop waits for at its end.
+	ShutdownTimeout = Setting[time.Duration]{
+		kind: times, name: "weir.streaming.shutdownTimeout", unit: "ms", def: 10 * time.Second,
+		check: above[time.Duration](0),
+		doc: "How long a stop, after its graceful part, waits for receivers and functions that have been " +
+			"cancelled. One that still runs then is named in the log and abandoned.",
+		why: "What Spark gives its receivers. With a context that is obeyed it takes milliseconds.",
+	}
+
+	// Honest is a mode for tests.
+	Honest = Setting[bool]{
+		kind: bools, name: "weir.honest", def: false,
+		doc: "Sends every shuffled and cached record through its encoding, as a cluster would, and " +
+			"spoils buffers after each batch. For tests: it finds what works on one machine by luck.",
+		why: "It costs most of the speed.",
+	}
+)
+
+// Settings of memory.
+var (
+	// MemoryBudget bounds shuffle, cache, prefetched and received data together.
+	MemoryBudget = Setting[Bytes]{
+		kind: sizes, name: "weir.memory.budget", unit: "b",
+		defText: "0b (half of GOMEMLIMIT, or of the memory the process may use)",
+		doc: "Memory for shuffles, cached RDDs, prefetched and received records together. What does not " +
+			"fit is written to spark.local.dir. 0 means half of GOMEMLIMIT if that is set, else " +
+			"half of what the container or machine has.",
+		why: "The other half is for the program's own data and for garbage not yet collected.",
+	}
+
+	// ReceiverMemory bounds what each receiver has stored.
+	ReceiverMemory = Setting[Bytes]{
+		kind: sizes, name: "weir.receiver.memory", unit: "b", def: 64 << 20, check: atLeast(Bytes(64 << 10)),
+		doc: "Memory for the records that one receiver has taken and no batch has finished. When it is " +
+			"used up the receiver's sender has to wait.",
+		why: "Several batches of an ordinary sender, and little enough for many receivers.",
+	}
+)
+
+// Settings of Kafka that only weir has.
+var (
+	// KafkaMaxBytesPerSecond limits the traffic with Kafka.
+	KafkaMaxBytesPerSecond = Setting[Bytes]{
+		kind: sizes, name: "weir.kafka.maxBytesPerSecond", unit: "b", defText: "0b (no limit)",
+		doc: "The most bytes a second that a stream fetches from Kafka, and that a sink sends to it; 0 " +
+			"means no limit.",
+		why: "Brokers that must be spared have quotas, and those are honoured.",
+	}
+
+	// KafkaFailOnDataLoss says what follows when records to be read are gone.
+	KafkaFailOnDataLoss = Setting[bool]{
+		kind: bools, name: "weir.kafka.failOnDataLoss", def: true,
+		doc: "Whether the job stops, naming the exact range, when records that were still to be read " +
+			"are gone from Kafka; otherwise it goes on behind them and counts what was lost.",
+		why: "Data must not be lost unnoticed.",
+	}
+
+	// KafkaRequestTimeout bounds every request to a broker.
+	KafkaRequestTimeout = Setting[time.Duration]{
+		kind: times, name: "weir.kafka.requestTimeout", unit: "ms", def: 15 * time.Second,
+		check: atLeast(time.Millisecond),
+		doc:   "How long any one request to Kafka, with the connection it needs, may take.",
+		why:   "Longer than a broker that lives needs; a wrong address or password shows soon.",
+	}
+
+	// KafkaFetchBytes is the size of a fetch.
+	KafkaFetchBytes = Setting[Bytes]{
+		kind: sizes, name: "weir.kafka.fetchBytes", unit: "b", def: 8 << 20,
+		check: between(Bytes(1<<10), Bytes(1<<31-1)),
+		doc: "The bytes asked of a broker in one fetch. A broker sends at least one record batch, " +
+			"however large.",
+		why: "Large enough that the round trip does not show, small enough that two fit beside a batch.",
+	}
+
+	// KafkaPrefetch fetches the next range early.
+	KafkaPrefetch = Setting[bool]{
+		kind: bools, name: "weir.kafka.prefetch", def: true,
+		doc: "Whether the next range is fetched while a batch runs, as far as memory allows.",
+		why: "The network and the processors then work at the same time.",
+	}
+)

@@ -1,0 +1,180 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// reference is Kafka's own form of a value that is kept elsewhere: ${provider:key} or
+// ${provider:path:key}.
+var reference = regexp.MustCompile(`\$\{([^}:]*):(?:([^}:]*):)?([^}]*)\}`)
+
+// secretFileLimit bounds a file that a value refers to. Secrets and key stores are small; a path that
+// leads to a device or a log must not fill the memory.
+const secretFileLimit = 1 << 20
+
+// wholeReference says whether a value is one reference and nothing else.
+func wholeReference(text string) bool {
+	loc := reference.FindStringIndex(text)
+	return loc != nil && loc[0] == 0 && loc[1] == len(text)
+}
+
+// needsFiles says whether a value refers to a file.
+func needsFiles(text string) bool {
+	for _, m := range reference.FindAllStringSubmatch(text, -1) {
+		if m[1] == "file" {
+			return true
+		}
+	}
+	return false
+}
+
+// expand resolves the references in a value: ${env:NAME}, ${file:PATH} for a whole file without the
+// space around it, and ${file:PATH:KEY} for one key of a properties file. Errors name what was to be
+// read, never what was.
+func expand(text string) (string, error) {
+	var errs []error
+	out := reference.ReplaceAllStringFunc(text, func(ref string) string {
+		m := reference.FindStringSubmatch(ref)
+		v, err := resolve(m[1], m[2], m[3])
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", ref, err))
+		}
+		return v
+	})
+	return out, errors.Join(errs...)
+}
+
+func resolve(provider, path, key string) (string, error) {
+	switch provider {
+	case "env":
+		if path != "" {
+			return "", errors.New("write ${env:NAME}")
+		}
+		v, ok := os.LookupEnv(key)
+		if !ok {
+			return "", fmt.Errorf("the environment has no variable %s: set it before the start", key)
+		}
+		return strings.TrimSpace(v), nil
+	case "file":
+		if path == "" {
+			b, err := readSmall(key)
+			return strings.TrimSpace(string(b)), err
+		}
+		b, err := readSmall(path)
+		if err != nil {
+			return "", err
+		}
+		v, ok := property(string(b), key)
+		if !ok {
+			return "", fmt.Errorf("the file has no key %s", key)
+		}
+		return v, nil
+	}
+	return "", errors.New("only ${file:PATH}, ${file:PATH:KEY} and ${env:NAME} are understood")
+}
+
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, secretFileLimit+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > secretFileLimit {
+		return nil, fmt.Errorf("%s is larger than %d bytes; it cannot be what is meant", path, secretFileLimit)
+	}
+	return b, nil
+}
+
+// property finds a key in the text of a Java properties file. As in Java, the last one counts.
+func property(text, key string) (string, bool) {
+	value, found := "", false
+	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
+	for i := 0; i < len(lines); i++ {
+		line := strings.TrimLeft(lines[i], " \t\f")
+		if line == "" || line[0] == '#' || line[0] == '!' {
+			continue
+		}
+		for continues(line) && i+1 < len(lines) {
+			i++
+			line = line[:len(line)-1] + strings.TrimLeft(lines[i], " \t\f")
+		}
+		if k, v := splitProperty(line); k == key {
+			value, found = v, true
+		}
+	}
+	return value, found
+}
+
+// continues says whether a line ends in an odd number of backslashes.
+func continues(line string) bool {
+	return (len(line)-len(strings.TrimRight(line, `\`)))%2 == 1
+}
+
+// splitProperty cuts a logical line at the first =, : or space that no backslash precedes.
+func splitProperty(line string) (key, value string) {
+	end := len(line)
+	for i := 0; i < len(line); i++ {
+		if line[i] == '\\' {
+			i++
+			continue
+		}
+		if strings.IndexByte("=: \t\f", line[i]) >= 0 {
+			end = i
+			break
+		}
+	}
+	rest := strings.TrimLeft(line[end:], " \t\f")
+	if rest != "" && (rest[0] == '=' || rest[0] == ':') {
+		rest = strings.TrimLeft(rest[1:], " \t\f")
+	}
+	return unescape(line[:end]), unescape(rest)
+}
+
+// unescape undoes the escapes of a properties file.
+func unescape(s string) string {
+	if strings.IndexByte(s, '\\') < 0 {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' || i+1 == len(s) {
+			if s[i] != '\\' {
+				b.WriteByte(s[i])
+			}
+			continue
+		}
+		i++
+		switch s[i] {
+		case 't':
+			b.WriteByte('\t')
+		case 'n':
+			b.WriteByte('\n')
+		case 'r':
+			b.WriteByte('\r')
+		case 'f':
+			b.WriteByte('\f')
+		case 'u':
+			if i+5 <= len(s) {
+				if n, err := strconv.ParseUint(s[i+1:i+5], 16, 32); err == nil {
+					b.WriteRune(rune(n))
+					i += 4
+					continue
+				}
+			}
+			b.WriteByte('u')
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,86 @@
+package dstream
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/weirstream/weir/internal/exec"
+)
+
+// A Batch is the unit of planning, failure, commit and replay.
+type Batch struct {
+	// Time strictly increases from batch to batch.
+	Time Time
+	// Sequence is dense: 0, 1, 2 ...
+	Sequence int64
+
+	ssc    *Context
+	inputs map[*node]planned
+	info   BatchInfo
+
+	mu      sync.Mutex
+	done    []bool // outputs that have finished, by their number
+	effects map[effectName]bool
+}
+
+// planned is what a batch takes from one input.
+type planned struct {
+	rng     []byte
+	records int64
+}
+
+// effectName tells the effects of a batch apart.
+type effectName struct {
+	output int
+	name   string
+}
+
+// running finds the output whose body was given ctx.
+func (b *Batch) running(ctx context.Context) *output {
+	s := exec.ScopeOf(ctx)
+	if s == nil || s.Batch != b.Sequence || s.Output < 0 {
+		return nil
+	}
+	return b.ssc.outputs[s.Output]
+}
+
+// claim takes the name of an effect; a second claim in the same run of a body is an error.
+func (b *Batch) claim(o *output, name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := effectName{o.number, name}
+	if b.effects[key] {
+		return fmt.Errorf("a second effect named %q in the body of %s (%s): give each its own name", name, o.label(), o.node.site)
+	}
+	if b.effects == nil {
+		b.effects = map[effectName]bool{}
+	}
+	b.effects[key] = true
+	return nil
+}
+
+// forget clears the claims of an output whose body is about to run again.
+func (b *Batch) forget(o *output) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key := range b.effects {
+		if key.output == o.number {
+			delete(b.effects, key)
+		}
+	}
+}
+
+// Range is the range that a source planned for the batch, nil if d is no source of the batch's context. It
+// is for the package that made the source, which alone can read it.
+func Range[T any](b *Batch, d *DStream[T]) []byte { return slices.Clone(b.inputs[d.node].rng) }
+
+// Records is the number of records that the inputs reported for the batch.
+func (b *Batch) Records() int64 {
+	var n int64
+	for _, p := range b.inputs {
+		n += p.records
+	}
+	return n
+}

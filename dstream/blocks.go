@@ -1,0 +1,177 @@
+package dstream
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/weirstream/weir/codec"
+	"github.com/weirstream/weir/rdd"
+)
+
+// A block is what becomes one partition of a batch.
+type block[T any] struct {
+	vs       []T
+	bytes    int64
+	position []byte
+}
+
+// blocks holds what a receiver stored: a buffer that becomes a block at each block interval, blocks that no
+// batch has taken, and blocks that batches hold. The bound counts the first two: what a batch has taken is
+// bounded by the number of batches in the queue, and the sender never waits for a running batch.
+type blocks[T any] struct {
+	bound int64
+	size  func(T) int64
+
+	mu     sync.Mutex
+	buffer block[T]
+	list   []block[T]
+	first  int64 // number of list[0]
+	taken  int64 // blocks below this number belong to batches
+	held   int64 // bytes that no batch has taken
+	waits  int64
+	room   chan struct{} // closed and renewed when memory becomes free
+}
+
+func (b *blocks[T]) init(bound int64) {
+	b.bound = max(bound, 1)
+	b.room = make(chan struct{})
+	b.size = sizer[T]()
+}
+
+// sizer estimates the bytes of a record.
+func sizer[T any]() func(T) int64 {
+	c, err := codec.For[T]()
+	if err != nil {
+		// A type without a codec is counted by a guess; it cannot be shuffled either.
+		return func(T) int64 { return 256 }
+	}
+	return func(v T) int64 { return int64(c.Size(&v)) }
+}
+
+// reserve waits until bytes fit below the bound. One record that alone is larger passes when nothing else is
+// held.
+func (b *blocks[T]) reserve(ctx context.Context, bytes int64) error {
+	for {
+		b.mu.Lock()
+		if b.held == 0 || b.held+bytes <= b.bound {
+			b.held += bytes
+			b.mu.Unlock()
+			return nil
+		}
+		room := b.room
+		b.waits++
+		b.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return errReceiverStopped
+		}
+	}
+}
+
+func (b *blocks[T]) addOne(ctx context.Context, v T) error {
+	if ctx.Err() != nil {
+		return errReceiverStopped
+	}
+	n := b.size(v)
+	if err := b.reserve(ctx, n); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buffer.vs = append(b.buffer.vs, v)
+	b.buffer.bytes += n
+	return nil
+}
+
+func (b *blocks[T]) addBlock(ctx context.Context, vs []T, position []byte) error {
+	if ctx.Err() != nil {
+		return errReceiverStopped
+	}
+	if len(vs) == 0 {
+		return nil
+	}
+	var n int64
+	for _, v := range vs {
+		n += b.size(v)
+	}
+	if err := b.reserve(ctx, n); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.flush() // Keeps the order of One before Many.
+	b.list = append(b.list, block[T]{vs: slices.Clone(vs), bytes: n, position: slices.Clone(position)})
+	return nil
+}
+
+// cut makes a block of the buffer.
+func (b *blocks[T]) cut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.flush()
+}
+
+func (b *blocks[T]) flush() {
+	if len(b.buffer.vs) > 0 {
+		b.list = append(b.list, b.buffer)
+		b.buffer = block[T]{}
+	}
+}
+
+// take gives the number after the last block; all below it now belong to a batch. It may be asked again.
+func (b *blocks[T]) take(from int64) (until, records int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	until = b.first + int64(len(b.list))
+	for i := from; i < until; i++ {
+		bl := &b.list[i-b.first]
+		records += int64(len(bl.vs))
+		if i >= b.taken {
+			b.held -= bl.bytes
+		}
+	}
+	b.taken = max(b.taken, until)
+	close(b.room)
+	b.room = make(chan struct{})
+	return until, records
+}
+
+func (b *blocks[T]) pending() (n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, bl := range b.list[b.taken-b.first:] {
+		n += int64(len(bl.vs))
+	}
+	return n + int64(len(b.buffer.vs))
+}
+
+func (b *blocks[T]) read(from, until int64) func(*rdd.TaskContext, int) iter.Seq[T] {
+	b.mu.Lock()
+	list := slices.Clone(b.list[from-b.first : until-b.first])
+	b.mu.Unlock()
+	return func(tc *rdd.TaskContext, p int) iter.Seq[T] {
+		return func(yield func(T) bool) {
+			for i, v := range list[p].vs {
+				if i%1024 == 0 {
+					tc.Check()
+				}
+				if !yield(v) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// drop forgets the blocks below until.
+func (b *blocks[T]) drop(until int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := min(until, b.taken) - b.first; n > 0 {
+		b.list = slices.Delete(b.list, 0, int(n))
+		b.first += n
+	}
+}

@@ -1,0 +1,183 @@
+package dstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/internal/exec"
+	"github.com/weirstream/weir/rdd"
+)
+
+// State is where a Context is in its life: it goes from Initialized over Active to Stopped and never back.
+type State int
+
+// The states of a Context.
+const (
+	Initialized State = iota
+	Active
+	Stopped
+)
+
+// String gives the name of the state as Spark has it.
+func (s State) String() string { return [...]string{"INITIALIZED", "ACTIVE", "STOPPED"}[s] }
+
+// A Context holds the graph of a streaming program and runs its batches. Streams are made with it before
+// Start; they cannot be added after.
+type Context struct {
+	sc       *rdd.Context
+	ownsSC   bool
+	conf     *conf.Conf
+	interval time.Duration
+	log      checkpoint.Log
+	logger   *slog.Logger
+	out      io.Writer
+	remember time.Duration
+
+	nodes   []*node
+	inputs  []*input
+	outputs []*output
+	errs    []error
+
+	job   string // names the effects of this program
+	sinks sinks
+	bus   *bus
+	loop  *loop
+	begun chan struct{} // closed when Start has succeeded or failed
+
+	mu    sync.Mutex // guards what follows; never held while waiting
+	state State
+	err   error         // the first error of the program
+	done  chan struct{} // closed when stopped
+	// ending tells that Stop was called, keepRDD that the rdd.Context is to outlive this one.
+	ending, keepRDD bool
+}
+
+// NewContext makes a context, and the rdd.Context under it, with the settings of c and a batch interval of
+// whole milliseconds.
+func NewContext(c *conf.Conf, interval time.Duration, opts ...rdd.Option) (*Context, error) {
+	sc, err := rdd.NewContext(c, opts...)
+	if err != nil {
+		return nil, err
+	}
+	ssc, err := On(sc, interval)
+	if err != nil {
+		return nil, errors.Join(err, sc.Stop(context.Background()))
+	}
+	ssc.ownsSC = true
+	return ssc, nil
+}
+
+// On makes a context on an existing rdd.Context, which may serve several one after the other. Stop leaves the
+// rdd.Context running if it is told to by KeepContext.
+func On(sc *rdd.Context, interval time.Duration) (*Context, error) {
+	if interval < time.Millisecond || interval%time.Millisecond != 0 {
+		return nil, fmt.Errorf("the batch interval must be a whole number of milliseconds, at least 1, not %v", interval)
+	}
+	return &Context{sc: sc, conf: sc.Conf(), interval: interval, log: &checkpoint.Memory{}, logger: sc.Logger(),
+		out: os.Stdout, job: uuid.NewString(), bus: newBus(), begun: make(chan struct{}), done: make(chan struct{})}, nil
+}
+
+// RDD is the context in which the batches' jobs run.
+func (ssc *Context) RDD() *rdd.Context { return ssc.sc }
+
+// Interval is the batch interval.
+func (ssc *Context) Interval() time.Duration { return ssc.interval }
+
+// Conf is a copy of the settings.
+func (ssc *Context) Conf() *conf.Conf { return ssc.conf.Clone() }
+
+// Logger is where the context logs to.
+func (ssc *Context) Logger() *slog.Logger { return ssc.logger }
+
+// SetOutput has Print write to w instead of standard output; call it before Start.
+func (ssc *Context) SetOutput(w io.Writer) { ssc.out = w }
+
+// Output is where Print writes to.
+func (ssc *Context) Output() io.Writer { return ssc.out }
+
+// State tells where the context is in its life.
+func (ssc *Context) State() State {
+	ssc.mu.Lock()
+	defer ssc.mu.Unlock()
+	return ssc.state
+}
+
+// Remember sets how long each stream keeps its RDDs at least. It may be called once, before Start.
+func (ssc *Context) Remember(d time.Duration) {
+	if ssc.remember != 0 {
+		ssc.misbuilt("Remember was called twice")
+	}
+	if d < ssc.interval {
+		ssc.misbuilt("Remember needs at least the batch interval of %v, not %v", ssc.interval, d)
+	}
+	ssc.remember = d
+}
+
+// AddListener has f called with every event, one after the other on a goroutine of its own. remove ends
+// that. A slow listener does not hold up batches; when it is 16,384 events behind, it misses some.
+func (ssc *Context) AddListener(f func(Event)) (remove func()) { return ssc.bus.add(f) }
+
+func (ssc *Context) misbuilt(format string, args ...any) {
+	err := fmt.Errorf(format, args...)
+	if site := exec.Caller(); site.File != "" {
+		err = fmt.Errorf("%s: %w", site, err)
+	}
+	ssc.errs = append(ssc.errs, err)
+}
+
+// ErrStarted is the error of adding a stream or an output to a context that has been started.
+var ErrStarted = errors.New("inputs, transformations and outputs cannot be added after the context was started")
+
+// add takes a node into the graph. Its number follows from the order of definition, which is the same each
+// time the build function runs.
+func (ssc *Context) add(n *node) {
+	if ssc.State() != Initialized {
+		n.err = fmt.Errorf("%s: %s: %w", n.site, n.op, ErrStarted)
+		ssc.fail(n.err)
+		return
+	}
+	n.number = len(ssc.nodes)
+	ssc.nodes = append(ssc.nodes, n)
+}
+
+// fail keeps the first error of the program.
+func (ssc *Context) fail(err error) {
+	ssc.mu.Lock()
+	defer ssc.mu.Unlock()
+	if ssc.err == nil {
+		ssc.err = err
+	}
+}
+
+func (ssc *Context) failure() error {
+	ssc.mu.Lock()
+	defer ssc.mu.Unlock()
+	return ssc.err
+}
+
+// observeTasks carries the scheduler's events on to the listeners.
+func (ssc *Context) observeTasks() {
+	ssc.sc.Observe(func(e exec.Event) {
+		if ssc.bus.count.Load() > 0 {
+			ssc.bus.emit(fromExec(e))
+		}
+	})
+}
+
+func (ssc *Context) warn(msg string, err error, attrs ...any) {
+	if err != nil {
+		attrs = append(attrs, "error", err)
+	}
+	ssc.logger.Warn(msg, attrs...)
+	ssc.bus.emit(Warning{Message: msg, Err: err})
+}

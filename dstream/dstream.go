@@ -1,0 +1,122 @@
+package dstream
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/weirstream/weir/internal/exec"
+	"github.com/weirstream/weir/rdd"
+)
+
+// A DStream is three things: dependencies, a slide interval, and a function from a batch to an RDD.
+type DStream[T any] struct {
+	node *node
+	// compute gives the RDD of a batch; nil for a batch in which the stream has none.
+	compute func(g *generation) *rdd.RDD[T]
+}
+
+// A node is a vertex of the graph, whatever its elements are.
+type node struct {
+	ssc     *Context
+	number  int
+	op      string
+	name    string
+	typ     string
+	site    exec.Site
+	slide   time.Duration
+	parents []*node
+	err     error
+}
+
+func newStream[T any](ssc *Context, op string, compute func(g *generation) *rdd.RDD[T], parents ...*node) *DStream[T] {
+	n := &node{ssc: ssc, op: op, typ: reflect.TypeFor[T]().String(), site: exec.Caller(), slide: ssc.interval, parents: parents}
+	if len(parents) > 0 {
+		n.slide = parents[0].slide
+	}
+	ssc.add(n)
+	return &DStream[T]{node: n, compute: compute}
+}
+
+// derive makes the child of one stream: in each batch, f of the parent's RDD.
+func derive[T, U any](d *DStream[T], op string, f func(*rdd.RDD[T]) *rdd.RDD[U]) *DStream[U] {
+	var out *DStream[U]
+	out = newStream(d.node.ssc, op, func(g *generation) *rdd.RDD[U] {
+		r := d.at(g)
+		if r == nil {
+			return nil
+		}
+		return place(f(r), out)
+	}, d.node)
+	return out
+}
+
+// place gives an RDD that an operator has just made the operator's name and place in the program.
+func place[T any](r *rdd.RDD[T], d *DStream[T]) *rdd.RDD[T] {
+	r.Place(d.node.op, d.node.site)
+	return r
+}
+
+// combine makes the child of two streams of the same slide.
+func combine[T, U, V any](a *DStream[T], b *DStream[U], op string, f func(*rdd.RDD[T], *rdd.RDD[U]) *rdd.RDD[V]) *DStream[V] {
+	var out *DStream[V]
+	out = newStream(a.node.ssc, op, func(g *generation) *rdd.RDD[V] {
+		ra, rb := a.at(g), b.at(g)
+		if ra == nil || rb == nil {
+			return nil
+		}
+		return place(f(ra, rb), out)
+	}, a.node, b.node)
+	out.node.sameClock(b.node)
+	return out
+}
+
+func (n *node) sameClock(other *node) {
+	if other.ssc != n.ssc {
+		n.refuse("%s of streams of different contexts", n.op)
+	}
+	if other.slide != n.slide {
+		n.refuse("%s of streams with slides of %v and %v: both must be the same", n.op, n.slide, other.slide)
+	}
+}
+
+func (n *node) refuse(format string, args ...any) {
+	n.err = errors.Join(n.err, fmt.Errorf("%s: %w", n.site, fmt.Errorf(format, args...)))
+}
+
+// Named gives the stream the name by which checkpoints, pages, metrics and errors know it, and returns it.
+func (d *DStream[T]) Named(name string) *DStream[T] {
+	if name == "" {
+		d.node.refuse("Named needs a name that is not empty")
+	}
+	d.node.name = name
+	return d
+}
+
+// Context is the context that the stream belongs to.
+func (d *DStream[T]) Context() *Context { return d.node.ssc }
+
+// SlideDuration is the interval at which the stream has an RDD.
+func (d *DStream[T]) SlideDuration() time.Duration { return d.node.slide }
+
+// at gives the stream's RDD of the generation's batch, computing it once.
+func (d *DStream[T]) at(g *generation) *rdd.RDD[T] {
+	if memo, ok := g.made[d.node]; ok {
+		r, _ := memo.(*rdd.RDD[T])
+		return r
+	}
+	var r *rdd.RDD[T]
+	if g.batch.Time.IsMultipleOf(d.node.slide) {
+		r = d.compute(g)
+	}
+	g.made[d.node] = r
+	return r
+}
+
+// A generation is the RDDs of one batch: a function of the graph, the batch and its plan, so that another
+// process that has all three makes the same ones.
+type generation struct {
+	batch *Batch
+	made  map[*node]any
+}

@@ -1,0 +1,56 @@
+package dstream
+
+import (
+	"context"
+	"fmt"
+)
+
+// An input is a source in the batch loop: where its next range begins, and how fast it may go.
+type input struct {
+	node   *node
+	number int
+	source any
+	from   []byte
+	rate   *rateControl
+
+	resolve   func(ctx context.Context, from []byte) ([]byte, error)
+	plan      func(ctx context.Context, from []byte, l Limit) ([]byte, int64, error)
+	committed func(ctx context.Context, b *Batch, rng []byte) error
+	released  func(ctx context.Context, upTo []byte) error
+}
+
+func newInput[T any](n *node, s Source[T]) *input {
+	return &input{node: n, number: len(n.ssc.inputs), source: s,
+		resolve: s.Resolve, plan: s.Plan, committed: s.Committed, released: s.Released}
+}
+
+// label is the input's name in pages and errors.
+func (in *input) label() string {
+	if in.node.name != "" {
+		return in.node.name
+	}
+	return fmt.Sprintf("%s [%d]", in.node.op, in.number)
+}
+
+func (in *input) where() string { return fmt.Sprintf("%s (%s)", in.label(), in.node.site) }
+
+func (in *input) describe(rng []byte) []string {
+	if d, ok := in.source.(SourceDescriber); ok {
+		return d.Describe(rng)
+	}
+	return nil
+}
+
+func (in *input) pending() int64 {
+	if d, ok := in.source.(SourceDrainer); ok {
+		return d.Pending()
+	}
+	return 0
+}
+
+func (in *input) close(ctx context.Context) error {
+	if c, ok := in.source.(SourceCloser); ok {
+		return c.Close(ctx)
+	}
+	return nil
+}

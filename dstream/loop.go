@@ -1,0 +1,249 @@
+package dstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/internal/checkpoint"
+)
+
+// The loop is two goroutines: the planner fixes the ranges of each batch when its time has come and queues
+// it; the runner runs the queued batches one after the other and commits them. A third waits for both and
+// closes the context. The queue is bounded: while it is full the planner waits, and the times that pass
+// meanwhile are missed.
+type loop struct {
+	ssc       *Context
+	ids       []string // operator ids of the inputs
+	outputIDs []string
+	print     uint64 // fingerprint of the graph
+	each      bool   // missed times get batches of their own
+	failed    failurePolicy
+	patience  time.Duration // how long planning may fail before the job does
+
+	queue chan *Batch
+
+	life  context.Context // ends when the loop must stop at once
+	kill  context.CancelCauseFunc
+	drain chan struct{} // closed when no further time is to be awaited
+	gone  chan struct{} // closed when the runner is abandoned
+	ran   chan struct{} // closed when the runner has ended
+	once  sync.Once     // closes gone
+
+	next   int64 // sequence of the next plan
+	last   Time  // time of the last plan
+	unread []*Batch
+}
+
+func newLoop(ssc *Context, ids []string) *loop {
+	l := &loop{ssc: ssc, ids: ids, outputIDs: ssc.outputIDs(), print: ssc.fingerprint(), each: ssc.eachTime(), failed: newFailurePolicy(ssc.conf),
+		patience: conf.NetworkTimeout.Get(ssc.conf), queue: make(chan *Batch, conf.MaxQueuedBatches.Get(ssc.conf)),
+		drain: make(chan struct{}), gone: make(chan struct{}), ran: make(chan struct{})}
+	l.life, l.kill = context.WithCancelCause(context.Background())
+	return l
+}
+
+// eachTime tells whether a time that was missed must have a batch of its own: when an operator depends on
+// batch times, unless a setting says otherwise.
+func (ssc *Context) eachTime() bool {
+	switch conf.Missed.Get(ssc.conf) {
+	case conf.EachMissed:
+		return true
+	case conf.MergeMissed:
+		return false
+	}
+	for _, n := range ssc.nodes {
+		if n.slide != ssc.interval {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *loop) start() {
+	planned := make(chan struct{})
+	go func() {
+		defer close(planned)
+		defer close(l.queue)
+		if err := l.planAll(); err != nil {
+			l.ssc.fail(err)
+			l.kill(err)
+		}
+	}()
+	go func() {
+		defer close(l.ran)
+		for b := range l.queue {
+			if err := l.runBatch(b); err != nil {
+				l.ssc.fail(err)
+				l.kill(err)
+				return
+			}
+		}
+	}()
+	go func() {
+		<-planned
+		select {
+		case <-l.ran:
+		case <-l.gone:
+		}
+		l.ssc.finish(context.Background(), l.ssc.stopsRDD())
+	}()
+}
+
+// abandon gives the runner up: it hangs in a user's function.
+func (l *loop) abandon() { l.once.Do(func() { close(l.gone) }) }
+
+// planAll plans a batch at each time until the loop is drained or killed, then what is left of receivers.
+func (l *loop) planAll() error {
+	ssc := l.ssc
+	t := now().Floor(ssc.interval).Add(ssc.interval)
+	for l.await(t) {
+		if err := l.planNext(t); err != nil {
+			return err
+		}
+		t = l.after(t)
+	}
+	for _, in := range ssc.inputs {
+		if d, ok := in.source.(SourceDrainer); ok {
+			if err := d.Drain(l.life); err != nil {
+				ssc.warn("a receiver did not stop", err, "input", in.label())
+			}
+		}
+	}
+	for ; l.life.Err() == nil && ssc.pending() > 0; t = t.Add(ssc.interval) {
+		if err := l.planNext(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (ssc *Context) pending() (n int64) {
+	for _, in := range ssc.inputs {
+		n += in.pending()
+	}
+	return n
+}
+
+// await waits until t and tells whether it has come: false says that the loop is being stopped. Times strictly
+// increase, whatever the clock does: one that was set back is not waited for, the loop goes on by the
+// time that passes.
+func (l *loop) await(t Time) bool {
+	for {
+		wait, back := time.Until(t.Std()), false
+		if wait > l.ssc.interval {
+			back = true
+			l.ssc.warn("the clock stands before the last batch; going on from there", nil,
+				"last", l.last.Std(), "behind", wait-l.ssc.interval)
+			wait = l.ssc.interval
+		}
+		timer := time.NewTimer(max(wait, 0))
+		select {
+		case <-l.drain:
+			timer.Stop()
+			return false
+		case <-l.life.Done():
+			timer.Stop()
+			return false
+		case <-timer.C:
+			if back || !time.Now().Before(t.Std()) {
+				return true
+			}
+		}
+	}
+}
+
+// after gives the time that follows t. When more have passed already they are either run one by one or
+// merged: the next batch then has the last of them and takes what all of them would have.
+func (l *loop) after(t Time) Time {
+	next, latest := t.Add(l.ssc.interval), now().Floor(l.ssc.interval)
+	if l.each || latest <= next {
+		return next
+	}
+	l.ssc.bus.emit(TimesMissed{From: next, To: latest.Add(-l.ssc.interval), Count: int64(latest.Sub(next) / l.ssc.interval)})
+	return latest
+}
+
+func (l *loop) planNext(t Time) error {
+	b, err := l.plan(t)
+	if err != nil || b == nil {
+		return err
+	}
+	b.info.SubmissionTime = time.Now()
+	l.ssc.bus.emit(BatchSubmitted{b.info})
+	select {
+	case l.queue <- b:
+	case <-l.life.Done():
+	}
+	return nil
+}
+
+// plan asks every input for its range and logs the plan. It gives nil if the loop was stopped meanwhile.
+func (l *loop) plan(t Time) (*Batch, error) {
+	ssc := l.ssc
+	b := &Batch{Time: t, Sequence: l.next, ssc: ssc, inputs: map[*node]planned{}, done: make([]bool, len(ssc.outputs)),
+		info: BatchInfo{BatchTime: t, Sequence: l.next}}
+	record := checkpoint.Plan{Sequence: b.Sequence, Time: int64(t), Ranges: map[string][]byte{}, Fingerprint: l.print}
+	for i, in := range ssc.inputs {
+		limit := in.rate.next()
+		rng, n, err := l.planInput(in, limit)
+		if err != nil {
+			return nil, err
+		}
+		if l.life.Err() != nil {
+			return nil, nil
+		}
+		b.inputs[in.node] = planned{rng, n}
+		record.Ranges[l.ids[i]] = rng
+		b.info.Inputs = append(b.info.Inputs, InputInfo{StreamID: in.number, Name: in.label(), Records: n,
+			Description: in.describe(rng), Limit: limit.Records})
+	}
+	if err := ssc.log.Plan(l.life, record); err != nil {
+		return nil, fmt.Errorf("log the plan of batch %d: %w", b.Sequence, err)
+	}
+	for _, in := range ssc.inputs {
+		in.from = b.inputs[in.node].rng
+	}
+	l.next, l.last = l.next+1, t
+	return b, nil
+}
+
+// planTimeout bounds one question to an input, planPause the time between two of them.
+const (
+	planTimeout = 15 * time.Second
+	planPause   = time.Second
+)
+
+// planInput asks an input for its range, again and again for a while if time may mend its error.
+func (l *loop) planInput(in *input, limit Limit) (rng []byte, n int64, err error) {
+	for since := time.Now(); ; {
+		ctx, cancel := context.WithTimeoutCause(l.life, planTimeout, errors.New("the input did not answer in time"))
+		rng, n, err = guardedPlan(ctx, in, limit)
+		cancel()
+		if err == nil || l.life.Err() != nil {
+			return rng, n, nil
+		}
+		err = fmt.Errorf("plan %s: %w", in.where(), err)
+		var t transient
+		if !errors.As(err, &t) {
+			return nil, 0, err
+		}
+		if time.Since(since) > l.patience {
+			return nil, 0, fmt.Errorf("%w (tried again for %v, spark.network.timeout)", err, l.patience)
+		}
+		l.ssc.warn("an input cannot be planned; trying again", err, "input", in.label())
+		select {
+		case <-time.After(planPause):
+		case <-l.life.Done():
+			return nil, 0, nil
+		}
+	}
+}
+
+func guardedPlan(ctx context.Context, in *input, limit Limit) (rng []byte, n int64, err error) {
+	defer recovered(&err)
+	return in.plan(ctx, in.from, limit)
+}

@@ -1,0 +1,191 @@
+package dstream
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/internal/exec"
+)
+
+// A failurePolicy says what happens to a batch that failed after its tasks were retried.
+type failurePolicy struct {
+	retries int
+	pause   time.Duration
+}
+
+func newFailurePolicy(c *conf.Conf) failurePolicy {
+	if conf.Failed.Get(c) != conf.RetryFailed {
+		return failurePolicy{}
+	}
+	return failurePolicy{retries: conf.FailedBatchMaxRetries.Get(c), pause: conf.FailedBatchBackoff.Get(c)}
+}
+
+// runBatch runs the outputs of a batch and commits it. An error ends the program: the batch stays planned
+// and uncommitted.
+func (l *loop) runBatch(b *Batch) error {
+	b.info.ProcessingStart = time.Now()
+	l.ssc.bus.emit(BatchStarted{b.info})
+	err := l.tryOutputs(b)
+	b.info.ProcessingEnd, b.info.Err = time.Now(), err
+	l.ssc.bus.emit(BatchCompleted{b.info})
+	if err != nil {
+		return err
+	}
+	l.learn(b)
+	return l.commit(b)
+}
+
+// tryOutputs runs the outputs, again after a pause if the policy says so. Outputs that have finished are not
+// run again.
+func (l *loop) tryOutputs(b *Batch) error {
+	pause := l.failed.pause
+	for try := 0; ; try++ {
+		err := l.runOutputs(b)
+		if err == nil || try >= l.failed.retries || l.life.Err() != nil {
+			return err
+		}
+		l.ssc.warn("a batch failed and is run again", err, "batch", b.Sequence, "time", b.Time.String(), "try", try+1)
+		select {
+		case <-time.After(pause):
+		case <-l.life.Done():
+			return err
+		}
+		pause = min(2*pause, time.Minute)
+	}
+}
+
+// runOutputs generates the batch's RDDs, then runs the outputs in order of definition, at most
+// spark.streaming.concurrentJobs of them at the same time.
+func (l *loop) runOutputs(b *Batch) error {
+	g := &generation{batch: b, made: make(map[*node]any, len(l.ssc.nodes))}
+	runs := make([]func(context.Context) error, len(l.ssc.outputs))
+	for i, o := range l.ssc.outputs {
+		if b.done[i] {
+			continue
+		}
+		if err := o.generate(g, &runs[i]); err != nil {
+			return fmt.Errorf("batch %d (%v): making the RDDs of %s (%s): %w", b.Sequence, b.Time, o.label(), o.node.site, err)
+		}
+	}
+	width := conf.ConcurrentJobs.Get(l.ssc.conf)
+	if width <= 1 {
+		for i := range runs {
+			if err := l.runOutput(b, i, runs[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return l.overlap(b, runs, width)
+}
+
+// overlap starts the outputs in order, width of them at a time, and gives the error of the first that failed.
+func (l *loop) overlap(b *Batch, runs []func(context.Context) error, width int) error {
+	var (
+		wg    sync.WaitGroup
+		slots = make(chan struct{}, width)
+		errs  = make([]error, len(runs))
+	)
+	for i := range runs {
+		slots <- struct{}{}
+		wg.Go(func() {
+			errs[i] = l.runOutput(b, i, runs[i])
+			<-slots
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *output) generate(g *generation, run *func(context.Context) error) (err error) {
+	defer recovered(&err)
+	*run = o.prepare(g)
+	return nil
+}
+
+func (l *loop) runOutput(b *Batch, i int, run func(context.Context) error) error {
+	if run == nil || b.done[i] {
+		return nil
+	}
+	o := l.ssc.outputs[i]
+	info := OutputInfo{BatchTime: b.Time, Sequence: b.Sequence, ID: i, Name: o.label(), Site: o.node.site.String(), Start: time.Now()}
+	l.ssc.bus.emit(OutputOperationStarted{info})
+	b.forget(o)
+	scope := &exec.Scope{Batch: b.Sequence, BatchTime: int64(b.Time), Output: i}
+	err := o.guarded(scope.In(l.life), run)
+	if err == nil && l.life.Err() != nil {
+		err = context.Cause(l.life)
+	}
+	if err != nil {
+		err = fmt.Errorf("batch %d (%v): output %s (%s): %w", b.Sequence, b.Time, o.label(), o.node.site, err)
+	}
+	info.End, info.Err = time.Now(), err
+	b.finished(i, info)
+	l.ssc.bus.emit(OutputOperationCompleted{info})
+	return err
+}
+
+func (b *Batch) finished(i int, info OutputInfo) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done[i] = info.Err == nil
+	b.info.Outputs = append(b.info.Outputs, info)
+}
+
+// learn tells the rate controllers how the batch went.
+func (l *loop) learn(b *Batch) {
+	for _, in := range l.ssc.inputs {
+		n := b.inputs[in.node].records
+		rate, ok := in.rate.observe(now(), n, b.info.ProcessingDelay(), b.info.SchedulingDelay())
+		if !ok {
+			continue
+		}
+		l.ssc.bus.emit(RateUpdated{StreamID: in.number, Name: in.label(), Rate: rate})
+		if r, wants := in.source.(SourceRated); wants {
+			r.Rate(rate)
+		}
+	}
+}
+
+// commitTimeout bounds what the inputs do when they are told of a commit.
+const commitTimeout = 15 * time.Second
+
+// commit writes the commit record and tells the inputs, also when the program is being stopped: what was
+// done is said to be done.
+func (l *loop) commit(b *Batch) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.life), commitTimeout)
+	defer cancel()
+	if err := l.ssc.log.Commit(ctx, checkpoint.Commit{Sequence: b.Sequence, Time: int64(b.Time)}); err != nil {
+		return fmt.Errorf("log the commit of batch %d: %w", b.Sequence, err)
+	}
+	for _, in := range l.ssc.inputs {
+		rng := b.inputs[in.node].rng
+		if err := in.committed(ctx, b, rng); err != nil {
+			l.ssc.warn("an input was not told of a commit", err, "input", in.label(), "batch", b.Sequence)
+		}
+	}
+	l.ssc.bus.emit(BatchCommitted{BatchTime: b.Time, Sequence: b.Sequence})
+	l.unread = append(l.unread, b)
+	for len(l.unread) > 0 && l.unread[0].Time <= b.Time.Add(-l.ssc.remember) {
+		l.release(ctx, l.unread[0])
+		l.unread = l.unread[1:]
+	}
+	return nil
+}
+
+func (l *loop) release(ctx context.Context, b *Batch) {
+	for _, in := range l.ssc.inputs {
+		if err := in.released(ctx, b.inputs[in.node].rng); err != nil {
+			l.ssc.warn("an input could not release a range", err, "input", in.label(), "batch", b.Sequence)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package dstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weirstream/weir/internal/checkpoint"
+)
+
+// startTimeout bounds how long the inputs may take, together, to find where they begin.
+const startTimeout = 15 * time.Second
+
+// Start checks the graph, finds the positions at which the inputs begin, and starts the loop. It returns
+// every error of the graph at once, each with its file and line; errors of inputs, such as an unreachable
+// server, are returned before the first batch. ctx bounds only the start. A second Start of an active
+// context does nothing but warn; a stopped one cannot be started again. A start that fails stops the context.
+func (ssc *Context) Start(ctx context.Context) error {
+	ssc.mu.Lock()
+	state := ssc.state
+	if state == Initialized {
+		ssc.state = Active
+	}
+	ssc.mu.Unlock()
+	switch state {
+	case Active:
+		ssc.warn("Start was called on a context that has been started", nil)
+		return nil
+	case Stopped:
+		return errors.New("Start: the context has been stopped and cannot be started again; make a new one")
+	}
+	defer close(ssc.begun)
+	err := ssc.start(ctx)
+	if err != nil {
+		ssc.fail(err)
+		ssc.finish(context.WithoutCancel(ctx), true)
+	}
+	return err
+}
+
+func (ssc *Context) start(ctx context.Context) error {
+	if err := ssc.validate(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("the inputs did not answer in time"))
+	defer cancel()
+	start := checkpoint.Start{Positions: map[string][]byte{}}
+	ids := ssc.inputIDs()
+	for i, in := range ssc.inputs {
+		in.rate = newRateControl(ssc.conf, ssc.interval)
+		pos, err := resolve(ctx, in)
+		if err != nil {
+			return fmt.Errorf("start of %s: %w", in.where(), err)
+		}
+		in.from = pos
+		start.Positions[ids[i]] = pos
+	}
+	if err := ssc.openAll(ctx); err != nil {
+		return err
+	}
+	if err := ssc.log.Start(ctx, start); err != nil {
+		return fmt.Errorf("log the start positions: %w", err)
+	}
+	ssc.sayGuarantees()
+	go ssc.bus.run(ssc.sc.Inside(), func(v any) { ssc.logger.Error("a listener panicked", "panic", v) })
+	ssc.observeTasks()
+	ssc.loop = newLoop(ssc, ids)
+	ssc.bus.emit(StreamingStarted{now()})
+	ssc.loop.start()
+	return nil
+}
+
+// resolve asks an input for its start and turns a panic of a user's source into an error.
+func resolve(ctx context.Context, in *input) (pos []byte, err error) {
+	defer recovered(&err)
+	return in.resolve(ctx, nil)
+}
+
+// validate joins all that is wrong with the graph.
+func (ssc *Context) validate() error {
+	errs := ssc.errs
+	for _, n := range ssc.nodes {
+		if n.err != nil {
+			errs = append(errs, n.err)
+		}
+	}
+	names := map[string]*node{}
+	for _, n := range ssc.nodes {
+		if n.name == "" {
+			continue
+		}
+		if first, ok := names[n.name]; ok {
+			errs = append(errs, fmt.Errorf("%s: the name %q is taken by %s at %s: each name must be given once",
+				n.site, n.name, first.op, first.site))
+		}
+		names[n.name] = n
+	}
+	if len(ssc.outputs) == 0 {
+		errs = append(errs, errors.New("no output operations registered, so nothing to execute: "+
+			"add one, such as dstream.Print or dstream.ForeachRDD"))
+	}
+	return errors.Join(errs...)
+}
+
+// sayGuarantees is what the first log lines tell about each output.
+func (ssc *Context) sayGuarantees() {
+	for _, o := range ssc.outputs {
+		ssc.logger.Info("output", "output", o.label(), "site", o.node.site.String(), "guarantee", o.guarantee(),
+			"why", "without a checkpoint no state survives a restart")
+	}
+}

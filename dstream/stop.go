@@ -1,0 +1,180 @@
+package dstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weirstream/weir/conf"
+)
+
+// A StopOption says how Stop stops.
+type StopOption func(*stopping)
+
+type stopping struct{ graceful, keep bool }
+
+// Graceful has Stop first process all that was received and planned, and commit it.
+func Graceful() StopOption { return func(s *stopping) { s.graceful = true } }
+
+// KeepContext has Stop leave the rdd.Context running, for another streaming context or for jobs.
+func KeepContext() StopOption { return func(s *stopping) { s.keep = true } }
+
+// ErrDrainCut is wrapped by the error of a graceful stop whose deadline passed before all was processed.
+var ErrDrainCut = errors.New("the deadline cut the drain: planned batches were left uncommitted")
+
+// Stop ends the program and waits until nothing of it runs. By default it is immediate: the batch that runs is
+// cancelled and stays uncommitted. With Graceful, receivers are stopped, what they received and what was
+// planned is processed and committed. It ends at ctx's deadline, or if ctx has none after
+// spark.streaming.gracefulStopTimeout (immediate: weir.streaming.shutdownTimeout); then what still runs is
+// cancelled, and a user function that ignores that is named in the error and abandoned.
+//
+// Stopping twice is no error. When it is called from inside a task, a body or a listener, for whose end it would
+// wait, it returns an error that says so, and the stop happens after the batch.
+func (ssc *Context) Stop(ctx context.Context, opts ...StopOption) error {
+	s := stopping{keep: !conf.StopSparkContextByDefault.Get(ssc.conf)}
+	for _, o := range opts {
+		o(&s)
+	}
+	if where := ssc.sc.Inside().Inside(); where != "" {
+		go func() { _ = ssc.stop(context.WithoutCancel(ctx), stopping{graceful: true, keep: s.keep}) }()
+		return fmt.Errorf("Stop was called from inside %s, for whose end it would wait: "+
+			"the program will stop after the batch", where)
+	}
+	return ssc.stop(ctx, s)
+}
+
+func (ssc *Context) stop(ctx context.Context, s stopping) error {
+	ssc.mu.Lock()
+	state := ssc.state
+	if state == Initialized {
+		ssc.state = Stopped
+		close(ssc.done)
+	}
+	ssc.keepRDD = s.keep
+	first := !ssc.ending
+	ssc.ending = true
+	ssc.mu.Unlock()
+	if state != Active {
+		return ssc.stopRDD(ctx, s.keep)
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, ssc.stopTimeout(s.graceful))
+		defer cancel()
+	}
+	select {
+	case <-ssc.begun:
+	case <-ctx.Done():
+		return fmt.Errorf("the start of the context has not ended: %w", context.Cause(ctx))
+	}
+	if ssc.loop == nil {
+		return nil // The start failed, and with it the context ended.
+	}
+	if s.graceful && first {
+		close(ssc.loop.drain)
+	}
+	if !s.graceful {
+		ssc.loop.kill(ErrStopped)
+	}
+	select {
+	case <-ssc.done:
+		return nil
+	case <-ctx.Done():
+	}
+	return ssc.cut(s.graceful)
+}
+
+// ErrStopped is why what runs at an immediate stop is cancelled.
+var ErrStopped = errors.New("the streaming context was stopped")
+
+func (ssc *Context) stopTimeout(graceful bool) time.Duration {
+	if !graceful {
+		return conf.ShutdownTimeout.Get(ssc.conf)
+	}
+	if d := conf.GracefulStopTimeout.Get(ssc.conf); d > 0 {
+		return d
+	}
+	return max(10*ssc.interval, 10*time.Second)
+}
+
+// cutGrace is how long tasks and bodies have after they were cancelled.
+const cutGrace = 2 * time.Second
+
+// cut ends a stop whose deadline has passed.
+func (ssc *Context) cut(graceful bool) error {
+	ssc.loop.kill(ErrStopped)
+	ctx, cancel := context.WithTimeout(context.Background(), cutGrace)
+	defer cancel()
+	select {
+	case <-ssc.done:
+		if graceful {
+			return ErrDrainCut
+		}
+		return nil
+	case <-ctx.Done():
+	}
+	err := ssc.sc.Abandon()
+	if err == nil {
+		err = errors.New("the body of an output operation ignores that its context has ended and was abandoned")
+	}
+	if graceful {
+		err = errors.Join(ErrDrainCut, err)
+	}
+	ssc.fail(err)
+	ssc.loop.abandon()
+	<-ssc.done
+	return err
+}
+
+// AwaitTermination waits until the context has stopped and gives the first error of the program: of a batch, an
+// input or the graph. It gives ctx's error if ctx ends first; the program goes on then.
+func (ssc *Context) AwaitTermination(ctx context.Context) error {
+	if where := ssc.sc.Inside().Inside(); where != "" {
+		return fmt.Errorf("AwaitTermination was called from inside %s, for whose end it would wait", where)
+	}
+	select {
+	case <-ssc.done:
+		return ssc.failure()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// stopsRDD tells whether the rdd.Context ends with this one.
+func (ssc *Context) stopsRDD() bool {
+	ssc.mu.Lock()
+	defer ssc.mu.Unlock()
+	return !ssc.keepRDD
+}
+
+// finish closes what the program held. It runs once, when nothing of the loop is left, or nothing that
+// would ever end.
+func (ssc *Context) finish(ctx context.Context, stopRDD bool) {
+	ctx, cancel := context.WithTimeout(ctx, conf.ShutdownTimeout.Get(ssc.conf))
+	defer cancel()
+	for _, in := range ssc.inputs {
+		if err := in.close(ctx); err != nil {
+			ssc.warn("an input did not close", err, "input", in.label())
+		}
+	}
+	ssc.closeSinks(ctx)
+	if err := ssc.stopRDD(ctx, !stopRDD); err != nil {
+		ssc.fail(err)
+	}
+	ssc.bus.emit(StreamingStopped{ssc.failure()})
+	if ssc.loop != nil {
+		ssc.bus.close(ctx)
+	}
+	ssc.mu.Lock()
+	ssc.state = Stopped
+	ssc.mu.Unlock()
+	close(ssc.done)
+}
+
+func (ssc *Context) stopRDD(ctx context.Context, keep bool) error {
+	if keep {
+		return nil
+	}
+	return ssc.sc.Stop(ctx)
+}

@@ -1,0 +1,36 @@
+package dstream
+
+import (
+	"strconv"
+	"time"
+)
+
+// Time is a batch's time in milliseconds since 1970, a multiple of the batch interval.
+type Time int64
+
+// String gives "1500 ms", as Spark prints a time.
+func (t Time) String() string { return strconv.FormatInt(int64(t), 10) + " ms" }
+
+// Add gives the time d later; parts of a millisecond are dropped.
+func (t Time) Add(d time.Duration) Time { return t + Time(d.Milliseconds()) }
+
+// Sub gives the duration from u to t.
+func (t Time) Sub(u Time) time.Duration { return time.Duration(t-u) * time.Millisecond }
+
+// Floor gives the last multiple of d at or before t.
+func (t Time) Floor(d time.Duration) Time {
+	ms := Time(d.Milliseconds())
+	f := t / ms * ms
+	if f > t {
+		f -= ms
+	}
+	return f
+}
+
+// IsMultipleOf tells whether t is a multiple of d since 1970.
+func (t Time) IsMultipleOf(d time.Duration) bool { return t.Floor(d) == t }
+
+// Std gives t as a time.Time in the local zone.
+func (t Time) Std() time.Time { return time.UnixMilli(int64(t)) }
+
+func now() Time { return Time(time.Now().UnixMilli()) }

@@ -1,0 +1,46 @@
+package dstream
+
+import (
+	"fmt"
+
+	"github.com/weirstream/weir/rdd"
+)
+
+// Transform gives, in each batch, the RDD that f makes of the stream's RDD: the way to every operator of
+// package rdd and to data outside of the stream. f runs wherever the batch's RDDs are made, and again when a
+// batch is run again; it must be deterministic, do no I/O and not give nil.
+func Transform[T, U any](d *DStream[T], f func(*rdd.RDD[T], Time) *rdd.RDD[U]) *DStream[U] {
+	var out *DStream[U]
+	out = newStream(d.node.ssc, "transform", func(g *generation) *rdd.RDD[U] {
+		r := d.at(g)
+		if r == nil {
+			return nil
+		}
+		return notNil(f(r, g.batch.Time), out)
+	}, d.node)
+	return out.needs(f == nil)
+}
+
+// TransformWith is Transform of two streams of the same slide.
+func TransformWith[T, U, V any](a *DStream[T], b *DStream[U],
+	f func(*rdd.RDD[T], *rdd.RDD[U], Time) *rdd.RDD[V],
+) *DStream[V] {
+	var out *DStream[V]
+	out = newStream(a.node.ssc, "transformWith", func(g *generation) *rdd.RDD[V] {
+		ra, rb := a.at(g), b.at(g)
+		if ra == nil || rb == nil {
+			return nil
+		}
+		return notNil(f(ra, rb, g.batch.Time), out)
+	}, a.node, b.node)
+	out.node.sameClock(b.node)
+	return out.needs(f == nil)
+}
+
+func notNil[T any](r *rdd.RDD[T], d *DStream[T]) *rdd.RDD[T] {
+	if r == nil {
+		panic(fmt.Sprintf("the function of %s at %s gave no RDD; rdd.Empty makes one without elements",
+			d.node.op, d.node.site))
+	}
+	return r
+}

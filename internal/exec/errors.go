@@ -1,0 +1,89 @@
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+)
+
+// A PanicError is a panic of a user's function, turned into the failure of its task.
+type PanicError struct {
+	Value any
+	// Site is where the user's code panicked.
+	Site  Site
+	Stack []byte
+}
+
+func (e *PanicError) Error() string {
+	if e.Site.File == "" {
+		return fmt.Sprintf("panic: %v", e.Value)
+	}
+	return fmt.Sprintf("panic at %s: %v", e.Site, e.Value)
+}
+
+// NewPanic makes the error of a recovered panic. It must be called in the deferred function that recovered,
+// while the panicking frames are still on the stack.
+func NewPanic(v any, stack []byte) *PanicError {
+	var pcs [64]uintptr
+	n := runtime.Callers(2, pcs[:])
+	// The user's frame is the first one below the runtime's own panic frames.
+	return &PanicError{Value: v, Site: firstUserFrame(pcs[:n]), Stack: stack}
+}
+
+// Unwrap gives the panic's value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// A JobError says which task of which job failed, where the user asked for it, and why.
+type JobError struct {
+	// Action is the action's name, Site the call that started it.
+	Action string
+	Site   Site
+	// Op and OpSite name the operator that ends the failed stage.
+	Op     string
+	OpSite Site
+	Desc   TaskDesc
+	// Attempts is how often the task was tried.
+	Attempts int
+	Err      error
+}
+
+func (e *JobError) Error() string {
+	var b strings.Builder
+	if e.Desc.Batch >= 0 {
+		fmt.Fprintf(&b, "batch %d (%d ms): ", e.Desc.Batch, e.Desc.BatchTime)
+	}
+	b.WriteString(e.Action)
+	if s := e.Site.String(); s != "" {
+		fmt.Fprintf(&b, " at %s", s)
+	}
+	fmt.Fprintf(&b, ": partition %d of %s", e.Desc.Partition, e.Op)
+	if s := e.OpSite.String(); s != "" && s != e.Site.String() {
+		fmt.Fprintf(&b, " (%s)", s)
+	}
+	if e.Attempts > 1 {
+		fmt.Fprintf(&b, " failed %d times", e.Attempts)
+	} else {
+		b.WriteString(" failed")
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	return b.String()
+}
+
+func (e *JobError) Unwrap() error { return e.Err }
+
+// permanent marks an error that another attempt cannot mend.
+type permanent struct{ error }
+
+// Permanent keeps a task that failed with err from being tried again.
+func Permanent(err error) error { return permanent{err} }
+
+func (p permanent) Unwrap() error { return p.error }
+
+func isPermanent(err error) bool {
+	var p permanent
+	return errors.As(err, &p)
+}

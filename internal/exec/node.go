@@ -1,0 +1,156 @@
+package exec
+
+import "sync"
+
+// A Node is a vertex of the graph of RDDs: a number of partitions, each computed from the same stage's
+// parents (narrow) or from the outputs of a map stage (shuffle). The function that computes a partition
+// is typed and lives with the RDD; the scheduler needs only the edges.
+type Node struct {
+	// ID numbers nodes within a context in the order of their making.
+	ID int
+	// Op is the operator's name as the user calls it, such as "reduceByKey".
+	Op string
+	// Name is what the user called the node, or "".
+	Name string
+	// Site is the user's call that made the node.
+	Site Site
+	// Preferred lists the hosts on which a partition would best be computed; nil for no preference.
+	Preferred func(p int) []string
+	// Partitions is the number of tasks of a stage that ends here.
+	Partitions int
+	// Narrow are the parents computed in the same task.
+	Narrow []*Node
+	// Shuffles are the parents beyond a stage boundary.
+	Shuffles []*Shuffle
+	// Err is what the user did wrong when the node was made; an action returns it.
+	Err error
+}
+
+// A Shuffle is the edge between a map stage and the stages that read it. Its outputs live as long as the
+// edge itself, so a second job over the same RDD does not run the map stage again, and dropping the RDD
+// frees them.
+type Shuffle struct {
+	// Parent is the node whose partitions the map tasks compute.
+	Parent *Node
+	// Buckets is the number of reduce partitions.
+	Buckets int
+	// Write computes map partition p and deals its records to buckets.
+	Write func(t *Task, p int) (MapOutput, error)
+	// Encode and Decode carry one bucket across a process boundary. The honest mode uses them in one
+	// process, so that what a cluster would refuse is found on a laptop.
+	Encode func(bucket any) ([]byte, error)
+	Decode func(data []byte) (bucket any, err error)
+
+	mu      sync.Mutex
+	outputs []MapOutput
+	missing int
+	started bool
+}
+
+// MapOutput is what one map task wrote: a bucket for each reduce partition. A bucket is a typed
+// collection behind any: one box a bucket, none a record.
+type MapOutput interface {
+	Bucket(reduce int) any
+}
+
+// A Store is how tasks write and read shuffle data.
+type Store interface {
+	// Put publishes the output of one map partition; a later attempt's output replaces it.
+	Put(s *Shuffle, mapPartition int, out MapOutput) error
+	// Get gives the buckets of a reduce partition in the order of the map partitions.
+	Get(s *Shuffle, reduce int) ([]any, error)
+}
+
+// Complete tells whether every map partition has published.
+func (s *Shuffle) Complete() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.started && s.missing == 0
+}
+
+// absent lists the map partitions that have not published.
+func (s *Shuffle) absent() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin()
+	var ps []int
+	for p, out := range s.outputs {
+		if out == nil {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
+func (s *Shuffle) begin() {
+	if !s.started {
+		s.started = true
+		s.outputs = make([]MapOutput, s.Parent.Partitions)
+		s.missing = s.Parent.Partitions
+	}
+}
+
+func (s *Shuffle) put(p int, out MapOutput) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin()
+	if s.outputs[p] == nil {
+		s.missing--
+	}
+	s.outputs[p] = out
+}
+
+func (s *Shuffle) bucket(reduce int) []any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	bs := make([]any, 0, len(s.outputs))
+	for _, out := range s.outputs {
+		if out != nil {
+			bs = append(bs, out.Bucket(reduce))
+		}
+	}
+	return bs
+}
+
+// Memory keeps buckets typed, in this process: nothing is encoded.
+type Memory struct{}
+
+// Put implements Store.
+func (Memory) Put(s *Shuffle, p int, out MapOutput) error { s.put(p, out); return nil }
+
+// Get implements Store.
+func (Memory) Get(s *Shuffle, reduce int) ([]any, error) { return s.bucket(reduce), nil }
+
+// Honest is Memory that carries each bucket through its encoding, as a cluster would.
+type Honest struct{}
+
+// Put implements Store.
+func (Honest) Put(s *Shuffle, p int, out MapOutput) error {
+	enc := make(encoded, s.Buckets)
+	for i := range enc {
+		data, err := s.Encode(out.Bucket(i))
+		if err != nil {
+			return err
+		}
+		enc[i] = data
+	}
+	s.put(p, enc)
+	return nil
+}
+
+// Get implements Store.
+func (Honest) Get(s *Shuffle, reduce int) ([]any, error) {
+	bs := s.bucket(reduce)
+	for i, b := range bs {
+		v, err := s.Decode(b.([]byte))
+		if err != nil {
+			return nil, err
+		}
+		bs[i] = v
+	}
+	return bs, nil
+}
+
+type encoded [][]byte
+
+func (e encoded) Bucket(i int) any { return e[i] }

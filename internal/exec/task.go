@@ -1,0 +1,156 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+)
+
+// A TaskDesc says, as data, which piece of work a task is: what a worker in another process is told.
+type TaskDesc struct {
+	// Batch is the sequence number of the batch, -1 outside of a stream.
+	Batch int64
+	// BatchTime is the batch's time in milliseconds, 0 outside of a stream.
+	BatchTime int64
+	// Output numbers the output operation of the batch, -1 outside of a stream.
+	Output int
+	// Job numbers the actions of a context, or those of an output operation of a batch.
+	Job int
+	// Stage numbers the stages of a job depth first, the last one being the result stage.
+	Stage int
+	// Partition is the partition to compute.
+	Partition int
+	// Attempt counts from 0.
+	Attempt int
+	// Seed is where random operators begin.
+	Seed uint64
+	// Epoch fences: the number of times the job has changed its owner.
+	Epoch int64
+}
+
+// A Task is one attempt at one partition. It is a context that ends when the attempt fails, the job is
+// cancelled or the context of the program stops.
+type Task struct {
+	context.Context
+	Desc TaskDesc
+
+	cancel context.CancelCauseFunc
+	store  Store
+
+	mu      sync.Mutex
+	err     error
+	cleanup []func()
+}
+
+// unwound is the private panic that carries a failing task out of nested iterators. Its error is already
+// in the task: a user's recover that swallows it cannot turn a cut partition into a whole one.
+type unwound struct{ t *Task }
+
+// Fail records why the task cannot go on and unwinds it; it never returns. The first error stays.
+func (t *Task) Fail(err error) {
+	if err == nil {
+		err = fmt.Errorf("Fail was called without an error")
+	}
+	t.record(err)
+	panic(unwound{t})
+}
+
+func (t *Task) record(err error) {
+	t.mu.Lock()
+	first := t.err == nil
+	if first {
+		t.err = err
+	}
+	t.mu.Unlock()
+	if first {
+		t.cancel(err)
+	}
+}
+
+// Err is the error given to Fail, else why the context ended, else nil.
+func (t *Task) Err() error {
+	if err := t.failed(); err != nil {
+		return err
+	}
+	if t.Context.Err() != nil {
+		return context.Cause(t.Context)
+	}
+	return nil
+}
+
+// Check unwinds the task if it has been cancelled. Sources call it every 1,024 records.
+func (t *Task) Check() {
+	if err := t.Err(); err != nil {
+		t.Fail(err)
+	}
+}
+
+// OnEnd has f called when the attempt ends, however it ends, last one first.
+func (t *Task) OnEnd(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cleanup = append(t.cleanup, f)
+}
+
+// Fetch gives the buckets of a shuffle's reduce partition in map order, or fails the task.
+func (t *Task) Fetch(s *Shuffle, reduce int) []any {
+	bs, err := t.store.Get(s, reduce)
+	if err != nil {
+		t.Fail(err)
+	}
+	return bs
+}
+
+// attempt runs f once and turns every way to go wrong into an error. After runtime.Goexit in the user's
+// function it does not return; the goroutine's owner finds the reason in failed.
+func (t *Task) attempt(f func(*Task) (any, error)) (result any, err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			result, err = nil, t.recovered(recover())
+			t.record(err)
+		}
+		t.end()
+	}()
+	result, err = f(t)
+	returned = true
+	if e := t.Err(); e != nil {
+		return nil, e
+	}
+	return result, err
+}
+
+// failed is the error that the attempt recorded itself, apart from its context's.
+func (t *Task) failed() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.err
+}
+
+var errGoexit = errors.New("the user's function ended its goroutine by runtime.Goexit (t.FailNow in a test does)")
+
+func (t *Task) recovered(v any) error {
+	if u, ok := v.(unwound); ok && u.t == t {
+		return t.Err()
+	}
+	if e := t.failed(); e != nil {
+		return e
+	}
+	if v == nil {
+		return errGoexit
+	}
+	return NewPanic(v, debug.Stack())
+}
+
+func (t *Task) end() {
+	t.mu.Lock()
+	fs := t.cleanup
+	t.cleanup = nil
+	t.mu.Unlock()
+	for i := len(fs) - 1; i >= 0; i-- {
+		fs[i]()
+	}
+	t.cancel(nil)
+}

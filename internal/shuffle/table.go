@@ -1,0 +1,326 @@
+package shuffle
+
+import (
+	"errors"
+	"hash/maphash"
+	"iter"
+)
+
+// ErrNaN is the error of a table that was given a key that is not equal to itself, which only a NaN is. Such a
+// key has no place: it can be neither found again nor dealt.
+var ErrNaN = errors.New("a key is NaN, which equals no key, not even itself; " +
+	"drop such records or give them another key before the shuffle")
+
+// ErrTooLarge is the error of a table that can take no more keys, whatever the memory: 2^31 keys, 32 GiB of key
+// bytes, or one key of 4 GiB.
+var ErrTooLarge = errors.New("more keys, or longer ones, than one table can hold; use more partitions")
+
+const (
+	indexMin = 32 // slots of the smallest index
+	loadNum  = 3  // the index doubles when it is three quarters full
+	loadDen  = 4
+	keysMax  = 1 << 31 // the index has 32 bits for an entry's number, and must keep free slots
+	textMax  = 1<<32 - 1
+)
+
+// A Table is a hash table that is made for aggregation: one look-up a record, iteration in the order in which
+// keys first came, no allocation for a key that is there, nothing for the garbage collector to scan where K is
+// a string or holds no pointers and V holds none.
+//
+// An index of eight bytes a slot (half of the hash, number of the entry) leads to entries that lie in pages in
+// insertion order. The entry of a string holds its length and its first and last eight bytes, so
+// that only strings of more than 16 bytes are compared in the arena: a hit costs two cache misses at most.
+//
+// Keys of string kind are copied into an arena. All other keys are kept as they are, or as the clone function
+// of NewTable returns them.
+type Table[K comparable, V any] struct {
+	index []uint64 // linear probing; 0 is free, else half a hash << 32 | number of the entry + 1
+	shift uint     // the high 64-shift bits of a hash are its slot
+	limit int      // entries at which the index doubles
+	seed  seed
+	kind  kind
+	texts pages[text[V]]    // kindText
+	cells pages[cell[K, V]] // all other kinds
+	arena Arena
+	clone func(K) K
+	max   int // keysMax, lower in tests
+	spare V   // the slot of a key that was refused
+	err   error
+}
+
+// text is the entry of a string key. The value comes first because a struct that ends in an empty value is padded.
+type text[V any] struct {
+	value  V
+	lo, hi uint64
+	pos, n uint32
+}
+
+type cell[K comparable, V any] struct {
+	value V
+	key   K
+}
+
+// NewTable returns an empty table with a hash of its own. A nil clone keeps keys as they are; it must be given
+// where a K that is no string holds memory of others (a struct with strings). It is called once for each
+// distinct key.
+func NewTable[K comparable, V any](clone func(K) K) *Table[K, V] {
+	t := &Table[K, V]{seed: newSeed(), kind: kindOf[K](), clone: clone, max: keysMax}
+	t.setIndex(indexMin)
+	return t
+}
+
+// Slot returns where the value of k is kept, and whether k is new: then the value is zero and the caller sets it.
+// The pointer is valid until the next call of Slot or Reset. A reduction is
+//
+//	if p, fresh := t.Slot(k); fresh {
+//		*p = v
+//	} else {
+//		*p = f(*p, v)
+//	}
+//
+// Slot does not fail. NaN keys are each new, and are seen by iteration only; keys that do not fit go to a slot
+// that is not seen at all. In both cases Err tells. Where K is an interface, a key that cannot be compared panics,
+// as it does in a map.
+func (t *Table[K, V]) Slot(k K) (v *V, fresh bool) {
+	if t.kind != kindText {
+		return t.slotCell(k)
+	}
+	s := textOf(&k)
+	b := textBytes(s)
+	lo, hi := pack(b)
+	var h uint64
+	if len(s) <= 16 {
+		h = t.seed.short(lo, hi, len(s))
+	} else {
+		h = t.seed.long(b)
+	}
+	mask := uint64(len(t.index) - 1)
+	i := h >> t.shift
+	for {
+		x := t.index[i&mask]
+		if x == 0 {
+			return t.addText(s, lo, hi, h, i&mask)
+		}
+		if (x^h)>>32 == 0 {
+			e := t.texts.at(uint32(x) - 1)
+			if e.lo == lo && e.hi == hi && int(e.n) == len(s) && (len(s) <= 16 || t.arena.at(e.pos, len(s)) == s) {
+				return &e.value, false
+			}
+		}
+		i++
+	}
+}
+
+// slotCell is Slot for keys that are no strings.
+func (t *Table[K, V]) slotCell(k K) (*V, bool) {
+	h := t.hashCell(k)
+	mask := uint64(len(t.index) - 1)
+	i := h >> t.shift
+	for {
+		x := t.index[i&mask]
+		if x == 0 {
+			return t.addCell(k, h, i&mask)
+		}
+		if (x^h)>>32 == 0 {
+			if e := t.cells.at(uint32(x) - 1); e.key == k {
+				return &e.value, false
+			}
+		}
+		i++
+	}
+}
+
+func (t *Table[K, V]) hashCell(k K) uint64 {
+	switch t.kind {
+	case kindWord8, kindWord4, kindWord2, kindWord1:
+		return t.seed.word(wordOf(&k, t.kind))
+	case kindBytes:
+		return t.seed.bytes(bytesOf(&k))
+	}
+	return maphash.Comparable(t.seed.std, k)
+}
+
+// Find returns where the value of k is kept, or nil if the table does not hold k. A table over its budget is
+// asked in this way: records of keys that it holds are folded, all others set aside.
+func (t *Table[K, V]) Find(k K) *V {
+	if t.kind != kindText {
+		return t.findCell(k)
+	}
+	s := textOf(&k)
+	lo, hi := pack(textBytes(s))
+	h := t.seed.bytes(textBytes(s))
+	mask := uint64(len(t.index) - 1)
+	for i := h >> t.shift; ; i++ {
+		x := t.index[i&mask]
+		if x == 0 {
+			return nil
+		}
+		if (x^h)>>32 == 0 {
+			if e := t.texts.at(uint32(x) - 1); e.lo == lo && e.hi == hi && t.textAt(e) == s {
+				return &e.value
+			}
+		}
+	}
+}
+
+func (t *Table[K, V]) findCell(k K) *V {
+	h := t.hashCell(k)
+	mask := uint64(len(t.index) - 1)
+	for i := h >> t.shift; ; i++ {
+		x := t.index[i&mask]
+		if x == 0 {
+			return nil
+		}
+		if (x^h)>>32 == 0 {
+			if e := t.cells.at(uint32(x) - 1); e.key == k {
+				return &e.value
+			}
+		}
+	}
+}
+
+// addText makes the entry of a new string key whose free slot is i.
+func (t *Table[K, V]) addText(s string, lo, hi, h, i uint64) (*V, bool) {
+	if t.Len() >= t.max || len(s) > textMax {
+		return t.refuse()
+	}
+	pos, ok := t.arena.put(s)
+	if !ok {
+		return t.refuse()
+	}
+	e := t.texts.next()
+	e.lo, e.hi, e.pos, e.n = lo, hi, pos, uint32(len(s))
+	t.enter(h, i, t.texts.n)
+	return &e.value, true
+}
+
+// addCell makes the entry of any other new key. A NaN gets an entry but no slot in the index: it could never
+// be found, and all NaNs in one index would be a chain to walk for each of them.
+func (t *Table[K, V]) addCell(k K, h, i uint64) (*V, bool) {
+	if t.Len() >= t.max {
+		return t.refuse()
+	}
+	e := t.cells.next()
+	e.key = k
+	if k != k {
+		t.err = ErrNaN
+		return &e.value, true
+	}
+	if t.clone != nil {
+		e.key = t.clone(k)
+	}
+	t.enter(h, i, t.cells.n)
+	return &e.value, true
+}
+
+func (t *Table[K, V]) refuse() (*V, bool) {
+	if t.err == nil {
+		t.err = ErrTooLarge
+	}
+	var zero V
+	t.spare = zero
+	return &t.spare, true
+}
+
+// enter puts the n-th entry into slot i.
+func (t *Table[K, V]) enter(h, i uint64, n int) {
+	t.index[i] = h>>32<<32 | uint64(n)
+	if n > t.limit {
+		t.double()
+	}
+}
+
+// setIndex makes an empty index of size slots, a power of two.
+func (t *Table[K, V]) setIndex(size int) {
+	t.index = make([]uint64, size)
+	t.shift = 64
+	for s := size; s > 1; s >>= 1 {
+		t.shift--
+	}
+	t.limit = size / loadDen * loadNum
+}
+
+// double moves to an index of twice the size. Half a hash in each slot is all that is needed: entries are not
+// touched, and as a slot is the hash's high bits, both indexes are walked from front to back.
+func (t *Table[K, V]) double() {
+	old := t.index
+	t.setIndex(2 * len(old))
+	mask := uint64(len(t.index) - 1)
+	for _, x := range old {
+		if x == 0 {
+			continue
+		}
+		i := x >> t.shift
+		for t.index[i&mask] != 0 {
+			i++
+		}
+		t.index[i&mask] = x
+	}
+}
+
+// Len returns the number of keys.
+func (t *Table[K, V]) Len() int {
+	if t.kind == kindText {
+		return t.texts.n
+	}
+	return t.cells.n
+}
+
+// Err tells what was wrong with a key since the last Reset: ErrNaN or ErrTooLarge.
+// A task that sees an error must fail: the table does not hold what it was given.
+func (t *Table[K, V]) Err() error { return t.err }
+
+// Bytes returns the memory that the table holds, without what keys and values point to.
+func (t *Table[K, V]) Bytes() int64 {
+	return int64(len(t.index))*8 + t.texts.bytes() + t.cells.bytes() + t.arena.Bytes()
+}
+
+// Reset empties the table and keeps as much of its memory as the last use needed, so that it can serve the
+// next batch without growing. Keys that it gave stay valid: their arena is left to them.
+func (t *Table[K, V]) Reset() {
+	n := t.Len()
+	if len(t.index) > indexMin && n < t.limit/4 {
+		t.setIndex(len(t.index) / 2)
+	} else {
+		clear(t.index)
+	}
+	t.texts.reset()
+	t.cells.reset()
+	t.arena = Arena{}
+	t.err = nil
+	var zero V
+	t.spare = zero
+}
+
+func (t *Table[K, V]) textAt(e *text[V]) string { return t.arena.at(e.pos, int(e.n)) }
+
+// All yields keys and values in the order in which the keys first came. The table must not be changed meanwhile.
+func (t *Table[K, V]) All() iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		for k, v := range t.AllPtr() {
+			if !yield(k, *v) {
+				return
+			}
+		}
+	}
+}
+
+// AllPtr is All with pointers to the values, which may be changed through them.
+func (t *Table[K, V]) AllPtr() iter.Seq2[K, *V] {
+	return func(yield func(K, *V) bool) {
+		for _, page := range t.texts.all {
+			for i := range page {
+				if !yield(ofText[K](t.textAt(&page[i])), &page[i].value) {
+					return
+				}
+			}
+		}
+		for _, page := range t.cells.all {
+			for i := range page {
+				if !yield(page[i].key, &page[i].value) {
+					return
+				}
+			}
+		}
+	}
+}

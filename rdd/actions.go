@@ -1,0 +1,190 @@
+package rdd
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/weirstream/weir/internal/exec"
+)
+
+// ErrEmpty is the error of First and Reduce on an RDD without elements.
+var ErrEmpty = errors.New("the RDD is empty")
+
+// nothing is the result of a task that gives none.
+type nothing struct{}
+
+// Collect gives all elements, the partitions in order. The result lies in the driver's memory.
+func Collect[T any](ctx context.Context, r *RDD[T]) ([]T, error) {
+	parts := make([][]T, max(r.node.Partitions, 0))
+	err := run(ctx, r, "collect", r.all(), gather[T](-1), func(i int, vs []T) error {
+		parts[i] = vs
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return join(parts), nil
+}
+
+// gather collects the elements of a partition, at most limit of them if that is not negative.
+func gather[T any](limit int) func(*TaskContext, iter.Seq[T]) ([]T, error) {
+	return func(_ *TaskContext, in iter.Seq[T]) ([]T, error) {
+		var vs []T
+		if limit == 0 {
+			return vs, nil
+		}
+		in(func(v T) bool {
+			vs = append(vs, v)
+			return len(vs) != limit
+		})
+		return vs, nil
+	}
+}
+
+func join[T any](parts [][]T) []T {
+	n := 0
+	for _, p := range parts {
+		n += len(p)
+	}
+	vs := make([]T, 0, n)
+	for _, p := range parts {
+		vs = append(vs, p...)
+	}
+	return vs
+}
+
+// Count gives the number of elements.
+func Count[T any](ctx context.Context, r *RDD[T]) (int64, error) {
+	var total int64
+	err := run(ctx, r, "count", r.all(), func(_ *TaskContext, in iter.Seq[T]) (int64, error) {
+		var n int64
+		in(func(T) bool { n++; return true })
+		return n, nil
+	}, func(_ int, n int64) error { total += n; return nil })
+	return total, err
+}
+
+// Take gives the first n elements, the partitions in order, or all if there are fewer. It runs a job over
+// the first partition and, as long as elements are missing, over four times as many further ones
+// (spark.rdd.limit.scaleUpFactor), so that a large RDD is not computed whole.
+func Take[T any](ctx context.Context, r *RDD[T], n int) ([]T, error) {
+	var (
+		got  = []T{}
+		next = 0
+	)
+	for width := 1; len(got) < n && next < r.node.Partitions; width *= r.sc.scaleUp() {
+		ps := r.all()[next:min(next+width, r.node.Partitions)]
+		parts := make([][]T, len(ps))
+		err := run(ctx, r, "take", ps, gather[T](n-len(got)), func(i int, vs []T) error {
+			parts[i] = vs
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		got = append(got, join(parts)...)
+		next += len(ps)
+	}
+	if next == 0 && r.node.Partitions == 0 {
+		// Nothing has run that would have found a misbuilt graph.
+		if err := run(ctx, r, "take", nil, gather[T](0), func(int, []T) error { return nil }); err != nil {
+			return nil, err
+		}
+	}
+	return got[:min(n, len(got))], nil
+}
+
+// First gives the first element, or ErrEmpty.
+func First[T any](ctx context.Context, r *RDD[T]) (T, error) {
+	vs, err := Take(ctx, r, 1)
+	if err == nil && len(vs) == 0 {
+		err = ErrEmpty
+	}
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return vs[0], nil
+}
+
+// IsEmpty tells whether there is no element. It looks at one, if it can.
+func IsEmpty[T any](ctx context.Context, r *RDD[T]) (bool, error) {
+	vs, err := Take(ctx, r, 1)
+	return len(vs) == 0, err
+}
+
+// Foreach calls f in the tasks with each element. An error fails the task, which is tried again: f may see
+// an element more than once.
+func Foreach[T any](ctx context.Context, r *RDD[T], f func(T) error) error {
+	site := exec.Caller()
+	return run(ctx, r, "foreach", r.all(), func(tc *TaskContext, in iter.Seq[T]) (nothing, error) {
+		in(func(v T) bool {
+			if err := f(v); err != nil {
+				tc.Fail(errorAt("foreach", site, err))
+			}
+			return true
+		})
+		return nothing{}, nil
+	}, func(int, nothing) error { return nil })
+}
+
+// ForeachPartition calls f in the tasks with each partition. An error fails the task, which is tried again.
+func ForeachPartition[T any](ctx context.Context, r *RDD[T], f func(*TaskContext, iter.Seq[T]) error) error {
+	return run(ctx, r, "foreachPartition", r.all(), func(tc *TaskContext, in iter.Seq[T]) (nothing, error) {
+		return nothing{}, f(tc, in)
+	}, func(int, nothing) error { return nil })
+}
+
+// Reduce folds all elements by f, which must be associative: the elements of a partition in order, then
+// the partitions in order. It gives ErrEmpty if there is no element.
+func Reduce[T any](ctx context.Context, r *RDD[T], f func(T, T) T) (T, error) {
+	parts := make([]Optional[T], max(r.node.Partitions, 0))
+	err := run(ctx, r, "reduce", r.all(), func(_ *TaskContext, in iter.Seq[T]) (Optional[T], error) {
+		var acc Optional[T]
+		in(func(v T) bool {
+			if acc.Present {
+				acc.Value = f(acc.Value, v)
+			} else {
+				acc = Some(v)
+			}
+			return true
+		})
+		return acc, nil
+	}, func(i int, part Optional[T]) error { parts[i] = part; return nil })
+	var acc Optional[T]
+	if err != nil {
+		return acc.Value, err
+	}
+	for _, part := range parts {
+		switch {
+		case part.Present && acc.Present:
+			acc.Value = f(acc.Value, part.Value)
+		case part.Present:
+			acc = part
+		}
+	}
+	if !acc.Present {
+		return acc.Value, ErrEmpty
+	}
+	return acc.Value, nil
+}
+
+// CountByValue gives how often each element occurs. The result lies in the driver's memory.
+func CountByValue[T comparable](ctx context.Context, r *RDD[T]) (map[T]int64, error) {
+	total := map[T]int64{}
+	err := run(ctx, r, "countByValue", r.all(), func(_ *TaskContext, in iter.Seq[T]) (map[T]int64, error) {
+		m := map[T]int64{}
+		in(func(v T) bool { m[v]++; return true })
+		return m, nil
+	}, func(_ int, m map[T]int64) error {
+		for v, n := range m {
+			total[v] += n
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return total, nil
+}

@@ -1,0 +1,117 @@
+package rdd
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/internal/exec"
+)
+
+// A Context is where RDDs are made and their jobs run: the slots of a master, such as local[4], and the
+// settings. Several contexts may live in one process. Stop it when it is no longer needed.
+type Context struct {
+	conf   *conf.Conf
+	runner exec.Runner
+	inside *exec.Goroutines
+	logger *slog.Logger
+	events atomic.Pointer[func(exec.Event)]
+	nodes  atomic.Int64
+	jobs   atomic.Int64
+	tries  int
+	width  int
+}
+
+// An Option of NewContext.
+type Option func(*Context)
+
+// WithLogger has the context log to l; without it nothing is logged.
+func WithLogger(l *slog.Logger) Option { return func(sc *Context) { sc.logger = l } }
+
+// NewContext makes a context with the settings of c, which it copies. The error names each setting that is
+// unknown, does not parse or contradicts another, and the remedy. spark.master says how many tasks run at
+// the same time: local (one), local[N], local[*] (one a core), local[N,F] (tasks fail after F attempts).
+func NewContext(c *conf.Conf, opts ...Option) (*Context, error) {
+	if c == nil {
+		c = conf.New()
+	}
+	c = c.Clone()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	master := conf.MasterURL.Get(c)
+	if master.Kind != conf.Local {
+		return nil, fmt.Errorf("spark.master=%s needs a package that was not handed in: "+
+			"add spark.Runner() to the options, or use local[*]", master)
+	}
+	sc := &Context{conf: c, inside: &exec.Goroutines{}, logger: slog.New(slog.DiscardHandler)}
+	for _, o := range opts {
+		o(sc)
+	}
+	sc.tries = conf.TaskMaxFailures.Get(c)
+	if master.MaxFailures > 0 {
+		sc.tries = master.MaxFailures
+	}
+	sc.width = conf.Parallelism.Get(c)
+	var store exec.Store = exec.Memory{}
+	if conf.Honest.Get(c) {
+		store = exec.Honest{}
+	}
+	sc.runner = exec.NewScheduler(master.Threads, sc.tries, store, sc.inside, sc.emit)
+	if s := c.Summary(); s != "" {
+		sc.logger.Info(s)
+	}
+	return sc, nil
+}
+
+func (sc *Context) emit(e exec.Event) {
+	if f := sc.events.Load(); f != nil {
+		(*f)(e)
+	}
+}
+
+// Observe has f called with every event of the context's jobs, from many goroutines; it must not block.
+// There is one observer, the engine's event stream; the type is known only within the module.
+func (sc *Context) Observe(f func(exec.Event)) { sc.events.Store(&f) }
+
+// Inside gives the register of goroutines that run tasks and bodies: for the stream engine.
+func (sc *Context) Inside() *exec.Goroutines { return sc.inside }
+
+// Conf is a copy of the context's settings.
+func (sc *Context) Conf() *conf.Conf { return sc.conf.Clone() }
+
+// Logger is where the context logs to.
+func (sc *Context) Logger() *slog.Logger { return sc.logger }
+
+// DefaultParallelism is the number of partitions of a shuffle that is not told otherwise:
+// spark.default.parallelism, else the number of slots.
+func (sc *Context) DefaultParallelism() int { return sc.width }
+
+// setParallelism is spark.default.parallelism and whether it was set.
+func (sc *Context) setParallelism() (int, bool) {
+	n, set, err := conf.Parallelism.Lookup(sc.conf)
+	return n, set && err == nil
+}
+
+// Stop cancels the jobs that run and waits for their tasks until ctx ends; a user function that ignores its
+// context is then named in the error and abandoned. Later actions fail. Stopping twice is no error.
+func (sc *Context) Stop(ctx context.Context) error {
+	if where := sc.inside.Inside(); where != "" {
+		return fmt.Errorf("Stop was called from inside %s, for whose end it would wait: "+
+			"call it from another goroutine, or let the program's main function do it", where)
+	}
+	return sc.runner.Stop(ctx)
+}
+
+// Abandon gives up the tasks that ignore that they were cancelled, and names them; nil if there are none. It is
+// what Stop does at its deadline.
+func (sc *Context) Abandon() error { return sc.runner.Abandon() }
+
+// scaleUp is by how much Take widens its search.
+func (sc *Context) scaleUp() int { return max(conf.LimitScaleUpFactor.Get(sc.conf), 2) }
+
+func (sc *Context) node(op string, partitions int) *exec.Node {
+	return &exec.Node{ID: int(sc.nodes.Add(1)) - 1, Op: op, Site: exec.Caller(), Partitions: partitions}
+}

@@ -1,0 +1,10 @@
+// Package rdd is the batch half of weir: resilient distributed datasets, as Apache Spark means them.
+//
+// An [RDD] is an immutable, lazy, recomputable collection in partitions. Transformations such as [Map]
+// and [ReduceByKey] are functions that make an RDD from an RDD and run nothing; actions such as [Collect]
+// and [Count] run a job and give an answer. Narrow transformations are fused into one loop per partition;
+// a shuffle (said in the doc of each operator that makes one) cuts the job into stages.
+//
+// Operators return no errors. A node built wrongly keeps its error, with the file and line of the call,
+// and the action returns it.
+package rdd

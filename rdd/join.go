@@ -1,0 +1,132 @@
+package rdd
+
+import (
+	"iter"
+
+	"github.com/weirstream/weir/internal/exec"
+	"github.com/weirstream/weir/internal/shuffle"
+)
+
+// CoGroup gives, for each key of either RDD, the values of both. A side that is not dealt as the result is gets
+// shuffled; all values of a key must fit into memory. Keys come out in the order in which they first came, the
+// left side's before those that only the right side has.
+func CoGroup[K comparable, V, W any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W]], opts ...ShuffleOption) *RDD[Pair[K, CoGrouped[V, W]]] {
+	d, err := defaultDealing(a.sc, opts, a.asParent(), b.asParent())
+	if err != nil {
+		d = &dealing{n: 1}
+	}
+	left, errLeft := side(a, d, err)
+	right, errRight := side(b, d, err)
+	out := shuffled(a.sc, "cogroup", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, CoGrouped[V, W]]] {
+		return func(yield func(Pair[K, CoGrouped[V, W]]) bool) {
+			t := shuffle.NewTable[K, CoGrouped[V, W]](cloner[K]())
+			each(tc, a, left, p, func(kv Pair[K, V]) {
+				g, _ := t.Slot(kv.Key)
+				g.Left = append(g.Left, kv.Value)
+			})
+			each(tc, b, right, p, func(kv Pair[K, W]) {
+				g, _ := t.Slot(kv.Key)
+				g.Right = append(g.Right, kv.Value)
+			})
+			emit(tc, t, yield)
+		}
+	})
+	out.reads(errLeft, a.node, left)
+	out.reads(errRight, b.node, right)
+	if a.sc != b.sc {
+		out.refuse("cogroup of RDDs of different contexts")
+	}
+	return out
+}
+
+// side shuffles one parent unless it lies right already.
+func side[K comparable, V any](r *RDD[Pair[K, V]], d *dealing, err error) (*exec.Shuffle, error) {
+	if err != nil || r.dealt.same(d) {
+		return nil, err
+	}
+	return dealRows(r, d)
+}
+
+// Join gives every pair of values of each key that both RDDs hold. Shuffle; see CoGroup.
+func Join[K comparable, V, W any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W]], opts ...ShuffleOption) *RDD[Pair[K, Pair[V, W]]] {
+	return joined("join", CoGroup(a, b, opts...), func(g CoGrouped[V, W], yield func(Pair[V, W]) bool) bool {
+		for _, v := range g.Left {
+			for _, w := range g.Right {
+				if !yield(Pair[V, W]{v, w}) {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+// LeftOuterJoin is Join that keeps the left values without partner. Shuffle; see CoGroup.
+func LeftOuterJoin[K comparable, V, W any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W]], opts ...ShuffleOption) *RDD[Pair[K, Pair[V, Optional[W]]]] {
+	return joined("leftOuterJoin", CoGroup(a, b, opts...), func(g CoGrouped[V, W], yield func(Pair[V, Optional[W]]) bool) bool {
+		for _, v := range g.Left {
+			for w := range orNone(g.Right) {
+				if !yield(Pair[V, Optional[W]]{v, w}) {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+// RightOuterJoin is Join that keeps the right values without partner. Shuffle; see CoGroup.
+func RightOuterJoin[K comparable, V, W any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W]], opts ...ShuffleOption) *RDD[Pair[K, Pair[Optional[V], W]]] {
+	return joined("rightOuterJoin", CoGroup(a, b, opts...), func(g CoGrouped[V, W], yield func(Pair[Optional[V], W]) bool) bool {
+		for v := range orNone(g.Left) {
+			for _, w := range g.Right {
+				if !yield(Pair[Optional[V], W]{v, w}) {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+// FullOuterJoin is Join that keeps the values of both sides without partner. Shuffle; see CoGroup.
+func FullOuterJoin[K comparable, V, W any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W]], opts ...ShuffleOption) *RDD[Pair[K, Pair[Optional[V], Optional[W]]]] {
+	return joined("fullOuterJoin", CoGroup(a, b, opts...), func(g CoGrouped[V, W], yield func(Pair[Optional[V], Optional[W]]) bool) bool {
+		for v := range orNone(g.Left) {
+			for w := range orNone(g.Right) {
+				if !yield(Pair[Optional[V], Optional[W]]{v, w}) {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+// orNone gives each value as present, or one absent value if there is none.
+func orNone[T any](vs []T) iter.Seq[Optional[T]] {
+	return func(yield func(Optional[T]) bool) {
+		if len(vs) == 0 {
+			yield(None[T]())
+		}
+		for _, v := range vs {
+			if !yield(Some(v)) {
+				return
+			}
+		}
+	}
+}
+
+// joined makes the pairs of each group; the keys stay where they are.
+func joined[K, V, W, U any](op string, r *RDD[Pair[K, CoGrouped[V, W]]], pairs func(g CoGrouped[V, W], yield func(U) bool) bool) *RDD[Pair[K, U]] {
+	out := narrow(r, op, func(tc *TaskContext, p int) iter.Seq[Pair[K, U]] {
+		in := r.compute(tc, p)
+		return func(yield func(Pair[K, U]) bool) {
+			in(func(kv Pair[K, CoGrouped[V, W]]) bool {
+				return pairs(kv.Value, func(u U) bool { return yield(Pair[K, U]{kv.Key, u}) })
+			})
+		}
+	})
+	out.dealt = r.dealt
+	return out
+}

@@ -1,0 +1,135 @@
+package rdd
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/weirstream/weir/codec"
+)
+
+// A Partitioner deals the keys of a shuffle to partitions. Two RDDs that were dealt by equal partitioners are
+// joined without a shuffle; partitioners are equal if they are the same comparable value, or if the one's
+// method Equal(any) bool says so of the other.
+type Partitioner[K any] interface {
+	// NumPartitions is at least 1.
+	NumPartitions() int
+	// Partition gives the number of k's partition, from 0. It must depend on k alone.
+	Partition(k K) int
+}
+
+// A ShuffleOption of the operators that shuffle.
+type ShuffleOption func(*shuffleOptions)
+
+type shuffleOptions struct {
+	n  int
+	by any
+}
+
+// Partitions sets the number of partitions after the shuffle. Without it, and without a Partitioner, an
+// upstream partitioning is re-used if there is one, else it is spark.default.parallelism if that is set, else
+// the largest number of partitions upstream.
+func Partitions(n int) ShuffleOption {
+	return func(o *shuffleOptions) { o.n, o.by = n, nil }
+}
+
+// PartitionBy has p deal the keys. Its key type is checked when the graph is built.
+func PartitionBy[K any](p Partitioner[K]) ShuffleOption {
+	return func(o *shuffleOptions) { o.n, o.by = p.NumPartitions(), p }
+}
+
+// A dealing is how the keys of an RDD were dealt to its partitions: by the stable hash of package codec, or by
+// a user's partitioner.
+type dealing struct {
+	n  int
+	by any
+}
+
+func (d *dealing) same(e *dealing) bool {
+	if d == nil || e == nil || d.n != e.n {
+		return false
+	}
+	if d.by == nil || e.by == nil {
+		return d.by == nil && e.by == nil
+	}
+	if eq, ok := d.by.(interface{ Equal(other any) bool }); ok {
+		return eq.Equal(e.by)
+	}
+	return reflect.TypeOf(d.by).Comparable() && d.by == e.by
+}
+
+// defaultDealing chooses how a shuffle deals: as its options say, else as its parents are dealt already.
+func defaultDealing(sc *Context, opts []ShuffleOption, parents ...parent) (*dealing, error) {
+	var o shuffleOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if len(opts) > 0 {
+		if o.n < 1 {
+			return nil, fmt.Errorf("a shuffle needs at least one partition, not %d", o.n)
+		}
+		return &dealing{o.n, o.by}, nil
+	}
+	var best *dealing
+	widest := 1
+	for _, p := range parents {
+		widest = max(widest, p.partitions)
+		if p.dealt != nil && (best == nil || p.dealt.n > best.n) {
+			best = p.dealt
+		}
+	}
+	n, set := sc.setParallelism()
+	if !set {
+		n = widest
+	}
+	// An existing partitioning is worth keeping unless it is narrower than the data by an order of magnitude.
+	if best != nil && (best.n*10 > widest || best.n >= n) {
+		return best, nil
+	}
+	return &dealing{n: n}, nil
+}
+
+// A parent is what defaultDealing looks at.
+type parent struct {
+	partitions int
+	dealt      *dealing
+}
+
+func (r *RDD[T]) asParent() parent { return parent{r.node.Partitions, r.dealt} }
+
+// dealer makes the function that deals keys of type K.
+func dealer[K comparable](d *dealing) (func(K) (int, error), error) {
+	if d.by != nil {
+		p, ok := d.by.(Partitioner[K])
+		if !ok {
+			return nil, fmt.Errorf("the partitioner %T does not deal keys of type %v", d.by, reflect.TypeFor[K]())
+		}
+		return func(k K) (int, error) {
+			i := p.Partition(k)
+			if i < 0 || i >= d.n {
+				return 0, fmt.Errorf("the partitioner %T gave partition %d for key %v: it must be from 0 to %d", d.by, i, k, d.n-1)
+			}
+			return i, nil
+		}, nil
+	}
+	c, err := codec.ForKey[K]()
+	if err != nil {
+		return nil, err
+	}
+	if d.n == 1 {
+		// All keys go to one place, but a key that equals nothing must still be found out.
+		return func(k K) (int, error) {
+			if k != k {
+				_, err := c.Hash(0, k)
+				return 0, err
+			}
+			return 0, nil
+		}, nil
+	}
+	return func(k K) (int, error) {
+		h, err := c.Hash(0, k)
+		if err != nil {
+			return 0, err
+		}
+		return codec.Partition(h, d.n), nil
+	}, nil
+}

@@ -1,0 +1,99 @@
+package rdd
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/weirstream/weir/internal/exec"
+)
+
+// An RDD is five things: partitions; a function that computes one of them as an iter.Seq; dependencies,
+// narrow or shuffle; optionally a partitioner; optionally preferred locations. It is immutable and may be
+// used from several goroutines.
+type RDD[T any] struct {
+	sc      *Context
+	node    *exec.Node
+	compute func(tc *TaskContext, p int) iter.Seq[T]
+	// dealt says how the keys of a keyed RDD are spread over its partitions; nil if nothing is known.
+	dealt *dealing
+}
+
+// FromPartitions makes an RDD of n partitions from nothing but a function that computes one; op is the
+// name it has in errors and plans. It is how sources are made. f must give the same elements in the same
+// order each time it is asked for the same partition: a retry asks again. A partition that cannot go on
+// must call [TaskContext.Fail]; to end the sequence early would look like the partition's end. A long one
+// calls [TaskContext.Check] every 1,024 elements.
+func FromPartitions[T any](sc *Context, op string, n int, f func(tc *TaskContext, p int) iter.Seq[T]) *RDD[T] {
+	r := &RDD[T]{sc: sc, node: sc.node(op, n), compute: f}
+	if n < 0 {
+		r.refuse("%s needs a number of partitions of at least 0, not %d", op, n)
+	}
+	if f == nil {
+		r.refuse("%s needs a function that computes a partition, not nil", op)
+	}
+	return r
+}
+
+// narrow makes the child of a transformation that computes its partition p from r's partition p.
+func narrow[T, U any](r *RDD[T], op string, compute func(tc *TaskContext, p int) iter.Seq[U]) *RDD[U] {
+	n := r.sc.node(op, r.node.Partitions)
+	n.Narrow = []*exec.Node{r.node}
+	n.Preferred = r.node.Preferred
+	return &RDD[U]{sc: r.sc, node: n, compute: compute}
+}
+
+// refuse keeps what the user did wrong in making r, with the place of the call.
+func (r *RDD[T]) refuse(format string, args ...any) {
+	if r.node.Err == nil {
+		r.node.Err = fmt.Errorf("%s: %w", r.node.Site, fmt.Errorf(format, args...))
+	}
+}
+
+// needs refuses a nil function, which would be found only when the first record arrives.
+func (r *RDD[T]) needs(isNil bool) *RDD[T] {
+	if isNil {
+		r.refuse("%s needs a function, not nil", r.node.Op)
+	}
+	return r
+}
+
+// Context is the context that r belongs to.
+func (r *RDD[T]) Context() *Context { return r.sc }
+
+// ID numbers the RDDs of a context in the order of their making.
+func (r *RDD[T]) ID() int { return r.node.ID }
+
+// NumPartitions is the number of tasks that compute r.
+func (r *RDD[T]) NumPartitions() int { return r.node.Partitions }
+
+// Err is what is wrong with the making of r itself, nil if nothing; the actions return it, too.
+func (r *RDD[T]) Err() error { return r.node.Err }
+
+// Named gives r a name for plans, errors and pages, and returns r.
+func (r *RDD[T]) Named(name string) *RDD[T] {
+	r.node.Name = name
+	return r
+}
+
+// PreferredLocations are the hosts on which partition p would best be computed: hints that a cluster may
+// use and one machine ignores.
+func (r *RDD[T]) PreferredLocations(p int) []string {
+	if r.node.Preferred == nil || p < 0 || p >= r.node.Partitions {
+		return nil
+	}
+	return r.node.Preferred(p)
+}
+
+// Prefer attaches preferred locations to r and returns r: hosts(p) lists those of partition p.
+func (r *RDD[T]) Prefer(hosts func(p int) []string) *RDD[T] {
+	r.node.Preferred = hosts
+	return r
+}
+
+// Iterate computes partition p of r inside the task that tc belongs to: what an operator of one's own, made
+// with [FromPartitions] over other RDDs of the same stage, would call. It is not an action.
+func (r *RDD[T]) Iterate(tc *TaskContext, p int) iter.Seq[T] { return r.compute(tc, p) }
+
+// Place says that r stands for an operator at another place: for the stream engine, whose operators make
+// RDDs in each batch.
+func (r *RDD[T]) Place(op string, site exec.Site) { r.node.Op, r.node.Site = op, site }
