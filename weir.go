@@ -63,6 +63,11 @@ func run(ctx context.Context, build Build, o options) error {
 	if err != nil {
 		return err
 	}
+	return drive(ctx, ssc)
+}
+
+// drive starts a context and keeps it until it ends or ctx does, which drains it.
+func drive(ctx context.Context, ssc *dstream.Context) error {
 	if err := ssc.Start(ctx); err != nil {
 		return err
 	}

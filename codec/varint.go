@@ -23,10 +23,15 @@ func zigzag(x int64) uint64   { return uint64(x)<<1 ^ uint64(x>>63) }
 func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
 
 // decodeUvarint reads what appendUvarint wrote, and nothing that it would have written otherwise.
+// Most are one byte, so that part is small enough to be inlined.
 func decodeUvarint(src []byte) (x uint64, rest []byte, err error) {
 	if len(src) > 0 && src[0] < 0x80 {
 		return uint64(src[0]), src[1:], nil
 	}
+	return decodeLong(src)
+}
+
+func decodeLong(src []byte) (x uint64, rest []byte, err error) {
 	x, n := binary.Uvarint(src)
 	switch {
 	case n == 0:

@@ -59,7 +59,8 @@ func TestZeroAndNil(t *testing.T) {
 		t.Errorf("the zero Conf after Set is %q", got)
 	}
 	var none *conf.Conf
-	if err := none.Validate(); err != nil || none.Summary() != "" || none.String() != "" || collect(none) != "" {
+	if err := none.Validate(); err != nil || none.Summary() != "" || none.String() != "" ||
+		collect(none) != "" {
 		t.Errorf("a nil Conf does not read as empty: %v", err)
 	}
 	if got := conf.TaskMaxFailures.Get(none); got != 4 {
@@ -112,112 +113,114 @@ func message(err error) string {
 }
 
 // What Validate says of a few settings at a time. Places are tested by TestValidateJoins.
-func TestValidate(t *testing.T) {
-	for _, test := range []struct{ set, want string }{
-		{"spark.task.maxFailures=1", ""},
-		{"spark.task.maxFailures=0", "spark.task.maxFailures=0: must be at least 1; the default is 4"},
-		{"spark.task.maxFailures=four",
-			"spark.task.maxFailures=four: must be a whole number; the default is 4"},
-		{"spark.task.maxFailures=99999999999",
-			"spark.task.maxFailures=99999999999: the number is too large; the default is 4"},
-		{"spark.task.maxFailures= ", "spark.task.maxFailures= : it is empty; remove it for the default, 4"},
-		{"spark.streaming.blockInterval=200", ""},
-		{"spark.streaming.blockInterval=0",
-			"spark.streaming.blockInterval=0: must be whole milliseconds, at least 1ms; the default is 200ms"},
-		{"spark.streaming.blockInterval=1500us",
-			"spark.streaming.blockInterval=1500us: must be whole milliseconds, at least 1ms; the default is 200ms"},
-		{"spark.streaming.blockInterval=5 sec",
-			"spark.streaming.blockInterval=5 sec: not a duration such as 200ms, 5s, 2min or 1h: " +
-				"unknown unit \"sec\"; the default is 200ms"},
-		{"spark.streaming.stopGracefullyOnShutdown=TRUE", ""},
-		{"spark.streaming.stopGracefullyOnShutdown=yes",
-			"spark.streaming.stopGracefullyOnShutdown=yes: must be true or false; the default is true"},
-		{"spark.streaming.backpressure.rateEstimator=PID", ""},
-		{"spark.streaming.backpressure.rateEstimator=kalman",
-			"spark.streaming.backpressure.rateEstimator=kalman: must be one of pid; the default is pid"},
-		{"spark.streaming.backpressure.pid.minRate=0",
-			"spark.streaming.backpressure.pid.minRate=0: must be above 0; the default is 100.0"},
-		{"spark.streaming.backpressure.pid.integral=-0.1",
-			"spark.streaming.backpressure.pid.integral=-0.1: must be at least 0; the default is 0.2"},
-		{"spark.streaming.backpressure.pid.integral=NaN",
-			"spark.streaming.backpressure.pid.integral=NaN: must be a decimal number such as 0.2; the default is 0.2"},
-		{"spark.speculation.quantile=1.1", "spark.speculation.quantile=1.1: must be from 0 to 1; the default is 0.75"},
-		{"weir.kafka.fetchBytes=3g",
-			"weir.kafka.fetchBytes=3g: must be from 1k to 2147483647b; the default is 8m"},
-		{"spark.local.dir=,", "spark.local.dir=,: must name at least one; " +
-			"the default is the system's directory for temporary files"},
-		{"spark.redaction.regex=(?=x)", "spark.redaction.regex=(?=x): must be a regular expression of Go's " +
-			"regexp package (which has no look-ahead or back-reference): error parsing regexp: " +
-			"invalid or unsupported Perl syntax: `(?=`; the default is none beyond the built-in rule"},
-		{"spark.master=local[0]",
-			"spark.master=local[0]: the N of local[N] must be * or 1 to 65536 threads; the default is local[*]"},
-		{"spark.master=yarn", "spark.master=yarn: weir does not run on YARN by itself: use local[N] or local[*] " +
-			"for this machine, or sc://host:15002, a Spark Connect server, for a Spark cluster; " +
-			"the default is local[*]"},
+var validateTests = []struct{ set, want string }{
+	{"spark.task.maxFailures=1", ""},
+	{"spark.task.maxFailures=0", "spark.task.maxFailures=0: must be at least 1; the default is 4"},
+	{"spark.task.maxFailures=four",
+		"spark.task.maxFailures=four: must be a whole number; the default is 4"},
+	{"spark.task.maxFailures=99999999999",
+		"spark.task.maxFailures=99999999999: the number is too large; the default is 4"},
+	{"spark.task.maxFailures= ", "spark.task.maxFailures= : it is empty; remove it for the default, 4"},
+	{"spark.streaming.blockInterval=200", ""},
+	{"spark.streaming.blockInterval=0",
+		"spark.streaming.blockInterval=0: must be whole milliseconds, at least 1ms; the default is 200ms"},
+	{"spark.streaming.blockInterval=1500us",
+		"spark.streaming.blockInterval=1500us: must be whole milliseconds, at least 1ms; the default is 200ms"},
+	{"spark.streaming.blockInterval=5 sec",
+		"spark.streaming.blockInterval=5 sec: not a duration such as 200ms, 5s, 2min or 1h: " +
+			"unknown unit \"sec\"; the default is 200ms"},
+	{"spark.streaming.stopGracefullyOnShutdown=TRUE", ""},
+	{"spark.streaming.stopGracefullyOnShutdown=yes",
+		"spark.streaming.stopGracefullyOnShutdown=yes: must be true or false; the default is true"},
+	{"spark.streaming.backpressure.rateEstimator=PID", ""},
+	{"spark.streaming.backpressure.rateEstimator=kalman",
+		"spark.streaming.backpressure.rateEstimator=kalman: must be one of pid; the default is pid"},
+	{"spark.streaming.backpressure.pid.minRate=0",
+		"spark.streaming.backpressure.pid.minRate=0: must be above 0; the default is 100.0"},
+	{"spark.streaming.backpressure.pid.integral=-0.1",
+		"spark.streaming.backpressure.pid.integral=-0.1: must be at least 0; the default is 0.2"},
+	{"spark.streaming.backpressure.pid.integral=NaN",
+		"spark.streaming.backpressure.pid.integral=NaN: must be a decimal number such as 0.2; the default is 0.2"},
+	{"spark.speculation.quantile=1.1", "spark.speculation.quantile=1.1: must be from 0 to 1; the default is 0.75"},
+	{"weir.kafka.fetchBytes=3g",
+		"weir.kafka.fetchBytes=3g: must be from 1k to 2147483647b; the default is 8m"},
+	{"spark.local.dir=,", "spark.local.dir=,: must name at least one; " +
+		"the default is the system's directory for temporary files"},
+	{"spark.redaction.regex=(?=x)", "spark.redaction.regex=(?=x): must be a regular expression of Go's " +
+		"regexp package (which has no look-ahead or back-reference): error parsing regexp: " +
+		"invalid or unsupported Perl syntax: `(?=`; the default is none beyond the built-in rule"},
+	{"spark.master=local[0]",
+		"spark.master=local[0]: the N of local[N] must be * or 1 to 65536 threads; the default is local[*]"},
+	{"spark.master=yarn", "spark.master=yarn: weir does not run on YARN by itself: use local[N] or local[*] " +
+		"for this machine, or sc://host:15002, a Spark Connect server, for a Spark cluster; " +
+		"the default is local[*]"},
 
-		// Refused.
-		{"spark.streaming.clock=org.apache.spark.util.ManualClock",
-			"spark.streaming.clock=org.apache.spark.util.ManualClock: weir's tests use virtual time " +
-				"(testing/synctest) and its clock cannot be replaced; remove it"},
-		{"spark.streaming.receiver.writeAheadLog.class=com.example.Log",
-			"spark.streaming.receiver.writeAheadLog.class=com.example.Log: it names a Java class, " +
-				"and weir runs none; remove it"},
-		{"spark.streaming.checkpoint.directory=", ""},
-		{"spark.streaming.checkpoint.directory=/ckpt", "spark.streaming.checkpoint.directory=/ckpt: " +
-			"needs a checkpoint; durable checkpoints are not there yet in this version"},
-		{"spark.streaming.receiver.writeAheadLog.enable=false", ""},
-		{"spark.streaming.receiver.writeAheadLog.enable=True",
-			"spark.streaming.receiver.writeAheadLog.enable=True: needs a checkpoint; " +
-				"durable checkpoints are not there yet in this version"},
-		{"weir.streaming.failedBatch=skip", "weir.streaming.failedBatch=skip: needs a checkpoint; " +
+	// Refused.
+	{"spark.streaming.clock=org.apache.spark.util.ManualClock",
+		"spark.streaming.clock=org.apache.spark.util.ManualClock: weir's tests use virtual time " +
+			"(testing/synctest) and its clock cannot be replaced; remove it"},
+	{"spark.streaming.receiver.writeAheadLog.class=com.example.Log",
+		"spark.streaming.receiver.writeAheadLog.class=com.example.Log: it names a Java class, " +
+			"and weir runs none; remove it"},
+	{"spark.streaming.checkpoint.directory=", ""},
+	{"spark.streaming.checkpoint.directory=/ckpt", "spark.streaming.checkpoint.directory=/ckpt: " +
+		"needs a checkpoint; durable checkpoints are not there yet in this version"},
+	{"spark.streaming.receiver.writeAheadLog.enable=false", ""},
+	{"spark.streaming.receiver.writeAheadLog.enable=True",
+		"spark.streaming.receiver.writeAheadLog.enable=True: needs a checkpoint; " +
 			"durable checkpoints are not there yet in this version"},
-		{"spark.io.encryption.enabled=false", ""},
-		{"spark.io.encryption.enabled=true",
-			"spark.io.encryption.enabled=true: weir does not encrypt what it writes to spark.local.dir; " +
-				"put that on an encrypted disk, and remove this"},
+	{"weir.streaming.failedBatch=skip", "weir.streaming.failedBatch=skip: needs a checkpoint; " +
+		"durable checkpoints are not there yet in this version"},
+	{"spark.io.encryption.enabled=false", ""},
+	{"spark.io.encryption.enabled=true",
+		"spark.io.encryption.enabled=true: weir does not encrypt what it writes to spark.local.dir; " +
+			"put that on an encrypted disk, and remove this"},
 
-		// Without a meaning, but not without a form.
-		{"spark.streaming.unpersist=false", ""},
-		{"spark.streaming.unpersist=maybe", "spark.streaming.unpersist=maybe: must be true or false"},
-		{"spark.streaming.dynamicAllocation.enabled=true & spark.dynamicAllocation.enabled=true", ""},
-		{"spark.yarn.anything.at.all=x", ""},
-		{"spark.task.resource.gpu.amount=1", ""},
+	// Without a meaning, but not without a form.
+	{"spark.streaming.unpersist=false", ""},
+	{"spark.streaming.unpersist=maybe", "spark.streaming.unpersist=maybe: must be true or false"},
+	{"spark.streaming.dynamicAllocation.enabled=true & spark.dynamicAllocation.enabled=true", ""},
+	{"spark.yarn.anything.at.all=x", ""},
+	{"spark.task.resource.gpu.amount=1", ""},
 
-		// Unknown.
-		{"spark.streaming.blockInterva=1s",
-			"spark.streaming.blockInterva: weir knows no setting of this name; " +
-				"the nearest known name is spark.streaming.blockInterval"},
-		{"spark.streaming.BlockInterval=1s",
-			"spark.streaming.BlockInterval: weir knows no setting of this name; " +
-				"the nearest known name is spark.streaming.blockInterval"},
-		{"spark.task.maxFailure=1", "spark.task.maxFailure: weir knows no setting of this name; " +
-			"the nearest known name is spark.task.maxFailures"},
-		{"spark.network.timeuot=1", "spark.network.timeuot: weir knows no setting of this name; " +
-			"the nearest known name is spark.network.timeout"},
-		{"spark.mastre=local", "spark.mastre: weir knows no setting of this name; " +
-			"the nearest known name is spark.master"},
-		{"spark.excutor.memory=1g", "spark.excutor.memory: weir knows no setting of this name; " +
-			"the nearest known name is spark.executor.memory"},
-		{"weir.kafka.failOnDataloss=1", "weir.kafka.failOnDataloss: weir knows no setting of this name; " +
-			"the nearest known name is weir.kafka.failOnDataLoss"},
-		{"streaming.concurrentjobs=2", "streaming.concurrentjobs: weir knows no setting of this name " +
-			"(all begin with spark. or weir.; parameters of Kafka's clients go into kafka.Params); " +
-			"the nearest known name is spark.streaming.concurrentJobs"},
-		{"group.id=x", "group.id: weir knows no setting of this name (all begin with spark. or weir.; " +
-			"parameters of Kafka's clients go into kafka.Params); the nearest known name is spark.ui"},
-		{"=x", "a setting needs a name"},
+	// Unknown.
+	{"spark.streaming.blockInterva=1s",
+		"spark.streaming.blockInterva: weir knows no setting of this name; " +
+			"the nearest known name is spark.streaming.blockInterval"},
+	{"spark.streaming.BlockInterval=1s",
+		"spark.streaming.BlockInterval: weir knows no setting of this name; " +
+			"the nearest known name is spark.streaming.blockInterval"},
+	{"spark.task.maxFailure=1", "spark.task.maxFailure: weir knows no setting of this name; " +
+		"the nearest known name is spark.task.maxFailures"},
+	{"spark.network.timeuot=1", "spark.network.timeuot: weir knows no setting of this name; " +
+		"the nearest known name is spark.network.timeout"},
+	{"spark.mastre=local", "spark.mastre: weir knows no setting of this name; " +
+		"the nearest known name is spark.master"},
+	{"spark.excutor.memory=1g", "spark.excutor.memory: weir knows no setting of this name; " +
+		"the nearest known name is spark.executor.memory"},
+	{"weir.kafka.failOnDataloss=1", "weir.kafka.failOnDataloss: weir knows no setting of this name; " +
+		"the nearest known name is weir.kafka.failOnDataLoss"},
+	{"streaming.concurrentjobs=2", "streaming.concurrentjobs: weir knows no setting of this name " +
+		"(all begin with spark. or weir.; parameters of Kafka's clients go into kafka.Params); " +
+		"the nearest known name is spark.streaming.concurrentJobs"},
+	{"group.id=x", "group.id: weir knows no setting of this name (all begin with spark. or weir.; " +
+		"parameters of Kafka's clients go into kafka.Params); the nearest known name is spark.local.dir"},
+	{"=x", "a setting needs a name"},
 
-		// Contradictions.
-		{"spark.streaming.kafka.minRatePerPartition=50 & spark.streaming.kafka.maxRatePerPartition=10",
-			"spark.streaming.kafka.minRatePerPartition=50: the least is above the most, " +
-				"spark.streaming.kafka.maxRatePerPartition=10: lower this one or raise that"},
-		{"spark.streaming.kafka.minRatePerPartition=50 & spark.streaming.kafka.maxRatePerPartition=-1", ""},
-		{"weir.memory.budget=32m", "weir.memory.budget=32m: one receiver may take more than all, " +
-			"weir.receiver.memory=64m: raise this one or lower that"},
-		{"weir.memory.budget=32m & weir.receiver.memory=1m & weir.kafka.fetchBytes=64m",
-			"weir.memory.budget=32m: one fetch may take more than all, " +
-				"weir.kafka.fetchBytes=64m: raise this one or lower that"},
-	} {
+	// Contradictions.
+	{"spark.streaming.kafka.minRatePerPartition=50 & spark.streaming.kafka.maxRatePerPartition=10",
+		"spark.streaming.kafka.minRatePerPartition=50: the least is above the most, " +
+			"spark.streaming.kafka.maxRatePerPartition=10: lower this one or raise that"},
+	{"spark.streaming.kafka.minRatePerPartition=50 & spark.streaming.kafka.maxRatePerPartition=-1", ""},
+	{"weir.memory.budget=32m", "weir.memory.budget=32m: one receiver may take more than all, " +
+		"weir.receiver.memory=64m: raise this one or lower that"},
+	{"weir.memory.budget=32m & weir.receiver.memory=1m & weir.kafka.fetchBytes=64m",
+		"weir.memory.budget=32m: one fetch may take more than all, " +
+			"weir.kafka.fetchBytes=64m: raise this one or lower that"},
+}
+
+func TestValidate(t *testing.T) {
+	for _, test := range validateTests {
 		c := conf.New()
 		for _, pair := range nextName.Split(test.set, -1) {
 			name, value, _ := strings.Cut(pair, "=")
@@ -346,7 +349,8 @@ func TestStockFiles(t *testing.T) {
 			t.Errorf("%s: %d of %d settings are noted", file, count, len(all))
 		}
 		summary := c.Summary()
-		if strings.Contains(summary, "\n") || !strings.HasPrefix(summary, fmt.Sprint(count)+" settings have no meaning here: ") {
+		start := fmt.Sprintf("%d settings have no meaning here: ", count)
+		if strings.Contains(summary, "\n") || !strings.HasPrefix(summary, start) {
 			t.Errorf("%s: the summary is %q", file, summary)
 		}
 		if m, set, err := conf.MasterURL.Lookup(c); m.Kind != conf.Local || set || err != nil {
@@ -377,7 +381,8 @@ func TestSummary(t *testing.T) {
 	if got := conf.MasterURL.Get(flags).Threads; got != 2 || strings.Contains(flags.Summary(), "spark.master") {
 		t.Errorf("the flag does not win over the file's master: %d threads, %s", got, flags.Summary())
 	}
-	if got := conf.New().Set("spark.cores.max", "1").Summary(); !strings.HasPrefix(got, "1 setting has no meaning here: ") {
+	got := conf.New().Set("spark.cores.max", "1").Summary()
+	if !strings.HasPrefix(got, "1 setting has no meaning here: ") {
 		t.Errorf("Summary of one = %q", got)
 	}
 }
@@ -419,14 +424,16 @@ func TestSecrets(t *testing.T) {
 	for _, name := range []string{
 		"spark.ssl.keyPassword", "spark.hadoop.fs.s3a.access.key", "spark.hadoop.fs.s3a.secret.key",
 		"spark.authenticate.secret", "spark.hadoop.fs.azure.account.key.me.blob.core.windows.net",
-		"spark.x.apiKey", "spark.x.accesskey", "spark.x.auth-token", "spark.x.AWSCredentials", "spark.x.passwd",
+		"spark.x.apiKey", "spark.x.accesskey", "spark.x.auth-token", "spark.x.AWSCredentials",
+		"spark.x.passwd",
 		"spark.kafka.clusters.a.sasl.jaas.config", "spark.mine.hush",
 	} {
 		c.Set(name, "s3cr3t")
 	}
 	c.Set("spark.redaction.regex", "hush|zzz")
 	c.Set("spark.mine.other", "a zzz s3cr3t")
-	c.Set("spark.driver.extraJavaOptions", `-Djavax.net.ssl.trustStorePassword=s3cr3t -Da.secret.key="s3cr3t x" -Xmx1g`)
+	c.Set("spark.driver.extraJavaOptions",
+		`-Djavax.net.ssl.trustStorePassword=s3cr3t -Da.secret.key="s3cr3t x" -Xmx1g`)
 	c.Set("spark.x.url", "https://me:s3cr3t@host/path")
 	c.Set("spark.master", "sc://host:15002/;use_ssl=true;token=s3cr3t;user_id=me")
 	c.Set("spark.sql.x", "sc://host/;%74oken=s3cr3t")
@@ -435,9 +442,11 @@ func TestSecrets(t *testing.T) {
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("settings", "conf", c)
 	for how, text := range map[string]string{
-		"String": c.String(), "%v": fmt.Sprintf("%v", c), "%+v": fmt.Sprintf("%+v", c), "%#v": fmt.Sprintf("%#v", c),
+		"String": c.String(), "%v": fmt.Sprintf("%v", c), "%+v": fmt.Sprintf("%+v", c),
+		"%#v":  fmt.Sprintf("%#v", c),
 		"slog": log.String(), "Summary": c.Summary(), "Validate": message(c.Validate()),
-		"Master %v": fmt.Sprintf("%v", conf.MasterURL.Get(c)), "Master %#v": fmt.Sprintf("%#v", conf.MasterURL.Get(c)),
+		"Master %v":  fmt.Sprintf("%v", conf.MasterURL.Get(c)),
+		"Master %#v": fmt.Sprintf("%#v", conf.MasterURL.Get(c)),
 	} {
 		if strings.Contains(text, "s3cr3t") {
 			t.Errorf("%s shows a secret: %s", how, text)
@@ -461,7 +470,8 @@ func TestSecrets(t *testing.T) {
 		t.Errorf("the token for the connection is %q", got)
 	}
 	// An expression that cannot be read hides everything rather than nothing.
-	if got := conf.New().Set("spark.redaction.regex", "(").Set("a", "s3cr3t").String(); strings.Contains(got, "s3cr3t") {
+	broken := conf.New().Set("spark.redaction.regex", "(").Set("a", "s3cr3t")
+	if got := broken.String(); strings.Contains(got, "s3cr3t") {
 		t.Errorf("with a broken spark.redaction.regex: %s", got)
 	}
 	// Wrong values of secrets, and secrets in lines without a name, are not repeated by errors.
@@ -469,7 +479,8 @@ func TestSecrets(t *testing.T) {
 	if err := bad.Validate(); err == nil || strings.Contains(err.Error(), "s3cr3t") {
 		t.Errorf("the error shows a secret: %v", err)
 	}
-	if _, err := conf.Load(strings.NewReader(`=s3cr3t\u12`), "f"); err == nil || strings.Contains(err.Error(), "s3cr3t") {
+	_, err := conf.Load(strings.NewReader(`=s3cr3t\u12`), "f")
+	if err == nil || strings.Contains(err.Error(), "s3cr3t") {
 		t.Errorf("the error shows a secret: %v", err)
 	}
 }

@@ -53,12 +53,13 @@ func candidates(name string) []string {
 // misspelt returns the setting that acts and that the name, of an open family, is hardly different
 // from, or "": spark.network.timeuot would be accepted as one of spark.network.* and do nothing.
 func misspelt(name string) string {
+	best, distance := "", 3
 	for _, d := range definitions() {
-		if editDistance(strings.ToLower(name), strings.ToLower(d.Name())) <= 2 {
-			return d.Name()
+		if n := editDistance(strings.ToLower(name), strings.ToLower(d.Name())); n < distance {
+			best, distance = d.Name(), n
 		}
 	}
-	return ""
+	return best
 }
 
 // longestCompared bounds the work that a name somebody pasted a file into can cause.

@@ -57,7 +57,7 @@ func (c *Conf) Summary() string {
 	return fmt.Sprintf("%d %s no meaning here: %s", count, settings, strings.Join(parts, "; "))
 }
 
-// briefly lists names, with three or more of a family written as spark.yarn.* (3).
+// briefly lists names, with two or more of a family written as spark.yarn.* (2).
 func briefly(names []string) string {
 	byFamily := map[string][]string{}
 	var order []string
@@ -73,7 +73,7 @@ func briefly(names []string) string {
 	}
 	var out []string
 	for _, family := range order {
-		if members := byFamily[family]; len(members) > 2 {
+		if members := byFamily[family]; len(members) > 1 {
 			out = append(out, fmt.Sprintf("%s.* (%d)", family, len(members)))
 		} else {
 			out = append(out, members...)

@@ -45,13 +45,17 @@ func Load(r io.Reader, name string) (*Conf, error) {
 			errs = append(errs, &Error{Place: place, Name: key, Reason: err.Error()})
 			continue
 		}
-		c.put(key, entry{value: strings.Trim(value, " \t\f"), place: place, file: true})
+		c.put(key, entry{value: strings.TrimFunc(value, blank), place: place, file: true})
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
 	return c, nil
 }
+
+// blank says what spark-submit drops at both ends of a value: control characters but line ends, which
+// can only have been escaped, so that somebody wanted them.
+func blank(r rune) bool { return r <= ' ' && r != '\r' && r != '\n' }
 
 // LoadFile is [Load] of the file at path.
 func LoadFile(path string) (*Conf, error) {
@@ -78,7 +82,8 @@ func (l *lineReader) next() bool {
 	for l.rest != "" {
 		line := l.natural()
 		l.first = l.number
-		if line == "" || line[0] == '#' || line[0] == '!' {
+		if line == "" || line == `\` || line[0] == '#' || line[0] == '!' {
+			// A backslash alone continues nothing, so that a comment may follow it.
 			continue
 		}
 		var b strings.Builder

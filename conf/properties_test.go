@@ -23,14 +23,16 @@ func TestLoad(t *testing.T) {
 		{"line ends", "a 1\rb 2\r\nc 3\n\rd 4", "a=1 b=2 c=3 d=4"},
 		{"continued", "a 1,\\\n   2,\\\r\n\t3\nb 4", "a=1,2,3 b=4"},
 		{"a continuing line is no comment", "a 1\\\n#2", "a=1#2"},
+		{"a backslash alone", "\\\n# a 1\n\\\nb 2", "b=2"},
 		{"a blank line ends a continued one", "a 1\\\n\nb 2", "a=1 b=2"},
 		{"continued at the end", "a 1\\", "a=1"},
 		{"a name that is continued", "a.\\\n  b 1", "a.b=1"},
 		{"backslashes before the end", `a 1\\` + "\nb 2\\\\\\\n3", `a=1\ b=2\3`},
-		{"escapes", `a\ b\=\:c x\ty\nz\\\q\"` + "\nk8s:\\/\\/ h", "a b=:c=x\ty\nz\\q\" k8s=//  h"},
+		{"escapes", `a\ b\=\:c x\ty\nz\\\q\"` + "\nk8s:\\/\\/ h", "a b=:c=x\ty\nz\\q\" k8s=// h"},
 		{"unicode", `a \u00e4\u4E2d\ud83d\ude00!`, "a=ä中😀!"},
 		{"utf-8", "\ufeffä ö", "ä=ö"},
 		{"trimmed", "a  1 \t \nb\\ x=2\\u0020", "a=1 b x=2"},
+		{"control characters", "a \x00\x1f1\x07\nb \\n2\\r", "a=1 b=\n2\r"},
 		{"no value", "a\nb =\nc:\nd  ", "a= b= c= d="},
 		{"last wins", "a 1\na 2", "a=2"},
 		{"empty", "", ""},
@@ -48,14 +50,15 @@ func TestLoad(t *testing.T) {
 
 func TestLoadErrors(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
-		{"a 1\n= 2\n: 3", "f.conf:2: there is no name before the value\nf.conf:3: there is no name before the value"},
-		{"a \\u12", `f.conf:1: \u must be followed by four hexadecimal digits`},
-		{"a \\u12G4", `f.conf:1: \u must be followed by four hexadecimal digits`},
-		{"a \\u+123", `f.conf:1: \u must be followed by four hexadecimal digits`},
-		{"\n\na \\\n \\ud83d", `f.conf:3: a \u escape is half of a pair whose other half is missing`},
-		{"a \\ude00\\ud83d", `f.conf:1: a \u escape is half of a pair whose other half is missing`},
-		{"a \\ud83d\\u1", `f.conf:1: \u must be followed by four hexadecimal digits`},
-		{"a \xff\x00\nb 1\n\xfe 1", "f.conf:1: the line is not UTF-8\nf.conf:3: the line is not UTF-8"},
+		{"a 1\n= 2\n: 3",
+			"f.conf:2: there is no name before the value\nf.conf:3: there is no name before the value"},
+		{"a \\u12", `f.conf:1: a: \u must be followed by four hexadecimal digits`},
+		{"a \\u12G4", `f.conf:1: a: \u must be followed by four hexadecimal digits`},
+		{"a \\u+123", `f.conf:1: a: \u must be followed by four hexadecimal digits`},
+		{"\n\na \\\n \\ud83d", `f.conf:3: a: a \u escape is half of a pair whose other half is missing`},
+		{"a \\ude00\\ud83d", `f.conf:1: a: a \u escape is half of a pair whose other half is missing`},
+		{"a \\ud83d\\u1", `f.conf:1: a: \u must be followed by four hexadecimal digits`},
+		{"a \xff\x00\nb 1\n\xfe 1", "f.conf:1: a: the line is not UTF-8\nf.conf:3: the line is not UTF-8"},
 	} {
 		c, err := conf.Load(strings.NewReader(test.text), "f.conf")
 		if c != nil || message(err) != test.want {
@@ -101,7 +104,8 @@ func TestLoadFile(t *testing.T) {
 // Whatever a file holds, nothing panics, and what was loaded is loaded again from its escaped form.
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{
-		"", "a 1", "a=\\\n b\\u0041\\", "#x\n!y\r\n\\ :\\=", "spark.master sc://h:1/;token=x", "a\\ud83d\\ude00 \xff",
+		"", "a 1", "a=\\\n b\\u0041\\",
+		"#x\n!y\r\n\\ :\\=", "spark.master sc://h:1/;token=x", "a\\ud83d\\ude00 \xff",
 		"spark.redaction.regex (", "spark.streaming.x y\nspark.task.maxFailures -1", ":=\\\\\\\n\n",
 	} {
 		f.Add(seed)

@@ -174,6 +174,10 @@ func (ssc *Context) observeTasks() {
 	})
 }
 
+// Warn tells of trouble that fails no batch, in the log and to listeners: for sources and sinks. attrs are
+// as for slog.
+func (ssc *Context) Warn(message string, err error, attrs ...any) { ssc.warn(message, err, attrs...) }
+
 func (ssc *Context) warn(msg string, err error, attrs ...any) {
 	if err != nil {
 		attrs = append(attrs, "error", err)

@@ -100,8 +100,14 @@ func (ssc *Context) validate() error {
 		errs = append(errs, errors.New("no output operations registered, so nothing to execute: "+
 			"add one, such as dstream.Print or dstream.ForeachRDD"))
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w:\n%w", ErrGraph, err)
+	}
+	return nil
 }
+
+// ErrGraph is wrapped by the error of a Start whose graph is wrong.
+var ErrGraph = errors.New("the program's graph is wrong")
 
 // sayGuarantees is what the first log lines tell about each output.
 func (ssc *Context) sayGuarantees() {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/weirstream/weir/conf"
@@ -22,6 +24,9 @@ type Context struct {
 	jobs   atomic.Int64
 	tries  int
 	width  int
+
+	mu     sync.Mutex
+	onStop []func()
 }
 
 // An Option of NewContext.
@@ -102,7 +107,23 @@ func (sc *Context) Stop(ctx context.Context) error {
 		return fmt.Errorf("Stop was called from inside %s, for whose end it would wait: "+
 			"call it from another goroutine, or let the program's main function do it", where)
 	}
-	return sc.runner.Stop(ctx)
+	err := sc.runner.Stop(ctx)
+	sc.mu.Lock()
+	fs := sc.onStop
+	sc.onStop = nil
+	sc.mu.Unlock()
+	for _, f := range slices.Backward(fs) {
+		f()
+	}
+	return err
+}
+
+// OnStop has f called when the context stops, after its tasks have ended: for what sources hold. The last one
+// given is called first.
+func (sc *Context) OnStop(f func()) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.onStop = append(sc.onStop, f)
 }
 
 // Abandon gives up the tasks that ignore that they were cancelled, and names them; nil if there are none. It is

@@ -6,6 +6,19 @@ import (
 	"math"
 )
 
+// Bool is Kafka's BooleanDeserializer: one byte, 1 for true and 0 for false. A null gives false. Any
+// other byte and any other length is an error.
+func Bool(m Meta, data []byte) (bool, error) {
+	if len(data) != 1 {
+		return false, numberError(m, data, "Bool", "BooleanSerializer", 1)
+	}
+	if data[0] > 1 {
+		return false, fmt.Errorf("kafka.Bool: byte 0x%02x where a producer with BooleanSerializer writes 0 or 1: "+
+			"read it with kafka.String if it is text, or kafka.Bytes", data[0])
+	}
+	return data[0] == 1, nil
+}
+
 // Int16 is Kafka's ShortDeserializer: 2 bytes, big-endian. A null gives 0. Any other length is an
 // error.
 func Int16(m Meta, data []byte) (int16, error) {

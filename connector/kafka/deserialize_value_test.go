@@ -39,6 +39,8 @@ func TestDeserializers(t *testing.T) {
 		{"String of no UTF-8", decoded(kafka.String), "a\xff", "a\xff"},
 		{"Bytes", decoded(kafka.Bytes), "\x00\x01", []byte{0, 1}},
 		{"Bytes empty", decoded(kafka.Bytes), "", []byte{}},
+		{"Bool true", decoded(kafka.Bool), "\x01", true},
+		{"Bool false", decoded(kafka.Bool), "\x00", false},
 		{"Int16", decoded(kafka.Int16), "\xff\xfe", int16(-2)},
 		{"Int16 min", decoded(kafka.Int16), "\x80\x00", int16(math.MinInt16)},
 		{"Int32", decoded(kafka.Int32), "\x00\x01\x02\x03", int32(66051)},
@@ -72,6 +74,7 @@ func TestNullsGiveTheZeroValue(t *testing.T) {
 	}{
 		{"String", decoded(kafka.String), ""},
 		{"Bytes", decoded(kafka.Bytes), []byte(nil)},
+		{"Bool", decoded(kafka.Bool), false},
 		{"Int16", decoded(kafka.Int16), int16(0)},
 		{"Int32", decoded(kafka.Int32), int32(0)},
 		{"Int64", decoded(kafka.Int64), int64(0)},
@@ -101,6 +104,8 @@ func TestDeserializerErrors(t *testing.T) {
 		data string
 		want []string
 	}{
+		{"Bool of text", decoded(kafka.Bool), "true", []string{"kafka.Bool", "4 bytes", "BooleanSerializer", "kafka.String"}},
+		{"Bool of a digit", decoded(kafka.Bool), "1", []string{"kafka.Bool", "0x31", "kafka.String"}},
 		{"Int16 empty", decoded(kafka.Int16), "", []string{"kafka.Int16", "0 bytes", "ShortSerializer", "2"}},
 		{"Int32 of text", decoded(kafka.Int32), "12", []string{"kafka.Int32", "2 bytes", "4", "kafka.String"}},
 		{"Int32 of long", decoded(kafka.Int32), "12345678", []string{"8 bytes", "kafka.Int64"}},
@@ -180,7 +185,7 @@ func FuzzDeserializers(f *testing.F) {
 	}
 	f.Add([]byte(nil), true)
 	all := []func(kafka.Meta, []byte) (any, error){
-		decoded(kafka.String), decoded(kafka.Bytes), decoded(kafka.Int16), decoded(kafka.Int32),
+		decoded(kafka.String), decoded(kafka.Bytes), decoded(kafka.Bool), decoded(kafka.Int16), decoded(kafka.Int32),
 		decoded(kafka.Int64), decoded(kafka.Float32), decoded(kafka.Float64), decoded(kafka.UUID),
 		decoded(kafka.Void), decoded(kafka.Ignore), decoded(kafka.JSON[order]), decoded(kafka.JSON[any]),
 	}

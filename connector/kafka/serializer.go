@@ -43,6 +43,14 @@ func BytesSerializer(_ SerializeMeta, v []byte) ([]byte, error) {
 	return v, nil
 }
 
+// BoolSerializer is Kafka's BooleanSerializer: one byte, 1 for true and 0 for false.
+func BoolSerializer(_ SerializeMeta, v bool) ([]byte, error) {
+	if v {
+		return []byte{1}, nil
+	}
+	return []byte{0}, nil
+}
+
 // Int16Serializer is Kafka's ShortSerializer: 2 bytes, big-endian.
 func Int16Serializer(_ SerializeMeta, v int16) ([]byte, error) {
 	return binary.BigEndian.AppendUint16(nil, uint16(v)), nil

@@ -41,6 +41,8 @@ func TestSerializersWriteKafkasBytes(t *testing.T) {
 		{written("Bytes", kafka.BytesSerializer, kafka.Bytes, []byte{1, 2}), "\x01\x02"},
 		{written("Bytes empty", kafka.BytesSerializer, kafka.Bytes, []byte{}), ""},
 		{written("Bytes nil", kafka.BytesSerializer, kafka.Bytes, nil), null},
+		{written("Bool", kafka.BoolSerializer, kafka.Bool, true), "\x01"},
+		{written("Bool false", kafka.BoolSerializer, kafka.Bool, false), "\x00"},
 		{written("Int16", kafka.Int16Serializer, kafka.Int16, -2), "\xff\xfe"},
 		{written("Int32", kafka.Int32Serializer, kafka.Int32, 66051), "\x00\x01\x02\x03"},
 		{written("Int64", kafka.Int64Serializer, kafka.Int64, math.MinInt64), "\x80\x00\x00\x00\x00\x00\x00\x00"},

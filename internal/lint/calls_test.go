@@ -32,6 +32,7 @@ var (
 	later = func() <-chan time.Time { return time.After(wait) }
 	each  func(chan int)
 	start = func() { go f() }
+	table = func() []int { return []int{1} }()
 )
 
 func f() { c := make(chan int); _ = c }

@@ -70,6 +70,9 @@ func (b Box[T]) Get() {}
 
 var A, B = 1, 2
 
+// Third letter.
+var C = 3
+
 const (
 	One = 1
 	// the second
@@ -93,9 +96,10 @@ type (
 		"rdd/a.go:16: Swap has no comment",
 		"rdd/a.go:18: Get has no comment",
 		"rdd/a.go:20: A has no comment",
-		"rdd/a.go:23: One has no comment",
-		"rdd/a.go:25: the comment of Two does not begin with its name",
-		"rdd/a.go:29: Directive has no comment",
-		"rdd/a.go:33: Left has no comment",
+		"rdd/a.go:23: the comment of C does not begin with its name",
+		"rdd/a.go:26: One has no comment",
+		"rdd/a.go:28: the comment of Two does not begin with its name",
+		"rdd/a.go:32: Directive has no comment",
+		"rdd/a.go:36: Left has no comment",
 	}},
 }

@@ -72,12 +72,14 @@ var functionSamples = []sample{
 		"conf/a_test.go": "package conf\n\n" + function("func TestF(t *testing.T)", 121) +
 			function("func row()", 71),
 		"conf/b.go": "package conf\n\n" + function("var f = func()", 71),
+		"conf/c.go": "package conf\n\n" + function("func TestOf(x int)", 71),
 	}, []string{
 		"conf/a.go:3: f has 71 lines; ",
 		"conf/a.go:74: Conf.Set has 72 lines; ",
 		"conf/a_test.go:3: TestF has 121 lines; ",
 		"conf/a_test.go:124: row has 71 lines; ",
 		"conf/b.go:3: a function literal has 71 lines; ",
+		"conf/c.go:3: TestOf has 71 lines; ",
 	}},
 }
 

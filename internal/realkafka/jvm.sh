@@ -47,7 +47,7 @@ alive() {
   local pid
   [ -s "$1" ] || return 1
   pid=$(cat "$1")
-  { tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qxF -- "-Dweir.pid=$1"; } 2>/dev/null
+  grep -qszxF -- "-Dweir.pid=$1" "/proc/$pid/cmdline"
 }
 
 # launch DIR NAME JVM ARGUMENT...: starts a JVM detached in DIR; pid in DIR/NAME.pid, output in DIR/NAME.log.
@@ -68,19 +68,27 @@ launch() {
   done
 }
 
+# gone PID: the process has given everything back. One that ends loses its command line first, by which `alive`
+# knows it, then its first thread, and its ports with the last. Then it may wait for its parent as a zombie.
+gone() {
+  local tasks=("/proc/$1/task/"*)
+  [ ${#tasks[@]} -le 1 ] && ! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"
+}
+
 # halt PIDFILE SIGNAL: ends the process with SIGNAL, and with SIGKILL if it still lives after 30 s.
 halt() {
-  local i
+  local i pid
   if alive "$1"; then
-    kill "-$2" "$(cat "$1")" 2>/dev/null || true
-    for ((i = 0; i < 300; i++)); do
-      if ! alive "$1"; then break; fi
+    pid=$(cat "$1")
+    kill "-$2" "$pid" 2>/dev/null || true
+    for ((i = 0; i < 600; i++)); do
+      if gone "$pid"; then break; fi
+      if [ $i = 300 ]; then
+        say "$1: still there after 30 s, SIGKILL"
+        kill -KILL "$pid" 2>/dev/null || true
+      fi
       sleep 0.1
     done
-    if alive "$1"; then
-      say "$1: still there after 30 s, SIGKILL"
-      kill -KILL "$(cat "$1")" 2>/dev/null || true
-    fi
   fi
   rm -f "$1"
 }

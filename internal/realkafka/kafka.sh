@@ -298,7 +298,7 @@ C
     mkdir -p "$dir/zookeeper"
     echo $((port + 1)) >"$dir/zookeeper/port"
     printf '%s\n' dataDir=data "clientPort=$((port + 1))" "clientPortAddress=$host" maxClientCnxns=0 \
-      admin.enableServer=false tickTime=2000 >"$dir/zookeeper/zoo.cfg"
+      admin.enableServer=false tickTime=2000 4lw.commands.whitelist=dump >"$dir/zookeeper/zoo.cfg"
   fi
   echo "$nodes" >"$dir/nodes"
   echo "$version" >"$dir/version" # last: it marks DIR as complete
@@ -357,19 +357,26 @@ up_zookeeper() { # DIR
   done
 }
 
-# await_node NODE-DIR VERSION: waits until the broker answers. An old broker that was killed meets its own former
-# registration, which ZooKeeper keeps until the session is over, and ends; it is launched again then.
+# await_session DIR NODE: waits until ZooKeeper has forgotten the session of a broker that was killed. Started
+# earlier, brokers up to 3.2 meet their own former registration: some end, and 0.8 never leads anything again.
+await_session() {
+  local port end=$((SECONDS + 60))
+  port=$(cat "$1/zookeeper/port")
+  while {
+    exec 6<>"/dev/tcp/$host/$port"
+    printf dump >&6
+    timeout 5 cat <&6
+  } 2>/dev/null | grep "/brokers/ids/$2\$" >/dev/null; do # not -q, which would break the pipe
+    [ $SECONDS -lt $end ] || die "ZooKeeper does not forget the former broker $2"
+    sleep 0.1
+  done
+}
+
+# await_node NODE-DIR VERSION: waits until the broker answers.
 await_node() {
   local n=$1 end=$((SECONDS + 90))
   until started "$n/kafka.log" && answers "$(cat "$n/port")" "$(least "$2")"; do
-    if ! alive "$n/kafka.pid"; then
-      if ! tail -n 60 "$n/kafka.log" | grep -qE 'already registered|NodeExists' || [ $SECONDS -ge $end ]; then
-        tail -n 30 "$n/kafka.log" >&2
-        die "broker ${n##*node} ended"
-      fi
-      sleep 1
-      launch_node "$n" kafka kafka.Kafka server.properties
-    fi
+    alive "$n/kafka.pid" || { tail -n 30 "$n/kafka.log" >&2; die "broker ${n##*node} ended"; }
     [ $SECONDS -lt $end ] || { tail -n 30 "$n/kafka.log" >&2; die "broker ${n##*node} does not answer"; }
     sleep 0.1
   done
@@ -389,7 +396,11 @@ up() {
     if [ -n "$only" ] && [ "$only" != "$i" ]; then continue; fi
     if alive "$n/kafka.pid"; then continue; fi
     if listens "$(cat "$n/port")"; then die "port $(cat "$n/port") is taken"; fi
-    if kraft "$version" && [ ! -f "$n/data/meta.properties" ]; then format "$n"; fi
+    if ! kraft "$version"; then
+      await_session "$dir" "$i"
+    elif [ ! -f "$n/data/meta.properties" ]; then
+      format "$n"
+    fi
     launch_node "$n" kafka kafka.Kafka server.properties
   done
   for ((i = 1; i <= $(cat "$dir/nodes"); i++)); do
@@ -532,12 +543,13 @@ fetch_all() { # WHAT...
   done
 }
 
-# run: as `start`, but whatever ends this process, or its caller, ends the cluster too.
+# run: as `start`, but whatever ends this process, or its caller, ends the cluster too. A caller that died leaves
+# broken pipes behind: what is said to it then must not stop the clearing away.
 run() {
   exec 7<&0 </dev/null
   dir=$(absolute "${2:?DIR is missing}")
-  trap 'destroy "$dir"' EXIT
-  trap 'exit 1' HUP INT TERM
+  trap 'trap "" HUP INT TERM PIPE; destroy "$dir"' EXIT
+  trap 'exit 1' HUP INT TERM PIPE
   start "$@"
   echo ready
   until_end_of_input

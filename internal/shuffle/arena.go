@@ -1,17 +1,20 @@
 package shuffle
 
 const (
+	strideLog = 16
 	// stride is what one place in the list of chunks stands for. It is small enough that a table of
 	// a hundred keys is cheap and that a few keys kept by a user do not keep much else alive.
-	stride = 1 << 16
+	stride = 1 << strideLog
 	// chunkMin is the size of the first chunk; chunks double up to stride.
 	chunkMin = 1 << 10
 	// loneMin is the length from which a string gets a chunk of its own, so that it wastes no other's end.
 	loneMin = stride / 4
 	// alignLog: positions count units of eight bytes, so that 32 bits reach 32 GiB.
 	alignLog = 3
+	// placeLog splits a position into a place and the units within it.
+	placeLog = strideLog - alignLog
 	// placesMax is how many strides the positions of 32 bits can name.
-	placesMax = 1 << (32 + alignLog - 16)
+	placesMax = 1 << (32 - placeLog)
 )
 
 // An Arena keeps copies of strings in large chunks: one allocation for thousands of strings, and nothing in them
@@ -26,9 +29,6 @@ type Arena struct {
 
 // Copy returns a copy of s that lies in the arena.
 func (a *Arena) Copy(s string) string {
-	if len(s) == 0 {
-		return ""
-	}
 	if pos, ok := a.put(s); ok {
 		return a.at(pos, len(s))
 	}
@@ -41,7 +41,10 @@ func (a *Arena) Bytes() int64 { return a.bytes }
 
 // put copies s and returns its position; it refuses when positions are used up.
 func (a *Arena) put(s string) (pos uint32, ok bool) {
-	if len(s) >= loneMin {
+	switch {
+	case len(s) == 0:
+		return 0, true
+	case len(s) >= loneMin:
 		return a.putLone(s)
 	}
 	n := len(a.open)
@@ -54,7 +57,7 @@ func (a *Arena) put(s string) (pos uint32, ok bool) {
 	end := (n + len(s) + 1<<alignLog - 1) >> alignLog << alignLog
 	a.open = a.open[:min(end, cap(a.open))]
 	copy(a.open[n:], s)
-	return uint32((a.place*stride + n) >> alignLog), true
+	return uint32(a.place)<<placeLog + uint32(n>>alignLog), true
 }
 
 // grow opens a chunk that has room for n bytes, n < loneMin.
@@ -79,7 +82,7 @@ func (a *Arena) putLone(s string) (pos uint32, ok bool) {
 	if len(a.chunks)+places > placesMax {
 		return 0, false
 	}
-	pos = uint32(len(a.chunks) * stride >> alignLog)
+	pos = uint32(len(a.chunks)) << placeLog
 	a.chunks = append(a.chunks, append([]byte(nil), s...))
 	for range places - 1 {
 		a.chunks = append(a.chunks, nil)
@@ -90,8 +93,10 @@ func (a *Arena) putLone(s string) (pos uint32, ok bool) {
 
 // at returns the string of n bytes that was put at pos.
 func (a *Arena) at(pos uint32, n int) string {
-	off := int(pos) << alignLog
-	chunk := a.chunks[off/stride]
-	off %= stride
+	if n == 0 {
+		return "" // the arena may have no chunk yet
+	}
+	chunk := a.chunks[pos>>placeLog]
+	off := int(pos<<alignLog) % stride
 	return bytesText(chunk[off : off+n])
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"iter"
+	"math"
 )
 
 // ErrNaN is the error of a table that was given a key that is not equal to itself, which only a NaN is. Such a
@@ -11,7 +12,7 @@ import (
 var ErrNaN = errors.New("a key is NaN, which equals no key, not even itself; " +
 	"drop such records or give them another key before the shuffle")
 
-// ErrTooLarge is the error of a table that can take no more keys, whatever the memory: 2^31 keys, 32 GiB of key
+// ErrTooLarge is the error of a table that can take no more keys, whatever the memory: 2^30 keys, 32 GiB of key
 // bytes, or one key of 4 GiB.
 var ErrTooLarge = errors.New("more keys, or longer ones, than one table can hold; use more partitions")
 
@@ -19,8 +20,7 @@ const (
 	indexMin = 32 // slots of the smallest index
 	loadNum  = 3  // the index doubles when it is three quarters full
 	loadDen  = 4
-	keysMax  = 1 << 31 // the index has 32 bits for an entry's number, and must keep free slots
-	textMax  = 1<<32 - 1
+	keysMax  = 1 << 30 // a slot has 32 bits for an entry's number; an int may have no more either
 )
 
 // A Table is a hash table that is made for aggregation: one look-up a record, iteration in the order in which
@@ -181,7 +181,7 @@ func (t *Table[K, V]) findCell(k K) *V {
 
 // addText makes the entry of a new string key whose free slot is i.
 func (t *Table[K, V]) addText(s string, lo, hi, h, i uint64) (*V, bool) {
-	if t.Len() >= t.max || len(s) > textMax {
+	if t.Len() >= t.max || uint64(len(s)) > math.MaxUint32 {
 		return t.refuse()
 	}
 	pos, ok := t.arena.put(s)
@@ -203,7 +203,7 @@ func (t *Table[K, V]) addCell(k K, h, i uint64) (*V, bool) {
 	e := t.cells.next()
 	e.key = k
 	if k != k {
-		t.err = ErrNaN
+		t.fail(ErrNaN)
 		return &e.value, true
 	}
 	if t.clone != nil {
@@ -214,12 +214,17 @@ func (t *Table[K, V]) addCell(k K, h, i uint64) (*V, bool) {
 }
 
 func (t *Table[K, V]) refuse() (*V, bool) {
-	if t.err == nil {
-		t.err = ErrTooLarge
-	}
+	t.fail(ErrTooLarge)
 	var zero V
 	t.spare = zero
 	return &t.spare, true
+}
+
+// fail keeps the first error.
+func (t *Table[K, V]) fail(err error) {
+	if t.err == nil {
+		t.err = err
+	}
 }
 
 // enter puts the n-th entry into slot i.

@@ -111,7 +111,7 @@ func silenceRemedy(err error) string {
 		}
 		return "put the CA's certificate into schema.registry.ssl.truststore.location"
 	}
-	if _, ok := errors.AsType[tls.AlertError](err); ok {
+	if refusedTLS(err) {
 		return "the registry ended the TLS handshake: if it asks for a client certificate, set " +
 			"schema.registry.ssl.keystore.location"
 	}
@@ -132,6 +132,12 @@ func silenceRemedy(err error) string {
 		return "the caller gave up"
 	}
 	return "this does not answer like a schema registry: check schema.registry.url"
+}
+
+// refusedTLS says whether the other side ended the handshake, or the connection, with an alert.
+func refusedTLS(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error" // crypto/tls gives the alert itself no exported type
 }
 
 func plainHTTP(err error) bool {
@@ -161,7 +167,7 @@ func passing(err error) bool {
 		}
 		return false
 	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok || plainHTTP(err) {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok || refusedTLS(err) || plainHTTP(err) {
 		return false
 	}
 	_, carried := errors.AsType[*url.Error](err) // else it is the body that does not decode

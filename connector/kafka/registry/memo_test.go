@@ -15,7 +15,7 @@ import (
 func lookUp(calls *atomic.Int32, key int) func(context.Context) (string, error) {
 	return func(context.Context) (string, error) {
 		calls.Add(1)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		return strconv.Itoa(key), nil
 	}
 }

@@ -15,8 +15,8 @@ const address = "http://registry:8081"
 
 func TestSettingsAreChecked(t *testing.T) {
 	dir := t.TempDir()
-	empty := filepath.Join(dir, "empty.pem")
-	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+	jks := filepath.Join(dir, "trust.jks")
+	if err := os.WriteFile(jks, []byte("\xfe\xed\xfe\xed"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	url := "schema.registry.url"
@@ -60,10 +60,12 @@ func TestSettingsAreChecked(t *testing.T) {
 		{"no variable", map[string]string{url: address, "bearer.auth.token": "${env:WEIR_NO_SUCH}"}, []string{"WEIR_NO_SUCH"}},
 		{"no file", map[string]string{url: address, "bearer.auth.token": "${file:" + dir + "/none}"}, []string{"none"}},
 		{"other provider", map[string]string{url: address, "bearer.auth.token": "${vault:x}"}, []string{"${file:PATH}"}},
-		{"trust store of JKS", map[string]string{url: address, "schema.registry.ssl.truststore.location": empty},
-			[]string{"truststore.type", "PEM", "keytool"}},
-		{"empty trust store", map[string]string{url: address, "schema.registry.ssl.truststore.location": empty,
-			"schema.registry.ssl.truststore.type": "PEM"}, []string{"no certificate"}},
+		{"trust store of JKS", map[string]string{url: address, "schema.registry.ssl.truststore.location": jks},
+			[]string{"truststore.location", "not PEM", "keytool"}},
+		{"trust store without certificate", map[string]string{url: address,
+			"schema.registry.ssl.truststore.certificates": "-----BEGIN NOTHING-----"}, []string{"no certificate"}},
+		{"encrypted key", map[string]string{url: address, "schema.registry.ssl.keystore.certificate.chain": "x",
+			"schema.registry.ssl.keystore.key": "-----BEGIN ENCRYPTED PRIVATE KEY-----"}, []string{"openssl pkey"}},
 		{"missing trust store", map[string]string{url: address, "schema.registry.ssl.truststore.location": dir + "/none",
 			"schema.registry.ssl.truststore.type": "pem"}, []string{"truststore.location", "none"}},
 		{"key alone", map[string]string{url: address, "schema.registry.ssl.keystore.key": "x"}, []string{"keystore", "PEM"}},

@@ -28,6 +28,7 @@ const (
 	noOAuth     = "tokens are not fetched here: set bearer.auth.token, or request.header.Authorization"
 	javaOnly    = "belongs to the Java client's inside"
 	jsse        = "Go has one TLS implementation of its own"
+	byContent   = "a store's content says what it is"
 	oneCache    = "max.schemas.per.subject bounds every cache"
 	wellKnown   = "google.protobuf's own files are never registered"
 	askedForAll = "the latest version is looked up once a topic and kept until the program ends"
@@ -106,13 +107,13 @@ var table = map[string]row{
 	"skip.known.types":                 {allow: []string{"", "true"}, refuse: wellKnown + ": remove it"},
 	"reference.lookup.only":            {why: "auto.register.schemas holds for imports too"},
 
-	"schema.registry.ssl.truststore.type":                   {set: setTLS(func(t *tlsSettings) *string { return &t.trustType })},
+	"schema.registry.ssl.truststore.type":                   {why: byContent},
 	"schema.registry.ssl.truststore.location":               {set: setTLS(func(t *tlsSettings) *string { return &t.trustLocation })},
-	"schema.registry.ssl.truststore.password":               {set: setTLS(func(t *tlsSettings) *string { return &t.trustPassword })},
+	"schema.registry.ssl.truststore.password":               {why: "PEM stores have no password of their own"},
 	"schema.registry.ssl.truststore.certificates":           {set: setTLS(func(t *tlsSettings) *string { return &t.trustPEM })},
-	"schema.registry.ssl.keystore.type":                     {set: setTLS(func(t *tlsSettings) *string { return &t.keyType })},
+	"schema.registry.ssl.keystore.type":                     {why: byContent},
 	"schema.registry.ssl.keystore.location":                 {set: setTLS(func(t *tlsSettings) *string { return &t.keyLocation })},
-	"schema.registry.ssl.keystore.password":                 {set: setTLS(func(t *tlsSettings) *string { return &t.keyStorePassword })},
+	"schema.registry.ssl.keystore.password":                 {why: "PEM stores have no password of their own"},
 	"schema.registry.ssl.keystore.certificate.chain":        {set: setTLS(func(t *tlsSettings) *string { return &t.chainPEM })},
 	"schema.registry.ssl.keystore.key":                      {set: setTLS(func(t *tlsSettings) *string { return &t.keyPEM })},
 	"schema.registry.ssl.key.password":                      {set: setTLS(func(t *tlsSettings) *string { return &t.keyPassword })},

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,11 +11,11 @@ import (
 
 // tlsSettings are the values of schema.registry.ssl.*, as they were given.
 type tlsSettings struct {
-	trustType, trustLocation, trustPassword, trustPEM        string
-	keyType, keyLocation, keyStorePassword, chainPEM, keyPEM string
-	keyPassword                                              string
-	protocols                                                string
-	hostCheck                                                string
+	trustLocation, trustPEM       string
+	keyLocation, chainPEM, keyPEM string
+	keyPassword                   string
+	protocols                     string
+	hostCheck                     string
 }
 
 // config makes a TLS configuration of the settings and reads the files they name. Without a trust
@@ -31,10 +32,6 @@ func (t *tlsSettings) config() (*tls.Config, error) {
 	return c, nil
 }
 
-// storePEM is the only type of store that is read. Java's default is JKS, so a store by location
-// needs its type to be said.
-const storePEM = "PEM"
-
 func (t *tlsSettings) trust(c *tls.Config) error {
 	text := t.trustPEM
 	if t.trustLocation != "" {
@@ -42,11 +39,11 @@ func (t *tlsSettings) trust(c *tls.Config) error {
 			return errors.New("schema.registry.ssl.truststore.location and .certificates are both set: remove one")
 		}
 		var err error
-		if text, err = store("truststore", t.trustType, t.trustLocation); err != nil {
+		if text, err = store("truststore", t.trustLocation); err != nil {
 			return err
 		}
 	}
-	if text == "" {
+	if t.trustLocation == "" && text == "" {
 		return nil
 	}
 	pool := x509.NewCertPool()
@@ -62,7 +59,7 @@ func (t *tlsSettings) trust(c *tls.Config) error {
 func (t *tlsSettings) identify(c *tls.Config) error {
 	chain, key := t.chainPEM, t.keyPEM
 	if t.keyLocation != "" {
-		text, err := store("keystore", t.keyType, t.keyLocation)
+		text, err := store("keystore", t.keyLocation)
 		if err != nil {
 			return err
 		}
@@ -83,14 +80,16 @@ func (t *tlsSettings) identify(c *tls.Config) error {
 	return nil
 }
 
-func store(which, kind, location string) (string, error) {
-	if !strings.EqualFold(kind, storePEM) {
-		return "", fmt.Errorf("schema.registry.ssl.%s.type: must be PEM: convert the store with keytool -importkeystore "+
-			"-deststoretype PKCS12 and openssl pkcs12 -nodes, or hand in registry.TLS", which)
-	}
+// store reads a store, which has to be PEM. The content counts and not what .type says: Kafka's default
+// for that is JKS, which nobody means who names a PEM file.
+func store(which, location string) (string, error) {
 	b, err := readFile(location)
 	if err != nil {
 		return "", fmt.Errorf("schema.registry.ssl.%s.location: %w", which, err)
+	}
+	if !bytes.Contains(b, []byte("-----BEGIN ")) {
+		return "", fmt.Errorf("schema.registry.ssl.%s.location: %s is not PEM, the only form that is read: convert it with "+
+			"keytool -importkeystore -deststoretype PKCS12 and openssl pkcs12 -nodes, or hand in registry.TLS", which, location)
 	}
 	return string(b), nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -192,8 +193,11 @@ func (v value) show() string {
 	if v.secret {
 		return hidden
 	}
-	return v.given
+	return userInfo.ReplaceAllString(v.given, "://"+hidden+"@")
 }
+
+// userInfo is the part of an address that may hold a password.
+var userInfo = regexp.MustCompile(`://[^/@\s]*@`)
 
 const hidden = "(hidden)"
 

@@ -126,7 +126,7 @@ func (c *Config) apply(v value) error {
 		if v.secret {
 			return &ParamError{v.name, err.Error()}
 		}
-		return &ParamError{v.name, fmt.Sprintf("%q %v", v.given, err)}
+		return &ParamError{v.name, fmt.Sprintf("%q %v", v.show(), err)}
 	}
 	return nil
 }

@@ -263,11 +263,7 @@ func parseRange(text string, low, high int64) (int64, error) {
 	if n >= low && n <= high {
 		return n, nil
 	}
-	switch high {
-	case math.MaxInt64, math.MaxInt32:
-		return low, fmt.Errorf("must be at least %d and fit into its type", low)
-	}
-	return low, fmt.Errorf("must be from %d to %d", low, high)
+	return low, fmt.Errorf("must be a whole number from %d to %d", low, high)
 }
 
 // splitList cuts a list at its commas, as Kafka does: spaces around items and empty items go.

@@ -71,21 +71,6 @@ func BenchmarkCount(b *testing.B) {
 			report(b, records)
 		})
 	}
-	b.Run("none/each", func(b *testing.B) {
-		set, records := benchSet(b, 2, recordbatch.None, recordbatchtest.Plain)
-		it := recordbatch.NewIterator(nil)
-		for b.Loop() {
-			it.Reset(set, all)
-			n := 0
-			for r := range it.Each {
-				n += min(len(r.Value), 1)
-			}
-			if n != records {
-				b.Fatalf("%d records of %d", n, records)
-			}
-		}
-		report(b, records)
-	})
 	b.Run("none/skipcrc", func(b *testing.B) {
 		set, records := benchSet(b, 2, recordbatch.None, recordbatchtest.Plain)
 		it := recordbatch.NewIterator(nil)

@@ -125,7 +125,9 @@ type decompressor struct {
 // exact keeps buf for the next time and gives a copy of it.
 func (d *decompressor) exact(buf []byte) []byte {
 	d.scratch = buf[:0]
-	return append(make([]byte, 0, len(buf)), buf...)
+	out := make([]byte, len(buf)) // with the copy right after it, not cleared first
+	copy(out, buf)
+	return out
 }
 
 func (d *decompressor) gunzip(src []byte, limit int) ([]byte, error) {
@@ -180,7 +182,8 @@ func (d *decompressor) unzstd(src []byte, limit int) ([]byte, error) {
 		return nil, err
 	}
 	if !h.HasFCS || h.Skippable {
-		buf, err := d.zstd.DecodeAll(src, d.scratch[:0])
+		room := min(zstdRoom(src[min(h.HeaderSize, len(src)):]), limit) + zstdBlock + zstdSlack
+		buf, err := d.zstd.DecodeAll(src, slices.Grow(d.scratch[:0], room))
 		if err != nil {
 			return nil, err
 		}
@@ -189,7 +192,35 @@ func (d *decompressor) unzstd(src []byte, limit int) ([]byte, error) {
 	if h.FrameContentSize > uint64(limit) {
 		return nil, errTooLarge
 	}
-	// The decoder is fast only where it may write some bytes too many.
-	const slack = 16
-	return d.zstd.DecodeAll(src, make([]byte, 0, int(h.FrameContentSize)+slack))
+	return d.zstd.DecodeAll(src, make([]byte, 0, int(h.FrameContentSize)+zstdSlack))
+}
+
+// The decoder takes its fast path only where it has room for a whole block and may write some bytes too
+// many after it.
+const (
+	zstdBlock = 128 << 10
+	zstdSlack = 16
+)
+
+// zstdRoom bounds what the blocks of a frame can decompress to, by their headers: all but the last are
+// full as a rule. The Java client writes no size into the frame, and growing while decoding costs a third.
+func zstdRoom(blocks []byte) (room int) {
+	const lastBlock, typeRaw, typeRLE = 1, 0, 1
+	for len(blocks) >= 3 {
+		header := int(blocks[0]) | int(blocks[1])<<8 | int(blocks[2])<<16
+		size, skip := header>>3, header>>3
+		switch header >> 1 & 3 {
+		case typeRaw:
+		case typeRLE:
+			skip = 1
+		default:
+			size = zstdBlock
+		}
+		room += size
+		if header&lastBlock != 0 || skip > len(blocks)-3 {
+			break
+		}
+		blocks = blocks[3+skip:]
+	}
+	return room
 }

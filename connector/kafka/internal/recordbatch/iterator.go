@@ -97,16 +97,6 @@ func (it *Iterator) Next() bool {
 // Record is the record that Next went to. It is valid until the next call of Next or Reset.
 func (it *Iterator) Record() *Record { return &it.rec }
 
-// Each calls yield with each wanted record until it returns false; it is Next and Record as a loop, and
-// an iter.Seq. Look at Err afterwards.
-func (it *Iterator) Each(yield func(*Record) bool) {
-	for it.Next() {
-		if !yield(&it.rec) {
-			return
-		}
-	}
-}
-
 // Err is what ended the iteration, or nil: an [*Error]. Records that were given before it are good.
 func (it *Iterator) Err() error {
 	if it.err == nil {

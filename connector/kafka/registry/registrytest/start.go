@@ -3,6 +3,7 @@ package registrytest
 import (
 	"context"
 	"encoding/pem"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,16 +14,16 @@ import (
 // Start serves an empty registry on the loopback interface until the test ends.
 func Start(tb testing.TB) *Server {
 	s := New()
-	h := httptest.NewServer(s)
-	tb.Cleanup(h.Close)
-	s.URL = h.URL
+	s.URL = serve(tb, httptest.NewUnstartedServer(s)).URL
 	return s
 }
 
 // StartTLS is Start with https and returns the certificate to trust, in PEM.
 func StartTLS(tb testing.TB) (s *Server, certificate string) {
 	s = New()
-	h := httptest.NewTLSServer(s)
+	h := httptest.NewUnstartedServer(s)
+	quiet(h)
+	h.StartTLS()
 	tb.Cleanup(h.Close)
 	s.URL = h.URL
 	return s, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.Certificate().Raw}))
@@ -33,11 +34,20 @@ func StartTLS(tb testing.TB) (s *Server, certificate string) {
 func StartInMemory(tb testing.TB) *Server {
 	s := New()
 	s.pipe = &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-	h := &httptest.Server{Listener: s.pipe, Config: &http.Server{Handler: s}}
+	s.URL = serve(tb, &httptest.Server{Listener: s.pipe, Config: &http.Server{Handler: s}}).URL
+	return s
+}
+
+func serve(tb testing.TB, h *httptest.Server) *httptest.Server {
+	quiet(h)
 	h.Start()
 	tb.Cleanup(h.Close)
-	s.URL = h.URL
-	return s
+	return h
+}
+
+// quiet keeps failed handshakes, which tests provoke, out of their output.
+func quiet(h *httptest.Server) {
+	h.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 }
 
 // Dial connects to a registry that StartInMemory made, whatever the address.

@@ -137,7 +137,11 @@ func lz4Linked(data []byte) []byte {
 	for start := 0; start < len(data); {
 		end := min(start+64<<10, len(data))
 		block := lz4Block(data, start, end, seen)
-		out = append(binary.LittleEndian.AppendUint32(out, uint32(len(block))), block...)
+		word := uint32(len(block))
+		if len(block) >= end-start {
+			block, word = data[start:end], uint32(end-start)|1<<31 // stored as it is
+		}
+		out = append(binary.LittleEndian.AppendUint32(out, word), block...)
 		start = end
 	}
 	return append(out, 0, 0, 0, 0)

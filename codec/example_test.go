@@ -1,0 +1,53 @@
+package codec_test
+
+import (
+	"fmt"
+
+	"github.com/weirstream/weir/codec"
+)
+
+func ExampleFor() {
+	type visit struct {
+		Page  string
+		Count int
+	}
+	c, err := codec.For[visit]()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	b, err := c.Append(nil, &visit{"/home", 3})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	v, rest, err := c.Decode(b)
+	fmt.Printf("%x %+v %d %v\n", b, v, len(rest), err)
+	// Output: 052f686f6d6506 {Page:/home Count:3} 0 <nil>
+}
+
+func ExampleFor_refused() {
+	type session struct {
+		User   string
+		Closed chan struct{}
+	}
+	_, err := codec.For[[]session]()
+	fmt.Println(err)
+	// Output: codec: cannot encode []codec_test.session: []codec_test.session[].Closed is of type chan struct {}, which means nothing in another process; leave it out of the record, or map to a type without it first
+}
+
+func ExampleForKey() {
+	keys, err := codec.ForKey[string]()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, user := range []string{"ada", "bob", "eve"} {
+		h, _ := keys.Hash(42, user) // only keys with floating-point numbers can fail
+		fmt.Println(user, codec.Partition(h, 4))
+	}
+	// Output:
+	// ada 2
+	// bob 0
+	// eve 1
+}

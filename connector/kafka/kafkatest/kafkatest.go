@@ -1,0 +1,107 @@
+// Package kafkatest is a Kafka in memory for tests: franz-go's kfake over a network in memory, so that a whole job
+// runs in a testing/synctest bubble, in virtual time, without a port or a sleep.
+package kafkatest
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/weirstream/weir/connector/kafka"
+)
+
+// A Cluster is a Kafka in memory. It ends with the test.
+type Cluster struct {
+	*kfake.Cluster
+	network kfake.VirtualNetwork
+	t       testing.TB
+	client  *kgo.Client
+}
+
+// Start makes a cluster; opts are kfake's, such as kfake.SeedTopics(3, "lines") or kfake.NumBrokers(3). In a bubble
+// it must be started inside of it.
+func Start(t testing.TB, opts ...kfake.Opt) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t}
+	port := 9092
+	listen := func(network, address string) (net.Listener, error) {
+		// The network in memory has no port 0 that would mean any.
+		if host, p, err := net.SplitHostPort(address); err == nil && p == "0" {
+			address = net.JoinHostPort(host, strconv.Itoa(port))
+			port++
+		}
+		return c.network.Listen(network, address)
+	}
+	opts = append([]kfake.Opt{kfake.NumBrokers(1), kfake.ListenFn(listen)}, opts...)
+	var err error
+	if c.Cluster, err = kfake.NewCluster(opts...); err != nil {
+		t.Fatalf("start a Kafka in memory: %v", err)
+	}
+	t.Cleanup(c.close)
+	return c
+}
+
+func (c *Cluster) close() {
+	if c.client != nil {
+		c.client.Close()
+	}
+	c.Close()
+}
+
+// Bootstrap is the value of bootstrap.servers.
+func (c *Cluster) Bootstrap() string {
+	addrs := c.ListenAddrs()
+	out := addrs[0]
+	for _, a := range addrs[1:] {
+		out += "," + a
+	}
+	return out
+}
+
+// Dialer is the option by which a stream, an RDD or a sink reaches the cluster.
+func (c *Cluster) Dialer() kafka.Option { return kafka.WithDialer(c.network.DialContext) }
+
+// Params are parameters with the cluster's address and what else is given, as name, value, name, value ...
+func (c *Cluster) Params(more ...string) kafka.Params {
+	p := kafka.Params{"bootstrap.servers": c.Bootstrap()}
+	for i := 0; i+1 < len(more); i += 2 {
+		p[more[i]] = more[i+1]
+	}
+	return p
+}
+
+// Client is a franz-go client of the cluster, made at the first call.
+func (c *Cluster) Client() *kgo.Client {
+	c.t.Helper()
+	if c.client == nil {
+		var err error
+		c.client, err = kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.Dialer(c.network.DialContext),
+			kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	return c.client
+}
+
+// Produce writes values without keys to a partition and waits until they are there.
+func (c *Cluster) Produce(topic string, partition int32, values ...string) {
+	c.t.Helper()
+	records := make([]*kgo.Record, len(values))
+	for i, v := range values {
+		records[i] = &kgo.Record{Topic: topic, Partition: partition, Value: []byte(v)}
+	}
+	c.ProduceRecords(records...)
+}
+
+// ProduceRecords writes records and waits until they are there.
+func (c *Cluster) ProduceRecords(records ...*kgo.Record) {
+	c.t.Helper()
+	if err := c.Client().ProduceSync(context.Background(), records...).FirstErr(); err != nil {
+		c.t.Fatalf("produce: %v", err)
+	}
+}

@@ -1,0 +1,75 @@
+package kafka
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/weirstream/weir/dstream"
+)
+
+// A TopicPartition names a partition of a topic.
+type TopicPartition struct {
+	Topic     string
+	Partition int32
+}
+
+// String gives "topic-partition", as Kafka prints it.
+func (tp TopicPartition) String() string { return tp.Topic + "-" + strconv.Itoa(int(tp.Partition)) }
+
+// An OffsetRange is a piece of a partition: the offsets from FromOffset up to, but without, UntilOffset. Not
+// every offset of it need hold a record: compaction and transaction markers leave gaps.
+type OffsetRange struct {
+	Topic       string
+	Partition   int32
+	FromOffset  int64
+	UntilOffset int64
+}
+
+// Count is the number of offsets in the range, the most records it can hold.
+func (o OffsetRange) Count() int64 { return o.UntilOffset - o.FromOffset }
+
+// TopicPartition is the partition that the range is a piece of.
+func (o OffsetRange) TopicPartition() TopicPartition { return TopicPartition{o.Topic, o.Partition} }
+
+// String gives the range in one line, as Spark prints it.
+func (o OffsetRange) String() string {
+	return fmt.Sprintf("OffsetRange(topic: '%s', partition: %d, range: [%d -> %d])", o.Topic, o.Partition, o.FromOffset, o.UntilOffset)
+}
+
+// OffsetRanges gives the ranges that the batch reads from a direct stream, one for each of its partitions, empty
+// ones included: element i is what the task of partition i of the stream's RDD reads. It may be called at every
+// output, whatever operators lie between. It is nil if d is not a direct stream itself.
+func OffsetRanges[K, V any](b *dstream.Batch, d *dstream.DStream[Record[K, V]]) []OffsetRange {
+	rng, err := decodeRange(dstream.Range(b, d))
+	if err != nil || rng == nil {
+		return nil
+	}
+	return rng.offsetRanges()
+}
+
+// A CommitOption of Commit.
+type CommitOption func(*commitRequest)
+
+// OnCommit has f called when the offsets are committed, or could not be.
+func OnCommit(f func(ranges []OffsetRange, err error)) CommitOption {
+	return func(c *commitRequest) { c.callbacks = append(c.callbacks, f) }
+}
+
+type commitRequest struct {
+	callbacks []func([]OffsetRange, error)
+}
+
+// Commit has the batch's offsets committed to the group when all outputs of the batch are done, also for the
+// last batch before a stop. It is how a program with enable.auto.commit=false commits. A commit that fails is a
+// warning and does not fail the batch, which is done.
+func Commit[K, V any](b *dstream.Batch, d *dstream.DStream[Record[K, V]], opts ...CommitOption) {
+	s, ok := dstream.SourceOf(d).(*source[K, V])
+	if !ok {
+		return
+	}
+	var r commitRequest
+	for _, opt := range opts {
+		opt(&r)
+	}
+	s.commits.ask(b.Sequence, r)
+}

@@ -1,0 +1,66 @@
+package kafka
+
+import (
+	"context"
+	"math"
+	"net"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/weirstream/weir/conf"
+)
+
+// unlimited is no limit on a number of records.
+const unlimited = math.MaxInt64
+
+// An Option of DirectStream and CreateRDD.
+type Option func(*options)
+
+type options struct {
+	client   []kgo.Opt
+	dial     func(ctx context.Context, network, addr string) (net.Conn, error)
+	location Location
+	maxRate  func(TopicPartition) int64
+	minRate  func(TopicPartition) int64
+	// discovery is how often topics and partitions are looked for.
+	discovery time.Duration
+}
+
+// WithDialer has connections made by dial: through a proxy, or inside of a test. TLS, if the parameters ask for
+// it, is put on top.
+func WithDialer(dial func(ctx context.Context, network, addr string) (net.Conn, error)) Option {
+	return func(o *options) { o.dial = dial }
+}
+
+// WithClientOptions adds options of the franz-go client, such as hooks for metrics.
+func WithClientOptions(opts ...kgo.Opt) Option {
+	return func(o *options) { o.client = append(o.client, opts...) }
+}
+
+// WithLocation says on which hosts of a cluster partitions are best read; one machine ignores it.
+func WithLocation(l Location) Option { return func(o *options) { o.location = l } }
+
+// WithRatePerPartition sets the limits of each partition: at most max(tp) records per second (0 for no limit), and
+// while a rate is in force at least min(tp) records per batch. Without it they are
+// spark.streaming.kafka.maxRatePerPartition and minRatePerPartition.
+func WithRatePerPartition(max, min func(TopicPartition) int64) Option {
+	return func(o *options) { o.maxRate, o.minRate = max, min }
+}
+
+func (o *options) rates(c *conf.Conf) (maxRate func(TopicPartition) float64, minRate func(TopicPartition) int64) {
+	highest, lowest := conf.KafkaMaxRatePerPartition.Get(c), conf.KafkaMinRatePerPartition.Get(c)
+	maxRate = func(tp TopicPartition) float64 {
+		if o.maxRate != nil {
+			return float64(o.maxRate(tp))
+		}
+		return float64(highest)
+	}
+	minRate = func(tp TopicPartition) int64 {
+		if o.minRate != nil {
+			return o.minRate(tp)
+		}
+		return lowest
+	}
+	return maxRate, minRate
+}

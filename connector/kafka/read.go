@@ -1,0 +1,74 @@
+package kafka
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/weirstream/weir/connector/kafka/internal/recordbatch"
+	"github.com/weirstream/weir/rdd"
+)
+
+// read decodes the records of a range in the task that asks for them.
+func read[K, V any](tc *rdd.TaskContext, f *fetcher, p piece, key Deserializer[K], value Deserializer[V]) iter.Seq[Record[K, V]] {
+	return func(yield func(Record[K, V]) bool) {
+		d := decoding[K, V]{tc: tc, tp: p.tp(), key: key, value: value}
+		n := 0
+		err := f.each(tc, p, func(r *recordbatch.Record) bool {
+			if n++; n&1023 == 0 {
+				tc.Check()
+			}
+			d.decode(r)
+			return yield(d.out)
+		})
+		if err != nil {
+			tc.Fail(err)
+		}
+	}
+}
+
+// decoding turns the records of one partition into typed ones.
+type decoding[K, V any] struct {
+	tc    *rdd.TaskContext
+	tp    TopicPartition
+	key   Deserializer[K]
+	value Deserializer[V]
+	out   Record[K, V]
+	heads []recordbatch.Header
+}
+
+func (d *decoding[K, V]) decode(r *recordbatch.Record) {
+	m := Meta{Topic: d.tp.Topic, Partition: d.tp.Partition, Offset: r.Offset}
+	if r.HeaderCount() > 0 {
+		m.Headers = d.headers(r)
+	}
+	m.IsKey, m.Null = true, r.Key == nil
+	k, err := d.key(m, r.Key)
+	if err != nil {
+		d.fail(r, "key", err)
+	}
+	m.IsKey, m.Null = false, r.Value == nil
+	v, err := d.value(m, r.Value)
+	if err != nil {
+		d.fail(r, "value", err)
+	}
+	d.out = Record[K, V]{Topic: d.tp.Topic, Partition: d.tp.Partition, Offset: r.Offset, Timestamp: r.Timestamp,
+		TimestampType: TimestampType(r.TimestampType), LeaderEpoch: r.LeaderEpoch, Key: k, Value: v,
+		Null: r.Value == nil, KeyNull: r.Key == nil, Headers: m.Headers}
+}
+
+// headers makes a list that the record owns; few records have any.
+func (d *decoding[K, V]) headers(r *recordbatch.Record) []Header {
+	var err error
+	if d.heads, err = r.Headers(d.heads[:0]); err != nil {
+		d.fail(r, "headers", err)
+	}
+	out := make([]Header, len(d.heads))
+	for i, h := range d.heads {
+		out[i] = Header{Key: h.Key, Value: h.Value}
+	}
+	return out
+}
+
+func (d *decoding[K, V]) fail(r *recordbatch.Record, what string, err error) {
+	d.tc.Fail(fmt.Errorf("%s at offset %d: the %s does not decode: %w", d.tp, r.Offset, what, err))
+}

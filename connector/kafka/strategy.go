@@ -1,0 +1,173 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A Strategy chooses the partitions of a direct stream: Subscribe, SubscribePattern, Assign, or one's own. It is
+// asked at start, and again whenever the metadata are refreshed, so that partitions and topics that appear are
+// taken in.
+type Strategy interface {
+	// Select gives the partitions of the stream. A topic that it needs and the cluster lacks is an error.
+	Select(ctx context.Context, c Cluster) ([]TopicPartition, error)
+	// Offsets gives the explicit first offsets of some partitions, nil for none. They count at a first start
+	// only, and more than what the group has committed.
+	Offsets() map[TopicPartition]int64
+	// String says what is chosen, for errors and logs.
+	String() string
+}
+
+// Cluster is what a Strategy may ask. Answers come from one refresh of the metadata.
+type Cluster interface {
+	// Topics lists the names of all topics that the user may see, sorted; Kafka's own among them.
+	Topics(ctx context.Context) ([]string, error)
+	// Partitions gives the number of partitions of each named topic. One that does not exist has 0; it is
+	// never created by being asked for.
+	Partitions(ctx context.Context, topics ...string) (map[string]int32, error)
+}
+
+// Subscribe chooses all partitions of topics, new ones as they appear.
+func Subscribe(topics ...string) *Subscription { return &Subscription{topics: topics} }
+
+// A Subscription is the strategy of Subscribe.
+type Subscription struct {
+	topics  []string
+	offsets map[TopicPartition]int64
+}
+
+// From sets explicit first offsets and returns the strategy.
+func (s *Subscription) From(offsets map[TopicPartition]int64) *Subscription {
+	s.offsets = maps.Clone(offsets)
+	return s
+}
+
+// Offsets implements Strategy.
+func (s *Subscription) Offsets() map[TopicPartition]int64 { return s.offsets }
+
+// String implements Strategy.
+func (s *Subscription) String() string { return "Subscribe(" + strings.Join(s.topics, ", ") + ")" }
+
+// Select implements Strategy.
+func (s *Subscription) Select(ctx context.Context, c Cluster) ([]TopicPartition, error) {
+	return wholeTopics(ctx, c, s.topics)
+}
+
+func wholeTopics(ctx context.Context, c Cluster, topics []string) ([]TopicPartition, error) {
+	counts, err := c.Partitions(ctx, topics...)
+	if err != nil {
+		return nil, err
+	}
+	var tps []TopicPartition
+	for _, t := range topics {
+		if counts[t] == 0 {
+			return nil, &MissingTopicError{Topic: t}
+		}
+		for p := range counts[t] {
+			tps = append(tps, TopicPartition{t, p})
+		}
+	}
+	return tps, nil
+}
+
+// A MissingTopicError says that a topic does not exist, or that the user has no right to see it.
+type MissingTopicError struct{ Topic string }
+
+func (e *MissingTopicError) Error() string {
+	return fmt.Sprintf("topic %q does not exist, or the user has no right to describe it: "+
+		"create it (weir topics create %[1]s), or correct its name; a job never creates topics", e.Topic)
+}
+
+// SubscribePattern chooses all partitions of the topics whose whole name matches, new topics as they appear.
+// Kafka's own topics are left out unless exclude.internal.topics is false.
+func SubscribePattern(pattern *regexp.Regexp) *PatternSubscription {
+	return &PatternSubscription{pattern: pattern, whole: regexp.MustCompile("^(?:" + pattern.String() + ")$")}
+}
+
+// A PatternSubscription is the strategy of SubscribePattern.
+type PatternSubscription struct {
+	pattern  *regexp.Regexp
+	whole    *regexp.Regexp // Java's patterns match whole names
+	offsets  map[TopicPartition]int64
+	internal bool
+}
+
+// From sets explicit first offsets and returns the strategy.
+func (s *PatternSubscription) From(offsets map[TopicPartition]int64) *PatternSubscription {
+	s.offsets = maps.Clone(offsets)
+	return s
+}
+
+// Offsets implements Strategy.
+func (s *PatternSubscription) Offsets() map[TopicPartition]int64 { return s.offsets }
+
+// String implements Strategy.
+func (s *PatternSubscription) String() string { return "SubscribePattern(" + s.pattern.String() + ")" }
+
+// Select implements Strategy. No match at all is no error: topics may come later.
+func (s *PatternSubscription) Select(ctx context.Context, c Cluster) ([]TopicPartition, error) {
+	topics, err := c.Topics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	topics = slices.DeleteFunc(slices.Clone(topics), func(t string) bool { return !s.matches(t) })
+	return wholeTopics(ctx, c, topics)
+}
+
+func (s *PatternSubscription) matches(topic string) bool {
+	return s.whole.MatchString(topic) && (s.internal || !strings.HasPrefix(topic, "__"))
+}
+
+// Assign chooses fixed partitions.
+func Assign(partitions ...TopicPartition) *Assignment { return &Assignment{partitions: partitions} }
+
+// An Assignment is the strategy of Assign.
+type Assignment struct {
+	partitions []TopicPartition
+	offsets    map[TopicPartition]int64
+}
+
+// From sets explicit first offsets and returns the strategy.
+func (a *Assignment) From(offsets map[TopicPartition]int64) *Assignment {
+	a.offsets = maps.Clone(offsets)
+	return a
+}
+
+// Offsets implements Strategy.
+func (a *Assignment) Offsets() map[TopicPartition]int64 { return a.offsets }
+
+// String implements Strategy.
+func (a *Assignment) String() string {
+	names := make([]string, len(a.partitions))
+	for i, tp := range a.partitions {
+		names[i] = tp.String()
+	}
+	return "Assign(" + strings.Join(names, ", ") + ")"
+}
+
+// Select implements Strategy.
+func (a *Assignment) Select(ctx context.Context, c Cluster) ([]TopicPartition, error) {
+	var topics []string
+	for _, tp := range a.partitions {
+		if !slices.Contains(topics, tp.Topic) {
+			topics = append(topics, tp.Topic)
+		}
+	}
+	counts, err := c.Partitions(ctx, topics...)
+	if err != nil {
+		return nil, err
+	}
+	for _, tp := range a.partitions {
+		switch n := counts[tp.Topic]; {
+		case n == 0:
+			return nil, &MissingTopicError{Topic: tp.Topic}
+		case tp.Partition < 0 || tp.Partition >= n:
+			return nil, fmt.Errorf("topic %q has no partition %d, only 0 to %d", tp.Topic, tp.Partition, n-1)
+		}
+	}
+	return slices.Clone(a.partitions), nil
+}

@@ -1,0 +1,84 @@
+package socket
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"unicode/utf8"
+)
+
+// A GarbledError says that a line is not UTF-8. It comes with the line, the bytes in question replaced by
+// U+FFFD.
+type GarbledError struct {
+	// Line counts from 1, Byte from 0 within the line.
+	Line, Byte int
+}
+
+func (e *GarbledError) Error() string {
+	return fmt.Sprintf("line %d is not UTF-8 from its byte %d on; what is not was replaced by U+FFFD: "+
+		"is the sender's encoding another one, or is it sending binary data? (socket.Stream takes those)", e.Line, e.Byte)
+}
+
+// Lines gives the lines of r, which end with \n, \r or \r\n. A line that is not UTF-8 comes with a *GarbledError, and
+// the sequence goes on; any other error ends it. A last line without an end is a line.
+func Lines(r io.Reader, maxLine int) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		sc := bufio.NewScanner(r)
+		sc.Buffer(nil, maxLine)
+		sc.Split(splitLines)
+		n := 0
+		for sc.Scan() {
+			n++
+			line, err := sc.Text(), error(nil)
+			if !utf8.ValidString(line) {
+				err = &GarbledError{Line: n, Byte: firstInvalid(line)}
+				line = strings.ToValidUTF8(line, "\uFFFD")
+			}
+			if !yield(line, err) {
+				return
+			}
+		}
+		err := sc.Err()
+		if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("line %d is longer than %d bytes: is the sender ending its lines? "+
+				"(socket.WithMaxLine raises the limit)", n+1, maxLine)
+		}
+		if err != nil {
+			yield("", err)
+		}
+	}
+}
+
+func firstInvalid(s string) int {
+	for i, r := range s {
+		if r == utf8.RuneError {
+			if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {
+				return i
+			}
+		}
+	}
+	return len(s)
+}
+
+// splitLines is a bufio.SplitFunc. A line that ends with \r is given when the byte after it is known, for \r\n is one
+// end, not two.
+func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	i := bytes.IndexAny(data, "\r\n")
+	switch {
+	case i < 0 && atEOF && len(data) > 0:
+		return len(data), data, nil
+	case i < 0:
+		return 0, nil, nil
+	case data[i] == '\n':
+		return i + 1, data[:i], nil
+	case i+1 < len(data) && data[i+1] == '\n':
+		return i + 2, data[:i], nil
+	case i+1 < len(data) || atEOF:
+		return i + 1, data[:i], nil
+	}
+	return 0, nil, nil // \r is the last byte: what follows decides how much of it is the end.
+}

@@ -1,0 +1,134 @@
+// Package socket feeds a stream from a TCP server, as Spark's socketTextStream does: the stream is the client. It
+// is for tests and simple feeds. What was sent and not stored is lost when the connection breaks.
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/weirstream/weir/dstream"
+)
+
+// An Option of TextStream and Stream.
+type Option func(*options)
+
+type options struct {
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	maxLine int
+}
+
+// WithDialer has connections made by dial.
+func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
+	return func(o *options) { o.dial = dial }
+}
+
+// WithMaxLine sets how many bytes a line of TextStream may have; 16 MiB otherwise.
+func WithMaxLine(bytes int) Option { return func(o *options) { o.maxLine = bytes } }
+
+// DefaultMaxLine is the longest line of TextStream, in bytes: enough for any line that is text, and little
+// enough that a peer that never ends its line does not fill the memory.
+const DefaultMaxLine = 16 << 20
+
+// dialTimeout bounds how long a connection may take to be made.
+const dialTimeout = 10 * time.Second
+
+// TextStream makes a stream of the lines that the server at host:port sends. A line ends with \n, \r or \r\n, which
+// are not part of it. Bytes that are not UTF-8 become U+FFFD, and the receiver reports where. When the
+// connection cannot be made or ends, it is made again after spark.streaming.receiverRestartDelay.
+func TextStream(ssc *dstream.Context, host string, port int, opts ...Option) *dstream.DStream[string] {
+	o := newOptions(opts)
+	return stream(ssc, "socketTextStream", host, port, o, func(r io.Reader) iter.Seq2[string, error] {
+		return Lines(r, o.maxLine)
+	})
+}
+
+// Stream makes a stream of what decode reads from each connection: elements, or an error after which the
+// connection is made anew. decode must end when the reader does.
+func Stream[T any](ssc *dstream.Context, host string, port int, decode func(io.Reader) iter.Seq2[T, error], opts ...Option) *dstream.DStream[T] {
+	return stream(ssc, "socketStream", host, port, newOptions(opts), decode)
+}
+
+func newOptions(opts []Option) options {
+	o := options{dial: (&net.Dialer{Timeout: dialTimeout}).DialContext, maxLine: DefaultMaxLine}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+func stream[T any](ssc *dstream.Context, name, host string, port int, o options, decode func(io.Reader) iter.Seq2[T, error]) *dstream.DStream[T] {
+	r := &receiver[T]{address: net.JoinHostPort(host, strconv.Itoa(port)), options: o, decode: decode}
+	return dstream.ReceiverStream(ssc, name, dstream.Receiver[T](r))
+}
+
+// A receiver reads one connection at a time.
+type receiver[T any] struct {
+	options
+	address string
+	decode  func(io.Reader) iter.Seq2[T, error]
+
+	work sync.WaitGroup
+	stop context.CancelFunc
+}
+
+// Start implements dstream.Receiver.
+func (r *receiver[T]) Start(ctx context.Context, st *dstream.Store[T], _ []byte) error {
+	ctx, r.stop = context.WithCancel(ctx)
+	r.work.Go(func() {
+		if err := r.receive(ctx, st); ctx.Err() == nil {
+			st.Restart(err)
+		}
+	})
+	return nil
+}
+
+// Stop implements dstream.Receiver.
+func (r *receiver[T]) Stop(ctx context.Context) error {
+	if r.stop == nil {
+		return nil
+	}
+	r.stop()
+	ended := make(chan struct{})
+	go func() { r.work.Wait(); close(ended) }()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the connection to %s did not end: %w", r.address, ctx.Err())
+	}
+}
+
+// receive makes a connection and stores what comes until it ends.
+func (r *receiver[T]) receive(ctx context.Context, st *dstream.Store[T]) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the decoder of the socket %s panicked: %v", r.address, v)
+		}
+	}()
+	conn, err := r.dial(ctx, "tcp", r.address)
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w: is the server running there? (nc -lk %[1]s starts one)", r.address, err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	for v, err := range r.decode(conn) {
+		var garbled *GarbledError
+		switch {
+		case errors.As(err, &garbled):
+			st.Report(fmt.Errorf("socket %s: %w", r.address, err))
+		case err != nil:
+			return fmt.Errorf("socket %s: %w", r.address, err)
+		}
+		if err := st.One(v); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("socket %s: the server ended the connection", r.address)
+}
