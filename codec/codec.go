@@ -69,9 +69,9 @@ func (c *Codec[T]) Size(v *T) int {
 	if c.plan.foreign {
 		a = revealCopy(v)
 	}
-	budget := sizeBudget
-	n := int(c.plan.size) + heapOf(a, c.plan, at[int](hide(&budget)))
-	keep(&budget)
+	g := gauge{visits: sizeVisits, left: maxDepth}
+	n := int(c.plan.size) + heapOf(a, c.plan, at[gauge](hide(&g)))
+	keep(&g)
 	keep(v)
 	return n
 }

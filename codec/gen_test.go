@@ -58,7 +58,7 @@ var special = map[reflect.Type]func(r *rand.Rand) any{
 		return url.URL{Scheme: "https", Host: "example.org", Path: "/" + strconv.Itoa(r.IntN(100)), User: url.UserPassword("u", "p")}
 	},
 	reflect.TypeFor[secret](): func(r *rand.Rand) any { return secret{r.Uint64N(10)} },
-	reflect.TypeFor[set](): func(r *rand.Rand) any { return set{strconv.Itoa(r.Int()): true} },
+	reflect.TypeFor[set]():    func(r *rand.Rand) any { return set{strconv.Itoa(r.Int()): true} },
 	reflect.TypeFor[*timestamppb.Timestamp](): func(r *rand.Rand) any {
 		if r.IntN(4) == 0 {
 			return (*timestamppb.Timestamp)(nil)

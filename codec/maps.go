@@ -126,7 +126,7 @@ const (
 )
 
 // mapHeap estimates the memory of the map at a.
-func mapHeap(a address, s *step, budget *int) int {
+func mapHeap(a address, s *step, g *gauge) int {
 	if a.word() == (address{}) {
 		return 0
 	}
@@ -136,7 +136,7 @@ func mapHeap(a address, s *step, budget *int) int {
 		return total
 	}
 	_ = eachEntry(m, func(key, value reflect.Value) error {
-		total += heapOf(addressOf(key), s.key, budget) + heapOf(addressOf(value), s.elem, budget)
+		total += heapOf(addressOf(key), s.key, g) + heapOf(addressOf(value), s.elem, g)
 		return nil
 	})
 	return total

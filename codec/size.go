@@ -1,12 +1,30 @@
 package codec
 
-// sizeBudget bounds the pointers that sizing one value follows. Only recursive values reach it, and
-// it ends the sizing of one that contains itself; what is beyond it is not counted.
-const sizeBudget = 1 << 20
+// A gauge bounds the sizing of one value. Only recursive values reach its ends, of which one is that a
+// value contains itself; what is beyond is not counted.
+type gauge struct {
+	visits int // pointers, slices and maps that may still be followed
+	left   int // levels of them that may still follow
+}
+
+// sizeVisits is large enough for any record that fits a budget.
+const sizeVisits = 1 << 20
+
+// enter counts a visit and a level, and says whether to go on. leave is its counterpart.
+func (g *gauge) enter() bool {
+	if g.left == 0 {
+		g.visits = 0 // such a value cannot be encoded: stop everywhere
+	}
+	g.visits--
+	g.left--
+	return g.visits >= 0
+}
+
+func (g *gauge) leave() { g.left++ }
 
 // heapOf estimates the bytes that the value at a holds elsewhere. Memory that several values share is
 // counted for each. Time zones, which programs have few of, are not counted.
-func heapOf(a address, p *plan, budget *int) int {
+func heapOf(a address, p *plan, g *gauge) int {
 	total := 0
 	for i := range p.owned {
 		s := &p.owned[i]
@@ -17,7 +35,7 @@ func heapOf(a address, p *plan, budget *int) int {
 		case opBytes:
 			total += words(cap(*at[[]byte](f)))
 		case opArray:
-			total += heapOfMany(f, s.n, s.elem, budget)
+			total += heapOfMany(f, s.n, s.elem, g)
 		case opProto:
 			total += sizeProto(f, s)
 		case opForeign:
@@ -25,39 +43,39 @@ func heapOf(a address, p *plan, budget *int) int {
 			b, _ := appendForeign(nil, f, s)
 			total += len(b)
 		default:
-			if *budget--; *budget < 0 {
-				return total
+			if g.enter() {
+				total += heapOfOther(f, s, g)
 			}
-			total += heapOfOther(f, s, budget)
+			g.leave()
 		}
 	}
 	return total
 }
 
 // heapOfOther does what can lie deep for heapOf.
-func heapOfOther(a address, s *step, budget *int) int {
+func heapOfOther(a address, s *step, g *gauge) int {
 	switch s.op {
 	case opSlice:
 		v := *at[slice](a)
-		return words(v.cap*int(s.elem.size)) + heapOfMany(v.data, v.len, s.elem, budget)
+		return words(v.cap*int(s.elem.size)) + heapOfMany(v.data, v.len, s.elem, g)
 	case opMap:
-		return mapHeap(a, s, budget)
+		return mapHeap(a, s, g)
 	}
 	p := a.word() // opPointer
 	if p == (address{}) {
 		return 0
 	}
-	return words(int(s.elem.size)) + heapOf(p, s.elem, budget)
+	return words(int(s.elem.size)) + heapOf(p, s.elem, g)
 }
 
 // heapOfMany sums over n values.
-func heapOfMany(a address, n int, elem *plan, budget *int) int {
+func heapOfMany(a address, n int, elem *plan, g *gauge) int {
 	if len(elem.owned) == 0 {
 		return 0
 	}
 	total := 0
 	for i := range n {
-		total += heapOf(a.add(uintptr(i)*elem.size), elem, budget)
+		total += heapOf(a.add(uintptr(i)*elem.size), elem, g)
 	}
 	return total
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"runtime"
 	"strconv"
@@ -149,6 +150,9 @@ func parseConnect(s string) (Master, error) {
 	switch {
 	case u.Hostname() == "":
 		return Master{}, fmt.Errorf("a Spark Connect URL needs a host: sc://host:%d", ConnectPort)
+	case !validHost(u.Hostname()):
+		return Master{}, errors.New("the host of a Spark Connect URL must be a name or an address " +
+			"(an IPv6 address in brackets)")
 	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "", u.User != nil:
 		return Master{}, errors.New("a Spark Connect URL is sc://host:port, with parameters after /;")
 	}
@@ -176,6 +180,16 @@ func parseConnect(s string) (Master, error) {
 		m.Params[name] = plain
 	}
 	return m, nil
+}
+
+// validHost accepts names and addresses, without a zone: its percent sign has no one way to be written.
+func validHost(host string) bool {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.Zone() == ""
+	}
+	return !strings.ContainsFunc(host, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_", r)
+	})
 }
 
 // foreignFileMaster says why the master in a properties file is passed over, or "". Such a file is

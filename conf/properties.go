@@ -16,9 +16,10 @@ const largestFile = 16 << 20
 
 // Load reads settings from Java properties, the form of spark-defaults.conf: a name and a value on
 // each line, with "=", ":" or blanks between them; lines that begin with # or ! are comments; a
-// backslash at the end of a line continues it; \t, \n, \r, \f and \uXXXX are escapes, and a backslash
-// before any other character drops out. As in spark-submit the file is UTF-8, values lose blanks at
-// both ends, and the last of two lines with one name counts. name is the file's name for errors.
+// backslash at the end of a line continues it; \t, \n, \r, \f and \u with four hexadecimal digits are
+// escapes, and a backslash before any other character drops out. As in spark-submit the file is UTF-8,
+// values lose blanks at both ends, and the last of two lines with one name counts. name is the file's
+// name for errors.
 //
 // Only the form is checked, and everything wrong with it is returned at once, by line; what names and
 // values mean is left to [Conf.Validate], which names the lines too.
@@ -191,8 +192,8 @@ func unescape(s string) (string, error) {
 	return b.String(), nil
 }
 
-// unescapeRune reads uXXXX, or the two halves uXXXX\uXXXX of a character beyond 16 bits, and returns
-// how many bytes it read.
+// unescapeRune reads u0041, or the two halves ud83d\ude00 of a character beyond 16 bits, and returns how
+// many bytes it read.
 func unescapeRune(s string) (rune, int, error) {
 	r, err := hexRune(s)
 	if err != nil {

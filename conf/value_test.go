@@ -133,6 +133,7 @@ func TestParseMasterErrors(t *testing.T) {
 		"for a Spark cluster"
 	const count = "the N of local[N] must be * or 1 to 65536 threads"
 	const failures = "the F of local[N,F], how often a task may fail, must be 1 or more"
+	const host = "the host of a Spark Connect URL must be a name or an address (an IPv6 address in brackets)"
 	const form = "a Spark Connect URL is sc://host:port, with parameters after /;"
 	const params = "the parameters of a Spark Connect URL are ;name=value, percent-encoded"
 	for text, want := range map[string]string{
@@ -161,6 +162,10 @@ func TestParseMasterErrors(t *testing.T) {
 		"sc://h:0":               "the port of a Spark Connect URL must be 1 to 65535",
 		"sc://h:65536":           "the port of a Spark Connect URL must be 1 to 65535",
 		"sc://h:x":               "not a Spark Connect URL; it has the form sc://host:port/;name=value",
+		"sc://::1":               host,
+		"sc://a b":               "not a Spark Connect URL; it has the form sc://host:port/;name=value",
+		"sc://h%C3%A4":           host,
+		"sc://[fe80::1%25eth0]":  host,
 		"sc://h/path":            form,
 		"sc://h?x=1":             form,
 		"sc://me:pw@h":           form,
@@ -176,7 +181,7 @@ func TestParseMasterErrors(t *testing.T) {
 
 // A master is read back from its own text, and its text shows no parameter.
 func FuzzParseMaster(f *testing.F) {
-	for _, seed := range []string{"local", "local[3,2]", "sc://h:1/;token=secret", "sc://[::1]:2", "sc://h%41"} {
+	for _, seed := range []string{"local", "local[3,2]", "sc://h:1/;token=secret", "sc://[::1]:2", "sc://::1"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

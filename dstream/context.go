@@ -2,6 +2,8 @@ package dstream
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -9,8 +11,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/internal/checkpoint"
@@ -84,7 +84,14 @@ func On(sc *rdd.Context, interval time.Duration) (*Context, error) {
 		return nil, fmt.Errorf("the batch interval must be a whole number of milliseconds, at least 1, not %v", interval)
 	}
 	return &Context{sc: sc, conf: sc.Conf(), interval: interval, log: &checkpoint.Memory{}, logger: sc.Logger(),
-		out: os.Stdout, job: uuid.NewString(), bus: newBus(), begun: make(chan struct{}), done: make(chan struct{})}, nil
+		out: os.Stdout, job: newJobID(), bus: newBus(), begun: make(chan struct{}), done: make(chan struct{})}, nil
+}
+
+// newJobID names a program that has no checkpoint: at random, for nothing of it outlives it.
+func newJobID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // It never fails.
+	return hex.EncodeToString(id[:])
 }
 
 // RDD is the context in which the batches' jobs run.

@@ -25,6 +25,8 @@ type options struct {
 	minRate  func(TopicPartition) int64
 	// discovery is how often topics and partitions are looked for.
 	discovery time.Duration
+	// produceBytes bounds what a producer writes in a second.
+	produceBytes int64
 }
 
 // WithDialer has connections made by dial: through a proxy, or inside of a test. TLS, if the parameters ask for
@@ -37,6 +39,9 @@ func WithDialer(dial func(ctx context.Context, network, addr string) (net.Conn, 
 func WithClientOptions(opts ...kgo.Opt) Option {
 	return func(o *options) { o.client = append(o.client, opts...) }
 }
+
+// WithProduceBytesPerSecond bounds the bytes of keys and values that a producer or sink writes in a second.
+func WithProduceBytesPerSecond(n int64) Option { return func(o *options) { o.produceBytes = n } }
 
 // WithLocation says on which hosts of a cluster partitions are best read; one machine ignores it.
 func WithLocation(l Location) Option { return func(o *options) { o.location = l } }

@@ -74,7 +74,9 @@ func index(n *twmb.SchemaNode, named map[string]*twmb.SchemaNode, room int) (fie
 	if n.Name != "" {
 		named[fullName(n)] = n
 	}
-	n.Fields = slices.Grow(n.Fields, room)
+	if room > 0 { // else the tree is only read, and by others too
+		n.Fields = slices.Grow(n.Fields, room)
+	}
 	for i := range n.Fields {
 		fields += 1 + index(&n.Fields[i].Type, named, room)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 
 	twmb "github.com/twmb/avro"
 )
@@ -13,21 +14,24 @@ type boxed[T any] struct {
 	V T `avro:"v"`
 }
 
-// infer returns the schema that follows from T's fields, and nil if none does because T is no struct
-// and holds values of any type, as map[string]any does.
+// infer returns the schema that follows from T, and nil if none does because T is no struct and holds
+// values of any type, as map[string]any does.
 func infer[T any]() (*twmb.SchemaNode, error) {
-	s, err := twmb.SchemaFor[boxed[T]](twmb.WithName("boxed"))
-	if err == nil {
-		return &s.Root().Fields[0].Type, nil
-	}
 	t := reflect.TypeFor[T]()
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct {
-		return nil, nil
+	if t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]() {
+		s, err := twmb.SchemaFor[T]()
+		if err != nil {
+			return nil, fmt.Errorf("no Avro schema follows from %s (%s)", t, strings.TrimPrefix(err.Error(), "avro: "))
+		}
+		return s.Root(), nil
 	}
-	return nil, fmt.Errorf("no Avro schema follows from %s (%s)", t, strings.TrimPrefix(err.Error(), "avro: "))
+	if s, err := twmb.SchemaFor[boxed[T]](twmb.WithName("boxed")); err == nil {
+		return &s.Root().Fields[0].Type, nil
+	}
+	return nil, nil
 }
 
 // A target is what records are decoded into, whatever they were written with.

@@ -188,7 +188,7 @@ func (e Entry) appendMessage(dst []byte, r Record, offset int64, c recordbatch.C
 	be := binary.BigEndian
 	attributes := byte(c)
 	timestamp := r.Timestamp
-	if e.LogAppendTime {
+	if e.LogAppendTime && e.Magic == 1 {
 		attributes |= 8
 		timestamp = e.MaxTimestamp
 	}

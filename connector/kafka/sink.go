@@ -1,0 +1,68 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/weirstream/weir/dstream"
+)
+
+// ProducerSink is a sink that writes records with a Producer. A task that is tried again, or a batch that is run
+// again, writes its records again: at-least-once.
+type ProducerSink[K, V any] struct{ p *Producer[K, V] }
+
+// Sink makes a sink for dstream.WriteTo and dstream.Save that writes to topic, which must exist: a job creates no
+// topics. An empty topic demands one in each record. Parameters are those of Kafka's Java producer.
+func Sink[K, V any](topic string, p Params, key Serializer[K], value Serializer[V], opts ...Option) (*ProducerSink[K, V], error) {
+	out, err := newProducer(topic, p, key, value, opts)
+	if err != nil {
+		return nil, fmt.Errorf("kafka.Sink: %w", err)
+	}
+	return &ProducerSink[K, V]{out}, nil
+}
+
+// Guarantee implements dstream.SinkGuarantee.
+func (s *ProducerSink[K, V]) Guarantee() string {
+	return "at-least-once: written by an idempotent producer with acks=all, again if a task or batch is run again"
+}
+
+// Open connects and makes sure that the topic is there.
+func (s *ProducerSink[K, V]) Open(ctx context.Context, _ string, _ int64) error { return s.p.open(ctx) }
+
+// Last implements dstream.Sink: the sink knows no identities.
+func (s *ProducerSink[K, V]) Last(context.Context, string, string, int) (int64, bool, error) {
+	return 0, false, nil
+}
+
+// Write writes the records and returns when all of them are acknowledged. The first error ends it; some of the
+// records are then written.
+func (s *ProducerSink[K, V]) Write(ctx context.Context, _ dstream.Effect, in iter.Seq[ProducerRecord[K, V]]) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var (
+		w   producing
+		err error
+	)
+	failed := func(_ int32, _ int64, err error) {
+		if err != nil {
+			cancel(err)
+		}
+	}
+	for r := range in {
+		var out *kgo.Record
+		if out, err = s.p.record(&r); err == nil && ctx.Err() == nil {
+			err = s.p.send(ctx, out, &w, failed)
+		}
+		if err != nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(err, w.wait(context.WithoutCancel(ctx)))
+}
+
+// Close waits for what is being written and ends the connections.
+func (s *ProducerSink[K, V]) Close(ctx context.Context) error { return s.p.Close(ctx) }
