@@ -47,7 +47,7 @@ func ExampleForKey() {
 		fmt.Println(user, codec.Partition(h, 4))
 	}
 	// Output:
-	// ada 2
-	// bob 0
-	// eve 1
+	// ada 1
+	// bob 1
+	// eve 0
 }

@@ -60,7 +60,10 @@ launch() {
     cd "$dir" || exit 1
     exec setsid nohup "$jvm" "-Dweir.pid=$dir/$name.pid" "$@" >>"$name.log" 2>&1 </dev/null 3>&- 7<&-
   ) &
-  echo $! >"$dir/$name.pid"
+  # Should the folder have been destroyed meanwhile, the process must not stay behind, known to nobody.
+  echo $! >"$dir/$name.pid" || { kill -KILL $!; exit 1; }
+  # Without this bash would report the process's end, to a caller that may be gone.
+  disown $!
   # Until exec has happened the process does not carry the mark yet.
   for ((i = 0; i < 100; i++)); do
     if alive "$dir/$name.pid"; then return 0; fi

@@ -119,6 +119,11 @@ launch_node() {
     opts+=(-Djava.security.auth.login.config=../jaas.conf)
   fi
   launch "$dir" "$name" "$java" "${opts[@]}" -cp "$cache/kafka-$version/libs/*" "$@"
+  # `destroy` deletes the version before it looks for processes: either it sees this one, or we see that.
+  if [ ! -f "$dir/../version" ]; then
+    halt "$dir/$name.pid" KILL
+    die "${dir%/*} has been destroyed meanwhile"
+  fi
 }
 
 # certificate NAME: NAME.key and NAME.pem, signed by the CA, for a server or client on this machine.
@@ -454,6 +459,7 @@ kill_node() { # DIR NODE
 
 destroy() { # DIR
   local f
+  rm -f "$1/version"
   for f in "$1"/node*/kafka.pid "$1"/zookeeper/zookeeper.pid; do
     if [ -f "$f" ]; then halt "$f" KILL; fi
   done
@@ -544,7 +550,7 @@ fetch_all() { # WHAT...
 }
 
 # run: as `start`, but whatever ends this process, or its caller, ends the cluster too. A caller that died leaves
-# broken pipes behind: what is said to it then must not stop the clearing away.
+# broken pipes behind: what is said to it must not stop the clearing away.
 run() {
   exec 7<&0 </dev/null
   dir=$(absolute "${2:?DIR is missing}")
@@ -552,6 +558,7 @@ run() {
   trap 'exit 1' HUP INT TERM PIPE
   start "$@"
   echo ready
+  trap '' PIPE
   until_end_of_input
 }
 

@@ -97,7 +97,7 @@ type (
 	}
 	secondShop struct {
 		Name string `avro:"name"`
-		Zip  string `avro:"zip,default=0"`
+		Zip  string `avro:"zip,default=none"`
 	}
 	twoShops struct {
 		One shop       `avro:"one"`

@@ -63,29 +63,33 @@ func newFitter(written, read *twmb.SchemaNode) *fitter {
 		written: map[string]*twmb.SchemaNode{}, read: map[string]*twmb.SchemaNode{},
 		owner: map[*twmb.SchemaNode]*twmb.SchemaNode{}, seen: map[[2]*twmb.SchemaNode]bool{},
 	}
-	room := index(read, f.read, 0)
-	index(written, f.written, room)
+	room := index(read, f.read, "", 0)
+	index(written, f.written, "", room)
 	return f
 }
 
-// index collects the named types of a tree and counts its fields. It makes room for more fields in
-// each record: fields added later must not move the ones whose addresses are kept.
-func index(n *twmb.SchemaNode, named map[string]*twmb.SchemaNode, room int) (fields int) {
-	if n.Name != "" {
-		named[fullName(n)] = n
+// index collects the named types of a tree, in which references may be short within a namespace, and
+// counts its fields. With room it changes the tree: references get their full names, and each record
+// room for more fields, for those that are added must not move the ones whose addresses are kept.
+func index(n *twmb.SchemaNode, named map[string]*twmb.SchemaNode, namespace string, room int) (fields int) {
+	switch {
+	case n.Name != "":
+		named[fullName(n)], namespace = n, n.Namespace
+	case room > 0 && namespace != "" && named[namespace+"."+n.Type] != nil:
+		n.Type = namespace + "." + n.Type
 	}
-	if room > 0 { // else the tree is only read, and by others too
+	if room > 0 {
 		n.Fields = slices.Grow(n.Fields, room)
 	}
 	for i := range n.Fields {
-		fields += 1 + index(&n.Fields[i].Type, named, room)
+		fields += 1 + index(&n.Fields[i].Type, named, namespace, room)
 	}
 	for i := range n.Branches {
-		fields += index(&n.Branches[i], named, room)
+		fields += index(&n.Branches[i], named, namespace, room)
 	}
 	for _, inner := range []*twmb.SchemaNode{n.Items, n.Values} {
 		if inner != nil {
-			fields += index(inner, named, room)
+			fields += index(inner, named, namespace, room)
 		}
 	}
 	return fields
