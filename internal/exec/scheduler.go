@@ -88,10 +88,14 @@ func (s *Scheduler) Stop(ctx context.Context) error {
 	select {
 	case <-s.idle:
 		return nil
+	case <-s.abandoned:
+		return nil // They have been named already.
 	default:
 	}
 	select {
 	case <-s.idle:
+		return nil
+	case <-s.abandoned:
 		return nil
 	case <-ctx.Done():
 		return s.Abandon()

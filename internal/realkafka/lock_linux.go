@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// lock takes the machine's one place for a cluster, waiting until ctx ends. The place is given back when the
-// last copy of the file is closed: the copy that the script inherits holds it until the brokers are gone, even
+// lock takes the machine's one place called name, waiting until ctx ends. The place is given back when the last
+// copy of the file is closed: the copy that the script inherits holds it until what it started is gone, even
 // when the test's process dies first. who is written into the file for those who wait.
-func lock(ctx context.Context, cache, who string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(cache, "cluster.lock"), os.O_RDWR|os.O_CREATE, 0o644)
+func lock(ctx context.Context, cache, name, who string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(cache, name+".lock"), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +36,8 @@ func lock(ctx context.Context, cache, who string) (*os.File, error) {
 		case <-ctx.Done():
 			holder, _ := io.ReadAll(f)
 			f.Close()
-			return nil, fmt.Errorf("another cluster runs, and only one may (%s, says %s): %w",
-				holder, f.Name(), context.Cause(ctx))
+			return nil, fmt.Errorf("another %s runs, and only one may (that of %s, says %s): %w",
+				name, holder, f.Name(), context.Cause(ctx))
 		}
 	}
 	if err := f.Truncate(0); err != nil {

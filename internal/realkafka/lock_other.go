@@ -9,9 +9,9 @@ import (
 	"os/exec"
 )
 
-// Elsewhere require ends every test before it gets here; these only let the package compile.
+// Elsewhere prepare ends every test before it gets here; these only let the package compile.
 
-func lock(context.Context, string, string) (*os.File, error) { return nil, errors.ErrUnsupported }
+func lock(context.Context, string, string, string) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 func ownGroup(*exec.Cmd) {}
 

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+	"github.com/twmb/franz-go/pkg/sr"
 )
 
 // all widens the tests from the oldest and the newest release to every one of Versions. It takes minutes.
@@ -204,6 +205,28 @@ func testKcat(t *testing.T, c *Cluster) {
 	slices.Sort(got)
 	if !slices.Equal(got, numbers(100)) {
 		t.Errorf("kcat read %d records that differ from the 100 that were written", len(got))
+	}
+}
+
+// TestRegistry stores a schema and asks for it.
+func TestRegistry(t *testing.T) {
+	if !*all {
+		t.Skip("only with -all")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cl, err := sr.NewClient(sr.URLs(StartRegistry(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"type":"record","name":"order","fields":[{"name":"id","type":"string"}]}`
+	stored, err := cl.CreateSchema(ctx, "orders-value", sr.Schema{Schema: want})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := cl.SchemaByID(ctx, stored.ID)
+	if err != nil || got.Schema != want {
+		t.Errorf("schema %d is %q, %v; want %q", stored.ID, got.Schema, err, want)
 	}
 }
 

@@ -25,9 +25,9 @@ func unavailable(t testing.TB, format string, args ...any) {
 	t.Skip(reason)
 }
 
-// require ends the test by unavailable unless Java programs can be run here, and the jars named by the cache
-// folder (e.g. "kafka-4.4.0") are there or can be fetched.
-func require(t testing.TB, cache, jars string) {
+// prepare returns the cache and, in it, the folder of the scripts. It ends the test by unavailable where they
+// cannot run.
+func prepare(t testing.TB) (cache, scripts string) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		unavailable(t, "brokers are started by a script that needs Linux, not %s", runtime.GOOS)
@@ -40,6 +40,19 @@ func require(t testing.TB, cache, jars string) {
 	if reason := javaMissing(t.Context()); reason != "" {
 		unavailable(t, "%s", reason)
 	}
+	cache, err := cacheDir()
+	if err != nil {
+		unavailable(t, "%v", err)
+	}
+	if scripts, err = unpack(cache); err != nil {
+		t.Fatalf("realkafka: unpack the scripts into %s: %v", cache, err)
+	}
+	return cache, scripts
+}
+
+// requireJars ends the test by unavailable unless the jars, e.g. "kafka-4.4.0", are in the cache or can be fetched.
+func requireJars(t testing.TB, cache, jars string) {
+	t.Helper()
 	if _, err := os.Stat(filepath.Join(cache, jars, "complete")); err == nil {
 		return
 	}

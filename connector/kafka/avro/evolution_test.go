@@ -164,6 +164,15 @@ func TestEvolution(t *testing.T) {
 		{"defined in a field that is skipped", record(`{"name":"skipped","type":` + shopType + `},{"name":"main","type":"Shop"}`),
 			fields{"skipped": fields{"name": "x"}, "main": fields{"name": "a"}},
 			reads[mainOnly](), mainOnly{shop{"a", "CN"}}},
+		{"names with dots", `{"type":"record","name":"acme.Order","fields":[{"name":"skipped","type":
+			{"type":"record","name":"Shop","fields":[{"name":"name","type":"string"}]}},{"name":"main","type":"Shop"}]}`,
+			fields{"skipped": fields{"name": "x"}, "main": fields{"name": "a"}}, reads[mainOnly](), mainOnly{shop{"a", "CN"}}},
+		{"the same name in two namespaces", `{"type":"record","name":"Order","namespace":"a","fields":[
+			{"name":"other","type":{"type":"record","name":"Shop","namespace":"b","fields":[]}},
+			{"name":"skipped","type":{"type":"record","name":"Shop","fields":[{"name":"name","type":"string"}]}},
+			{"name":"main","type":"Shop"}]}`,
+			fields{"other": fields{}, "skipped": fields{"name": "x"}, "main": fields{"name": "a"}},
+			reads[mainOnly](), mainOnly{shop{"a", "CN"}}},
 		{"the writer's types", record(`{"name":"state","type":{"type":"enum","name":"State","symbols":["NEW","PAID"]}},
 			{"name":"at","type":{"type":"long","logicalType":"timestamp-micros"}},
 			{"name":"total","type":{"type":"bytes","logicalType":"decimal","precision":10,"scale":2}},

@@ -3,6 +3,7 @@ package avro
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	twmb "github.com/twmb/avro"
 )
@@ -74,7 +75,8 @@ func newFitter(written, read *twmb.SchemaNode) *fitter {
 func index(n *twmb.SchemaNode, named map[string]*twmb.SchemaNode, namespace string, room int) (fields int) {
 	switch {
 	case n.Name != "":
-		named[fullName(n)], namespace = n, n.Namespace
+		full := fullName(n)
+		named[full], namespace = n, full[:max(strings.LastIndexByte(full, '.'), 0)]
 	case room > 0 && namespace != "" && named[namespace+"."+n.Type] != nil:
 		n.Type = namespace + "." + n.Type
 	}

@@ -139,9 +139,9 @@ func named(s *twmb.Schema) string {
 	return root.Type
 }
 
-// fullName is a named type's, with its namespace.
+// fullName is a named type's, with its namespace, which a name with dots in it has already.
 func fullName(n *twmb.SchemaNode) string {
-	if n.Namespace == "" || n.Name == "" {
+	if n.Namespace == "" || n.Name == "" || strings.Contains(n.Name, ".") {
 		return n.Name
 	}
 	return n.Namespace + "." + n.Name

@@ -23,6 +23,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -158,6 +159,19 @@ func open(t testing.TB, params map[string]string) *Client {
 	}
 	t.Cleanup(c.Close)
 	return c
+}
+
+// virtual starts a fake cluster of one broker and a client in a bubble of virtual time.
+func virtual(t *testing.T, opts ...kfake.Opt) (*kfake.Cluster, *Client) {
+	t.Helper()
+	var network kfake.VirtualNetwork
+	k := cluster(t, append(opts, kfake.ListenFn(network.Listen), kfake.Ports(9092))...)
+	c, err := Open(t.Context(), mustParse(t, Consumer, to(k)), kgo.Dialer(network.DialContext))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return k, c
 }
 
 // openErr opens a client and returns why that fails.

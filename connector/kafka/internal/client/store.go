@@ -155,7 +155,7 @@ func assemble(key crypto.PrivateKey, chain []*x509.Certificate) (*tls.Certificat
 
 // pemFrame finds PEM blocks in any of the shapes they take inside a properties file: on lines of their
 // own, on one line with spaces, or with \n written out.
-var pemFrame = regexp.MustCompile(`-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END ([A-Z0-9 ]+)-----`)
+var pemFrame = regexp.MustCompile(`(?s)-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END ([A-Z0-9 ]+)-----`)
 
 func pemBlocks(content []byte) ([]*pem.Block, error) {
 	text := strings.ReplaceAll(string(content), `\n`, "\n")

@@ -66,7 +66,7 @@ func TestBadCompression(t *testing.T) {
 		{"lz4 reserved bit", recordbatch.LZ4, lz4Magic + "\x62\x40\x00\x00\x00\x00\x00", "header"},
 		{"lz4 block size 3", recordbatch.LZ4, lz4Magic + "\x60\x30\x00\x00\x00\x00\x00", "header"},
 		{"lz4 dictionary", recordbatch.LZ4, lz4Magic + "\x61\x40\x00\x00\x00\x00\x00\x00\x00\x00\x00", "dictionary"},
-		{"lz4 size too large for any entry", recordbatch.LZ4, lz4Magic + "\x68\x40\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00",
+		{"lz4 size too large for any entry", recordbatch.LZ4, lz4Magic + "\x68\x40\x00\x00\x00\x00\x00\x00\x00\x80\x00\x00\x00\x00\x00",
 			"not as long"},
 		{"lz4 size too small", recordbatch.LZ4, lz4Magic + "\x68\x40\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x80ab\x00\x00\x00\x00",
 			"not as long"},
@@ -96,7 +96,7 @@ func TestBadCompression(t *testing.T) {
 
 // TestManyBlocks has content of more than one block of each kind, compressible and not.
 func TestManyBlocks(t *testing.T) {
-	value := make([]byte, 5<<20)
+	value := make([]byte, 4<<20+100)
 	x := uint32(1)
 	for i := range value {
 		if i&0x1ffff < 0x10000 { // every other 64 KiB is noise

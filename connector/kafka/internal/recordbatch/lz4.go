@@ -3,6 +3,7 @@ package recordbatch
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"slices"
 
 	"github.com/pierrec/lz4/v4"
@@ -98,8 +99,8 @@ func lz4Header(src []byte) (f lz4Frame, rest []byte, err error) {
 		return f, nil, errCut
 	}
 	size := binary.LittleEndian.Uint64(src[6:])
-	if size > 1<<40 {
-		return f, nil, errLZ4Size // no entry is that large; this also keeps it within an int
+	if size > math.MaxInt/2 {
+		return f, nil, errLZ4Size
 	}
 	f.size = int(size)
 	return f, src[lz4HeaderSize+8:], nil
