@@ -31,7 +31,7 @@ const (
 
 // Main runs a streaming program as a process and ends it: the only part of weir that parses flags, handles
 // signals and exits. Flags are spark-submit's (--master, --name, --conf NAME=VALUE, --properties-file) and
-// weir's own (--interval, --for, --log-level, --settings). Settings in the program win over flags, and flags over the properties file.
+// weir's own (--interval, --checkpoint, --for, --log-level, --settings). Settings in the program win over flags, and flags over the properties file.
 //
 // The first SIGINT or SIGTERM drains the program (spark.streaming.stopGracefullyOnShutdown), the second ends
 // it at once. Exit codes: 0 drained, 1 failed, 2 usage, 5 the deadline cut the drain.
@@ -127,6 +127,7 @@ func parseFlags(name string, args []string, stderr io.Writer) (flags, error) {
 	}
 	short("master", conf.MasterURL.Name(), "where tasks run: `local`, local[N], local[*]")
 	short("name", conf.AppName.Name(), "the program's `name`")
+	short("checkpoint", conf.CheckpointDirectory.Name(), "the checkpoint `directory`")
 	short("interval", conf.Interval.Name(), "the batch `interval`, such as 500ms or 2s")
 	set.Func("conf", "a setting, `NAME=VALUE`; may be repeated", func(v string) error { return f.conf.SetPair("--conf", v) })
 	var file string

@@ -5,10 +5,10 @@ import (
 	"math"
 )
 
-// appendSteps writes the value at a. left is how many more levels of pointers, slices and maps may
+// appendSteps writes the value at a, which is also at heap if foreign code will see it. left is how many more levels of pointers, slices and maps may
 // follow. On an error it gives no bytes. Common steps are in this switch, the others in appendOther,
 // so that the function stays small enough for the processor and the reader.
-func appendSteps(dst []byte, a address, p *plan, left int) ([]byte, error) {
+func appendSteps(dst []byte, a, heap address, p *plan, left int) ([]byte, error) {
 	for i := range p.steps {
 		s := &p.steps[i]
 		f := a.add(s.off)
@@ -40,7 +40,7 @@ func appendSteps(dst []byte, a address, p *plan, left int) ([]byte, error) {
 			dst = append(dst, f.bytes(s.n)...)
 		default:
 			var err error
-			if dst, err = appendOther(dst, f, s, left); err != nil {
+			if dst, err = appendOther(dst, f, heap.addHeap(s.off), s, left); err != nil {
 				return nil, within(err, s.name)
 			}
 		}
@@ -49,22 +49,22 @@ func appendSteps(dst []byte, a address, p *plan, left int) ([]byte, error) {
 }
 
 // appendOther writes what appendSteps leaves to it.
-func appendOther(dst []byte, a address, s *step, left int) ([]byte, error) {
+func appendOther(dst []byte, a, heap address, s *step, left int) ([]byte, error) {
 	switch s.op {
 	case opComplex64:
-		return appendMany(dst, a, 2, float32Plan, left)
+		return appendMany(dst, a, heap, 2, float32Plan, left)
 	case opComplex128:
-		return appendMany(dst, a, 2, float64Plan, left)
+		return appendMany(dst, a, heap, 2, float64Plan, left)
 	case opKeyFloat32, opKeyFloat64, opKeyComplex64, opKeyComplex128:
 		return appendKeyFloats(dst, a, s.op)
 	case opArray:
-		return appendMany(dst, a, s.n, s.elem, left)
+		return appendMany(dst, a, heap, s.n, s.elem, left)
 	case opTime:
 		return appendTime(dst, a), nil
 	case opAddr, opAddrPort, opPrefix:
 		return appendNet(dst, a, s.op), nil
 	case opForeign:
-		return appendForeign(dst, a, s)
+		return appendForeign(dst, heap, s)
 	case opProto:
 		return appendProto(dst, a, s)
 	}
@@ -78,7 +78,7 @@ func appendOther(dst []byte, a address, s *step, left int) ([]byte, error) {
 			return append(dst, 0), nil
 		}
 		dst = appendUvarint(dst, uint64(v.len)+1)
-		return appendMany(dst, v.data, v.len, s.elem, left-1)
+		return appendMany(dst, v.data, v.data, v.len, s.elem, left-1)
 	case opMap:
 		return appendMap(dst, a, s, left-1)
 	default: // opPointer
@@ -86,7 +86,7 @@ func appendOther(dst []byte, a address, s *step, left int) ([]byte, error) {
 		if p == (address{}) {
 			return append(dst, 0), nil
 		}
-		return appendSteps(append(dst, 1), p, s.elem, left-1)
+		return appendSteps(append(dst, 1), p, p, s.elem, left-1)
 	}
 }
 
@@ -98,13 +98,14 @@ var (
 
 // appendMany writes n values that lie behind each other. Elements without bytes take no time, however
 // many they are.
-func appendMany(dst []byte, a address, n int, elem *plan, left int) ([]byte, error) {
+func appendMany(dst []byte, a, heap address, n int, elem *plan, left int) ([]byte, error) {
 	if len(elem.steps) == 0 {
 		return dst, nil
 	}
 	var err error
 	for i := range n {
-		if dst, err = appendSteps(dst, a.add(uintptr(i)*elem.size), elem, left); err != nil {
+		off := uintptr(i) * elem.size
+		if dst, err = appendSteps(dst, a.add(off), heap.addHeap(off), elem, left); err != nil {
 			return nil, err
 		}
 	}

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// ownSteps makes the value at a, a shallow copy of another, own all its memory: whatever it points to
+// ownSteps makes the value at a (and heap, if foreign code will see it), a shallow copy of another, own all its memory: whatever it points to
 // is replaced by a copy. Time zones and network zones are shared, since nobody can change them.
-func ownSteps(a address, p *plan, left int) error {
+func ownSteps(a, heap address, p *plan, left int) error {
 	for i := range p.owned {
 		s := &p.owned[i]
 		f := a.add(s.off)
@@ -20,11 +20,11 @@ func ownSteps(a address, p *plan, left int) error {
 			b := at[[]byte](f)
 			*b = bytes.Clone(*b)
 		case opArray:
-			err = ownMany(f, s.n, s.elem, left)
+			err = ownMany(f, heap.addHeap(s.off), s.n, s.elem, left)
 		case opProto:
 			cloneProto(f, s)
 		case opForeign:
-			err = ownForeign(f, s)
+			err = ownForeign(heap.addHeap(s.off), s)
 		default:
 			err = ownOther(f, s, left)
 		}
@@ -49,7 +49,7 @@ func ownOther(a address, s *step, left int) error {
 		fresh := makeSlice(s.typ, old.len)
 		reflect.Copy(fresh.value(s.typ), old.value(s.typ))
 		*at[slice](a) = fresh
-		return ownMany(fresh.data, fresh.len, s.elem, left-1)
+		return ownMany(fresh.data, fresh.data, fresh.len, s.elem, left-1)
 	case opMap:
 		return ownMap(a, s, left-1)
 	}
@@ -61,19 +61,20 @@ func ownOther(a address, s *step, left int) error {
 	a.setWord(fresh)
 	if e := s.elem.steps; len(e) == 1 && e[0].op == opForeign && e[0].typ == s.typ {
 		// What has methods of its own may hold a lock, and is not copied shallowly.
-		return cloneForeign(addressOf(fresh), old, &e[0])
+		return cloneForeign(pointee(fresh), old, &e[0])
 	}
 	fresh.Elem().Set(pointerTo(s.typ, old).Elem())
-	return ownSteps(addressOf(fresh), s.elem, left-1)
+	return ownSteps(pointee(fresh), pointee(fresh), s.elem, left-1)
 }
 
 // ownMany makes n values own their memory.
-func ownMany(a address, n int, elem *plan, left int) error {
+func ownMany(a, heap address, n int, elem *plan, left int) error {
 	if len(elem.owned) == 0 {
 		return nil
 	}
 	for i := range n {
-		if err := ownSteps(a.add(uintptr(i)*elem.size), elem, left); err != nil {
+		off := uintptr(i) * elem.size
+		if err := ownSteps(a.add(off), heap.addHeap(off), elem, left); err != nil {
 			return err
 		}
 	}
@@ -83,7 +84,7 @@ func ownMany(a address, n int, elem *plan, left int) error {
 // ownForeign replaces a value with a codec of its own by a copy.
 func ownForeign(a address, s *step) error {
 	fresh := reflect.New(s.typ)
-	if err := cloneForeign(addressOf(fresh), a, s); err != nil {
+	if err := cloneForeign(pointee(fresh), a, s); err != nil {
 		return err
 	}
 	pointerTo(s.typ, a).Elem().Set(fresh.Elem())

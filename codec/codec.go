@@ -21,12 +21,7 @@ func For[T any]() (*Codec[T], error) {
 // it was; the errors are those of T's own methods, a map with a NaN among its keys, and a value that
 // contains itself. It allocates only what dst lacks, but for maps and types with methods of their own.
 func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
-	a := hide(v)
-	if c.plan.foreign {
-		a = revealCopy(v)
-	}
-	out, err := appendSteps(dst, a, c.plan, maxDepth)
-	keep(v)
+	out, err := appendSteps(dst, addressOf(v), onHeap(c.plan.foreign, v), c.plan, maxDepth)
 	if err != nil {
 		return dst, encodeError(c.plan, err)
 	}
@@ -44,13 +39,11 @@ func (c *Codec[T]) DecodeAlias(src []byte) (v T, rest []byte, err error) { retur
 
 func (c *Codec[T]) decode(src []byte, alias bool) (v T, rest []byte, err error) {
 	l := limits{left: maxDepth, alias: alias}
-	if c.plan.foreign {
-		p := new(T)
-		rest, err = decodeSteps(src, reveal(p), c.plan, l)
-		v = *p
+	if heap := onHeap(c.plan.foreign, &v); c.plan.foreign {
+		rest, err = decodeSteps(src, heap, heap, c.plan, l)
+		v = *at[T](heap)
 	} else {
-		rest, err = decodeSteps(src, hide(&v), c.plan, l)
-		keep(&v)
+		rest, err = decodeSteps(src, addressOf(&v), heap, c.plan, l)
 	}
 	if err != nil {
 		var zero T
@@ -65,32 +58,22 @@ func (c *Codec[T]) Size(v *T) int {
 	if len(c.plan.owned) == 0 {
 		return int(c.plan.size)
 	}
-	a := hide(v)
-	if c.plan.foreign {
-		a = revealCopy(v)
-	}
 	g := gauge{visits: sizeVisits, left: maxDepth}
-	n := int(c.plan.size) + heapOf(a, c.plan, at[gauge](hide(&g)))
-	keep(&g)
-	keep(v)
-	return n
+	return int(c.plan.size) + heapOf(addressOf(v), onHeap(c.plan.foreign, v), c.plan, &g)
 }
 
 // Clone gives a copy of v that shares no memory with it: strings and byte slices that lie in a fetch
 // buffer no longer do. Its errors are those of Append.
 func (c *Codec[T]) Clone(v T) (T, error) {
-	var err error
-	switch {
-	case len(c.plan.owned) == 0:
+	if len(c.plan.owned) == 0 {
 		return v, nil
-	case c.plan.foreign:
-		p := new(T)
-		*p = v
-		err = ownSteps(reveal(p), c.plan, maxDepth)
-		v = *p
-	default:
-		err = ownSteps(hide(&v), c.plan, maxDepth)
-		keep(&v)
+	}
+	var err error
+	if heap := onHeap(c.plan.foreign, &v); c.plan.foreign {
+		err = ownSteps(heap, heap, c.plan, maxDepth)
+		v = *at[T](heap)
+	} else {
+		err = ownSteps(addressOf(&v), heap, c.plan, maxDepth)
 	}
 	if err != nil {
 		var zero T

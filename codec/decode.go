@@ -29,10 +29,11 @@ func (l limits) inside(reserve int) limits {
 	return l
 }
 
-// decodeSteps reads a value into the zero value at a, and gives the bytes behind it. On an error, rest
+// decodeSteps reads a value into the zero value at a, which is also at heap if foreign code will see
+// it, and gives the bytes behind it. On an error, rest
 // begins where the trouble is. It takes nothing but what appendSteps writes, so that one value has
 // one form.
-func decodeSteps(src []byte, a address, p *plan, l limits) (rest []byte, err error) {
+func decodeSteps(src []byte, a, heap address, p *plan, l limits) (rest []byte, err error) {
 	for i := range p.steps {
 		s := &p.steps[i]
 		f := a.add(s.off)
@@ -51,7 +52,7 @@ func decodeSteps(src []byte, a address, p *plan, l limits) (rest []byte, err err
 				*at[string](f) = textOf(b, l.alias)
 			}
 		default:
-			src, err = decodeOther(src, f, s, l)
+			src, err = decodeOther(src, f, heap.addHeap(s.off), s, l)
 		}
 		if err != nil {
 			return src, within(err, s.name)
@@ -61,7 +62,7 @@ func decodeSteps(src []byte, a address, p *plan, l limits) (rest []byte, err err
 }
 
 // decodeOther reads what decodeSteps leaves to it.
-func decodeOther(src []byte, a address, s *step, l limits) ([]byte, error) {
+func decodeOther(src []byte, a, heap address, s *step, l limits) ([]byte, error) {
 	switch s.op {
 	case opKeyFloat32, opKeyFloat64, opKeyComplex64, opKeyComplex128:
 		return decodeKeyFloats(src, a, s.op)
@@ -77,14 +78,14 @@ func decodeOther(src []byte, a address, s *step, l limits) ([]byte, error) {
 	case opAddr, opAddrPort, opPrefix:
 		return decodeNet(src, a, s.op)
 	case opForeign:
-		return decodeForeign(src, a, s)
+		return decodeForeign(src, heap, s)
 	case opProto:
 		return decodeProto(src, a, s)
 	}
 	l.reserve += s.after
 	switch {
 	case s.op == opArray:
-		return decodeMany(src, a, s.n, s.elem, l)
+		return decodeMany(src, a, heap, s.n, s.elem, l)
 	case l.left == 0:
 		return src, errDepth
 	case s.op == opSlice:
@@ -94,7 +95,7 @@ func decodeOther(src []byte, a address, s *step, l limits) ([]byte, error) {
 		}
 		v := makeSlice(s.typ, n)
 		*at[slice](a) = v
-		return decodeMany(rest, v.data, n, s.elem, l.inside(0))
+		return decodeMany(rest, v.data, v.data, n, s.elem, l.inside(0))
 	case s.op == opMap:
 		return decodeMap(src, a, s, l)
 	default: // opPointer
@@ -103,14 +104,15 @@ func decodeOther(src []byte, a address, s *step, l limits) ([]byte, error) {
 }
 
 // decodeMany reads n values into memory at a.
-func decodeMany(src []byte, a address, n int, elem *plan, l limits) (rest []byte, err error) {
+func decodeMany(src []byte, a, heap address, n int, elem *plan, l limits) (rest []byte, err error) {
 	if len(elem.steps) == 0 {
 		return src, nil
 	}
 	outer := l.reserve
 	for i := range n {
 		l.reserve = outer + (n-1-i)*elem.min
-		if src, err = decodeSteps(src, a.add(uintptr(i)*elem.size), elem, l); err != nil {
+		off := uintptr(i) * elem.size
+		if src, err = decodeSteps(src, a.add(off), heap.addHeap(off), elem, l); err != nil {
 			return src, err
 		}
 	}
@@ -131,7 +133,8 @@ func decodePointer(src []byte, a address, s *step, l limits) ([]byte, error) {
 	}
 	p := reflect.New(s.typ)
 	a.setWord(p)
-	return decodeSteps(src[1:], addressOf(p), s.elem, l.inside(0))
+	fresh := pointee(p)
+	return decodeSteps(src[1:], fresh, fresh, s.elem, l.inside(0))
 }
 
 // decodeByte reads a bool or an integer of one byte.

@@ -101,23 +101,22 @@ func promoter(t reflect.Type) string {
 	return ""
 }
 
-// appendForeign writes the length of a value's own bytes and the bytes. The method is given the room
-// behind dst and never dst itself, so that it cannot harm what is there.
-func appendForeign(dst []byte, a address, s *step) ([]byte, error) {
-	var room []byte
-	if begin := len(dst) + maxVarint; begin < cap(dst) {
-		room = dst[begin:begin]
-	}
-	b, err := s.own.append(room, pointerTo(s.typ, a).Interface())
+// appendForeign writes the length of a value's own bytes and the bytes. The method is given a buffer
+// of its own and never dst, which it could harm, and which may be on a stack.
+func appendForeign(dst []byte, heap address, s *step) ([]byte, error) {
+	room := scratch.Get().(*[]byte)
+	b, err := s.own.append((*room)[:0], pointerTo(s.typ, heap).Interface())
 	if err != nil {
 		return nil, fmt.Errorf("%s of %s: %w", s.own.name, s.typ, err)
 	}
-	return append(appendUvarint(dst, uint64(len(b))), b...), nil
+	dst = append(appendUvarint(dst, uint64(len(b))), b...)
+	scratch.Put(room)
+	return dst, nil
 }
 
-// decodeForeign reads what appendForeign wrote into the zero value at a. A method that panics on
+// decodeForeign reads what appendForeign wrote into the zero value at heap. A method that panics on
 // damaged bytes has found them out in its own way.
-func decodeForeign(src []byte, a address, s *step) (rest []byte, err error) {
+func decodeForeign(src []byte, heap address, s *step) (rest []byte, err error) {
 	b, rest, err := decodeChunk(src)
 	if err != nil {
 		return src, err
@@ -127,7 +126,7 @@ func decodeForeign(src []byte, a address, s *step) (rest []byte, err error) {
 			rest, err = src, fmt.Errorf("decoding %s by its own method panicked: %v", s.typ, r)
 		}
 	}()
-	if err := s.own.decode(pointerTo(s.typ, a).Interface(), b[:len(b):len(b)]); err != nil {
+	if err := s.own.decode(pointerTo(s.typ, heap).Interface(), b[:len(b):len(b)]); err != nil {
 		return src, fmt.Errorf("decoding %s by its own method: %w", s.typ, err)
 	}
 	return rest, nil

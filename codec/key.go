@@ -48,27 +48,26 @@ func ForKey[K comparable]() (*KeyCodec[K], error) {
 // Append writes the canonical bytes of key behind dst. They have no length and no end of their own:
 // who stores several must delimit them. The only error is ErrNaN; dst then comes back as it was.
 func (k *KeyCodec[K]) Append(dst []byte, key K) ([]byte, error) {
-	a := hide(&key)
+	a := addressOf(&key)
 	switch k.form {
 	case stringForm:
 		dst = append(dst, *at[string](a)...)
 	case integerForm:
 		dst = binary.LittleEndian.AppendUint64(dst, loadInteger(a, k.op))
 	default:
-		out, err := appendSteps(dst, a, k.plan, maxDepth)
+		out, err := appendSteps(dst, a, address{}, k.plan, maxDepth)
 		if err != nil {
 			return dst, encodeError(k.plan, err)
 		}
 		dst = out
 	}
-	keep(&key)
 	return dst, nil
 }
 
 // Decode reads back a key from all of src, with which it shares no memory. Bytes that Append did not
 // write are an error with [ErrCorrupt] in its chain.
 func (k *KeyCodec[K]) Decode(src []byte) (key K, err error) {
-	a := hide(&key)
+	a := addressOf(&key)
 	rest := src
 	switch {
 	case k.form == stringForm:
@@ -81,12 +80,11 @@ func (k *KeyCodec[K]) Decode(src []byte) (key K, err error) {
 			rest = src[8:]
 		}
 	default:
-		rest, err = decodeSteps(src, a, k.plan, limits{left: maxDepth})
+		rest, err = decodeSteps(src, a, address{}, k.plan, limits{left: maxDepth})
 	}
 	if err == nil && len(rest) > 0 {
 		err = errTrailing
 	}
-	keep(&key)
 	if err != nil {
 		var zero K
 		return zero, decodeError(k.plan, src, rest, err)
@@ -97,7 +95,7 @@ func (k *KeyCodec[K]) Decode(src []byte) (key K, err error) {
 // Hash is [Hash] of the key's canonical bytes, which for strings and integers are not even made. It
 // is the same in every process and every release. The only error is ErrNaN.
 func (k *KeyCodec[K]) Hash(seed uint64, key K) (uint64, error) {
-	a := hide(&key)
+	a := addressOf(&key)
 	var h uint64
 	var err error
 	switch k.form {
@@ -108,24 +106,20 @@ func (k *KeyCodec[K]) Hash(seed uint64, key K) (uint64, error) {
 	default:
 		h, err = k.hashPlan(seed, a)
 	}
-	keep(&key)
 	return h, err
 }
 
 // hashRoom is the stack that the bytes of a key get before they take to the heap.
 const hashRoom = 128
 
-// hashPlan hashes the bytes of the key at a. They are on the stack, out of the compiler's sight: the
-// steps of keys call nobody who could keep them.
+// hashPlan hashes the bytes of the key at a.
 func (k *KeyCodec[K]) hashPlan(seed uint64, a address) (uint64, error) {
 	var room [hashRoom]byte
-	b, err := appendSteps(hide(&room).bytes(hashRoom)[:0], a, k.plan, maxDepth)
+	b, err := appendSteps(room[:0], a, address{}, k.plan, maxDepth)
 	if err != nil {
 		return 0, encodeError(k.plan, err)
 	}
-	h := Hash(seed, b)
-	keep(&room)
-	return h, nil
+	return Hash(seed, b), nil
 }
 
 // loadInteger widens the integer at a to 64 bits, with its sign if it has one.

@@ -19,13 +19,13 @@ func appendMap(dst []byte, a address, s *step, left int) ([]byte, error) {
 	dst = appendUvarint(dst, uint64(m.Len())+1)
 	first := len(dst)
 	spans := make([]span, 0, m.Len())
-	err := eachEntry(m, func(key, value reflect.Value) (err error) {
+	err := eachEntry(m, func(key, value address) (err error) {
 		e := span{begin: len(dst)}
-		if dst, err = appendSteps(dst, addressOf(key), s.key, left); err != nil {
+		if dst, err = appendSteps(dst, key, key, s.key, left); err != nil {
 			return within(err, "[key]")
 		}
 		e.value = len(dst)
-		if dst, err = appendSteps(dst, addressOf(value), s.elem, left); err != nil {
+		if dst, err = appendSteps(dst, value, value, s.elem, left); err != nil {
 			return within(err, "[]")
 		}
 		e.end = len(dst)
@@ -47,13 +47,13 @@ func appendMap(dst []byte, a address, s *step, left int) ([]byte, error) {
 	return dst, nil
 }
 
-// eachEntry calls f with pointers to copies of each key and value of m, which it uses again.
-func eachEntry(m reflect.Value, f func(key, value reflect.Value) error) error {
+// eachEntry calls f with copies, on the heap, of each key and value of m. It uses the copies again.
+func eachEntry(m reflect.Value, f func(key, value address) error) error {
 	key, value := reflect.New(m.Type().Key()), reflect.New(m.Type().Elem())
 	for it := m.MapRange(); it.Next(); {
 		key.Elem().SetIterKey(it)
 		value.Elem().SetIterValue(it)
-		if err := f(key, value); err != nil {
+		if err := f(pointee(key), pointee(value)); err != nil {
 			return err
 		}
 	}
@@ -77,7 +77,7 @@ func decodeMap(src []byte, a address, s *step, l limits) ([]byte, error) {
 	for i := range n {
 		behind := (n - 1 - i) * each
 		begin := rest
-		if rest, err = decodeSteps(rest, addressOf(key), s.key, l.inside(behind+s.elem.min)); err != nil {
+		if rest, err = decodeSteps(rest, pointee(key), pointee(key), s.key, l.inside(behind+s.elem.min)); err != nil {
 			return rest, within(err, "[key]")
 		}
 		bytesOfKey := begin[:len(begin)-len(rest)]
@@ -85,7 +85,7 @@ func decodeMap(src []byte, a address, s *step, l limits) ([]byte, error) {
 			return begin, errOrder
 		}
 		last = bytesOfKey
-		if rest, err = decodeSteps(rest, addressOf(value), s.elem, l.inside(behind)); err != nil {
+		if rest, err = decodeSteps(rest, pointee(value), pointee(value), s.elem, l.inside(behind)); err != nil {
 			return rest, within(err, "[]")
 		}
 		m.SetMapIndex(key.Elem(), value.Elem())
@@ -102,14 +102,14 @@ func ownMap(a address, s *step, left int) error {
 	}
 	m := mapValue(s.typ, a)
 	fresh := reflect.MakeMapWithSize(s.typ, m.Len())
-	err := eachEntry(m, func(key, value reflect.Value) error {
-		if err := ownSteps(addressOf(key), s.key, left); err != nil {
+	err := eachEntry(m, func(key, value address) error {
+		if err := ownSteps(key, key, s.key, left); err != nil {
 			return err
 		}
-		if err := ownSteps(addressOf(value), s.elem, left); err != nil {
+		if err := ownSteps(value, value, s.elem, left); err != nil {
 			return within(err, "[]")
 		}
-		fresh.SetMapIndex(key.Elem(), value.Elem())
+		fresh.SetMapIndex(pointerTo(s.typ.Key(), key).Elem(), pointerTo(s.typ.Elem(), value).Elem())
 		return nil
 	})
 	a.setWord(fresh)
@@ -135,8 +135,8 @@ func mapHeap(a address, s *step, g *gauge) int {
 	if len(s.key.owned)+len(s.elem.owned) == 0 {
 		return total
 	}
-	_ = eachEntry(m, func(key, value reflect.Value) error {
-		total += heapOf(addressOf(key), s.key, g) + heapOf(addressOf(value), s.elem, g)
+	_ = eachEntry(m, func(key, value address) error {
+		total += heapOf(key, key, s.key, g) + heapOf(value, value, s.elem, g)
 		return nil
 	})
 	return total

@@ -220,15 +220,15 @@ func TestRandomTypes(t *testing.T) {
 		}
 		v, got := reflect.New(typ), reflect.New(typ)
 		fill(r, v.Elem(), 4)
-		b, err := appendSteps(nil, addressOf(v), p, maxDepth)
+		b, err := appendSteps(nil, pointee(v), pointee(v), p, maxDepth)
 		if err != nil {
 			t.Fatalf("%v: %v", typ, err)
 		}
-		rest, err := decodeSteps(b, addressOf(got), p, limits{left: maxDepth})
+		rest, err := decodeSteps(b, pointee(got), pointee(got), p, limits{left: maxDepth})
 		if err != nil || len(rest) > 0 || !same(v.Elem(), got.Elem()) {
 			t.Fatalf("%v: % x is decoded to\n%#v, rest %x, error %v; want\n%#v", typ, b, got, rest, err, v)
 		}
-		if err := ownSteps(addressOf(got), p, maxDepth); err != nil || !same(v.Elem(), got.Elem()) {
+		if err := ownSteps(pointee(got), pointee(got), p, maxDepth); err != nil || !same(v.Elem(), got.Elem()) {
 			t.Fatalf("%v: cloned to\n%#v, error %v; want\n%#v", typ, got, err, v)
 		}
 		if len(b) < p.min {

@@ -24,17 +24,13 @@ func appendProto(dst []byte, a address, s *step) ([]byte, error) {
 	if a.word() == (address{}) {
 		return append(dst, 0), nil
 	}
-	m := message(s.typ, a)
-	n := proto.Size(m)
-	dst = appendUvarint(dst, uint64(n)+1)
-	begin := len(dst)
-	dst, err := protoMarshal.MarshalAppend(dst, m)
+	room := scratch.Get().(*[]byte)
+	b, err := protoMarshal.MarshalAppend((*room)[:0], message(s.typ, a))
 	if err != nil {
 		return nil, fmt.Errorf("marshalling %s: %w", s.typ, err)
 	}
-	if len(dst)-begin != n {
-		return nil, fmt.Errorf("message %s changed while it was marshalled", s.typ)
-	}
+	dst = append(appendUvarint(dst, uint64(len(b))+1), b...)
+	scratch.Put(room)
 	return dst, nil
 }
 

@@ -22,9 +22,10 @@ func (g *gauge) enter() bool {
 
 func (g *gauge) leave() { g.left++ }
 
-// heapOf estimates the bytes that the value at a holds elsewhere. Memory that several values share is
+// heapOf estimates the bytes that the value at a (and heap, if foreign code will see it) holds
+// elsewhere. Memory that several values share is
 // counted for each. Time zones, which programs have few of, are not counted.
-func heapOf(a address, p *plan, g *gauge) int {
+func heapOf(a, heap address, p *plan, g *gauge) int {
 	total := 0
 	for i := range p.owned {
 		s := &p.owned[i]
@@ -35,12 +36,12 @@ func heapOf(a address, p *plan, g *gauge) int {
 		case opBytes:
 			total += words(cap(*at[[]byte](f)))
 		case opArray:
-			total += heapOfMany(f, s.n, s.elem, g)
+			total += heapOfMany(f, heap.addHeap(s.off), s.n, s.elem, g)
 		case opProto:
 			total += sizeProto(f, s)
 		case opForeign:
 			// A value that its method refuses is an error where it is encoded.
-			b, _ := appendForeign(nil, f, s)
+			b, _ := appendForeign(nil, heap.addHeap(s.off), s)
 			total += len(b)
 		default:
 			if g.enter() {
@@ -57,7 +58,7 @@ func heapOfOther(a address, s *step, g *gauge) int {
 	switch s.op {
 	case opSlice:
 		v := *at[slice](a)
-		return words(v.cap*int(s.elem.size)) + heapOfMany(v.data, v.len, s.elem, g)
+		return words(v.cap*int(s.elem.size)) + heapOfMany(v.data, v.data, v.len, s.elem, g)
 	case opMap:
 		return mapHeap(a, s, g)
 	}
@@ -65,17 +66,18 @@ func heapOfOther(a address, s *step, g *gauge) int {
 	if p == (address{}) {
 		return 0
 	}
-	return words(int(s.elem.size)) + heapOf(p, s.elem, g)
+	return words(int(s.elem.size)) + heapOf(p, p, s.elem, g)
 }
 
 // heapOfMany sums over n values.
-func heapOfMany(a address, n int, elem *plan, g *gauge) int {
+func heapOfMany(a, heap address, n int, elem *plan, g *gauge) int {
 	if len(elem.owned) == 0 {
 		return 0
 	}
 	total := 0
 	for i := range n {
-		total += heapOf(a.add(uintptr(i)*elem.size), elem, g)
+		off := uintptr(i) * elem.size
+		total += heapOf(a.add(off), heap.addHeap(off), elem, g)
 	}
 	return total
 }

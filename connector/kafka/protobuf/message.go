@@ -65,16 +65,20 @@ func typeOf[M proto.Message]() (kind protoreflect.MessageType, err error) {
 	// know it by what they hold, and a nil one panics.
 	defer func() {
 		if recover() != nil {
-			kind, err = nil, fmt.Errorf("protobuf: %s is no generated message: give the type as in "+
-				"protobuf.Message[*pb.Order]", reflect.TypeFor[M]())
+			kind, err = nil, notGenerated[M]()
 		}
 	}()
 	var none M
 	kind = none.ProtoReflect().Type()
 	if _, ok := kind.New().Interface().(M); !ok {
-		panic("a message of another Go type") // answered above
+		return nil, notGenerated[M]()
 	}
 	return kind, nil
+}
+
+func notGenerated[M proto.Message]() error {
+	return fmt.Errorf("protobuf: %s is no generated message: give the type as in protobuf.Message[*pb.Order]",
+		reflect.TypeFor[M]())
 }
 
 // isNil says whether a message is none. A message that was never made is not valid either.

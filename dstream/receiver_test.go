@@ -1,0 +1,228 @@
+package dstream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/rdd"
+)
+
+// feed is a receiver whose run is a function.
+type feed struct {
+	run   func(ctx context.Context, st *dstream.Store[string], n int) error
+	stop  func(ctx context.Context) error
+	mu    sync.Mutex
+	runs  int
+	stops int
+}
+
+func (f *feed) Start(ctx context.Context, st *dstream.Store[string], _ []byte) error {
+	f.mu.Lock()
+	f.runs++
+	n := f.runs
+	f.mu.Unlock()
+	return f.run(ctx, st, n)
+}
+
+func (f *feed) Stop(ctx context.Context) error {
+	f.mu.Lock()
+	f.stops++
+	f.mu.Unlock()
+	if f.stop != nil {
+		return f.stop(ctx)
+	}
+	return nil
+}
+
+// received runs a receiver for some seconds and gives what each batch held, and the events of the receiver.
+func received(t *testing.T, f *feed, seconds int, settings ...string) (batches, events []string, err error) {
+	ssc := newContext(t, settings...)
+	dstream.ForeachRDD(dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)),
+		func(ctx context.Context, r *rdd.RDD[string], b *dstream.Batch) error {
+			vs, err := rdd.Collect(ctx, r)
+			batches = append(batches, fmt.Sprintf("%d blocks: %s", r.NumPartitions(), strings.Join(vs, " ")))
+			return err
+		})
+	ssc.AddListener(func(e dstream.Event) {
+		switch e := e.(type) {
+		case dstream.ReceiverStarted:
+			events = append(events, "started")
+		case dstream.ReceiverError:
+			events = append(events, "error: "+e.LastError.Error())
+		case dstream.ReceiverStopped:
+			events = append(events, "stopped")
+		}
+	})
+	if err := ssc.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Duration(seconds)*time.Second - 100*time.Millisecond)
+	if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+		t.Fatal(err)
+	}
+	return batches, events, ssc.AwaitTermination(t.Context())
+}
+
+// TestBlocks: records one by one become a block each block interval, Many is a block of its own, and a graceful
+// stop processes what is buffered.
+func TestBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &feed{run: func(ctx context.Context, st *dstream.Store[string], _ int) error {
+			go func() {
+				time.Sleep(50 * time.Millisecond)
+				for i := range 8 { // 0 and 1 in the first block, then two a block
+					_ = st.One(fmt.Sprint(i))
+					time.Sleep(100 * time.Millisecond)
+				}
+				_ = st.Many([]string{"x", "y"}, nil)
+				_ = st.Many(nil, nil)
+				time.Sleep(time.Second) // 1.85
+				_ = st.One("last")
+			}()
+			return nil
+		}}
+		batches, events, err := received(t, f, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"5 blocks: 0 1 2 3 4 5 6 7 x y", "1 blocks: last"}
+		if !slices.Equal(batches, want) {
+			t.Errorf("%q, want %q", batches, want)
+		}
+		if want := []string{"started", "stopped"}; !slices.Equal(events, want) {
+			t.Errorf("events %q, want %q", events, want)
+		}
+	})
+}
+
+// TestReceiverRestarts: it is restarted when it asks for that or cannot start, and not when it stops for good.
+func TestReceiverRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		var times []string
+		f := &feed{run: func(ctx context.Context, st *dstream.Store[string], n int) error {
+			times = append(times, fmt.Sprint(time.Since(begin)))
+			switch n {
+			case 1:
+				return errors.New("refused")
+			case 2:
+				panic("oh")
+			case 3:
+				go func() {
+					_ = st.One("a")
+					st.Report(errors.New("hiccup"))
+					st.Restart(errors.New("broken pipe"))
+					<-ctx.Done()
+					if err := st.One("too late"); err == nil {
+						t.Error("a store of a run that is over takes records")
+					}
+				}()
+			default:
+				st.Stop(errors.New("end of stream"))
+			}
+			return nil
+		}}
+		batches, events, err := received(t, f, 12)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"0s", "2s", "4s", "6s"}; !slices.Equal(times, want) {
+			t.Errorf("started at %v, want %v", times, want)
+		}
+		got := strings.Join(events, "; ")
+		for _, want := range []string{"error: refused; stopped; error: panic at receiver_test.go:", "started; error: hiccup; error: broken pipe; stopped; started; error: end of stream; stopped"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("events %s\ndo not show %s", got, want)
+			}
+		}
+		if !slices.Contains(batches, "1 blocks: a") {
+			t.Errorf("the record is missing: %q", batches)
+		}
+	})
+}
+
+// TestReceiverRate: One is held to the rate, Many too, and back-pressure lowers it.
+func TestReceiverRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n atomic.Int64
+		f := &feed{run: func(ctx context.Context, st *dstream.Store[string], _ int) error {
+			go func() {
+				for st.One("v") == nil {
+					n.Add(1)
+				}
+			}()
+			return nil
+		}}
+		if _, _, err := received(t, f, 10, "spark.streaming.receiver.maxRate", "50"); err != nil {
+			t.Fatal(err)
+		}
+		if n := n.Load(); n < 480 || n > 520 {
+			t.Errorf("%d records in 9.9 s at 50 a second", n)
+		}
+	})
+}
+
+// TestReceiverMemory: a sender that is faster than the batches is held back, not the batches.
+func TestReceiverMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		value := strings.Repeat("v", 1000)
+		var stored atomic.Int64
+		f := &feed{run: func(ctx context.Context, st *dstream.Store[string], _ int) error {
+			go func() {
+				for st.One(value) == nil {
+					stored.Add(1)
+				}
+			}()
+			return nil
+		}}
+		batches, _, err := received(t, f, 4, "weir.receiver.memory", "100k", "weir.memory.budget", "64m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		for _, b := range batches {
+			n := strings.Count(b, value)
+			if got += n; n > 100 {
+				t.Errorf("a batch holds %d records of 1,000 bytes, over the bound of 100 KiB", n)
+			}
+		}
+		if stored := int(stored.Load()); got != stored || stored < 300 {
+			t.Errorf("%d records were stored, %d processed", stored, got)
+		}
+	})
+}
+
+// TestAStubbornReceiver does not hold up a stop for ever.
+func TestAStubbornReceiver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		f := &feed{
+			run:  func(context.Context, *dstream.Store[string], int) error { return nil },
+			stop: func(context.Context) error { <-release; return nil },
+		}
+		begin := time.Now()
+		ssc := newContext(t, "spark.streaming.gracefulStopTimeout", "30s")
+		dstream.Foreach(dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)), func(string) error { return nil })
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took > 15*time.Second {
+			t.Errorf("took %v", took)
+		}
+		close(release)
+		synctest.Wait()
+	})
+}

@@ -1,0 +1,202 @@
+package weir
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/rdd"
+)
+
+// counting builds a program that counts the records of a queue into n.
+func counting(n *int64, q *dstream.Queue[int]) Build {
+	return func(ssc *dstream.Context) error {
+		dstream.ForeachRDD(dstream.QueueStream(ssc, q), func(ctx context.Context, r *rdd.RDD[int], _ *dstream.Batch) error {
+			c, err := rdd.Count(ctx, r)
+			*n += c
+			return err
+		})
+		return nil
+	}
+}
+
+// TestRunEmbeds: two programs in one process, each ended by its own context, leave nothing behind.
+func TestRunEmbeds(t *testing.T) {
+	before := runtime.NumGoroutine()
+	flags := 0
+	flag.VisitAll(func(*flag.Flag) { flags++ })
+	synctest.Test(t, func(t *testing.T) {
+		var wg sync.WaitGroup
+		var counts [2]int64
+		for i := range counts {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i+2)*time.Second+500*time.Millisecond)
+			defer cancel()
+			wg.Go(func() {
+				if err := Run(ctx, counting(&counts[i], dstream.NewQueue([]int{1}, []int{2, 3}, []int{4})), Interval(time.Second)); err != nil {
+					t.Errorf("program %d: %v", i, err)
+				}
+			})
+		}
+		wg.Wait()
+		if want := [2]int64{3, 4}; counts != want {
+			t.Errorf("counted %v, want %v", counts, want)
+		}
+		// The bubble itself fails the test if a goroutine is left.
+	})
+	if after := runtime.NumGoroutine(); after > before {
+		t.Errorf("%d goroutines before, %d after", before, after)
+	}
+	n := 0
+	flag.VisitAll(func(*flag.Flag) { n++ })
+	if n != flags {
+		t.Errorf("Run registered flags")
+	}
+}
+
+func TestRunErrors(t *testing.T) {
+	cause := errors.New("no such table")
+	tests := []struct {
+		name  string
+		build Build
+		opts  []Option
+		says  string
+	}{
+		{"no build function", nil, nil, "build function"},
+		{"build fails", func(*dstream.Context) error { return cause }, nil, "no such table"},
+		{"build panics", func(*dstream.Context) error { panic("oh") }, nil, "panicked: oh"},
+		{"no output", func(*dstream.Context) error { return nil }, nil, "no output operations"},
+		{"bad setting", counting(new(int64), dstream.NewQueue[int]()), []Option{Conf(conf.New().Set("spark.streaming.blokInterval", "1s"))}, "spark.streaming.blockInterval"},
+		{"bad interval", counting(new(int64), dstream.NewQueue[int]()), []Option{Interval(time.Microsecond)}, "whole number of milliseconds"},
+		{"checkpoint", counting(new(int64), dstream.NewQueue[int]()), []Option{Conf(conf.New().Set("spark.streaming.checkpoint.directory", "/x"))}, "checkpoint"},
+	}
+	for _, tt := range tests {
+		if err := Run(t.Context(), tt.build, tt.opts...); err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: %v does not say %q", tt.name, err, tt.says)
+		}
+	}
+}
+
+// TestRunGivesTheProgramsError, and ends by itself.
+func TestRunGivesTheProgramsError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cause := errors.New("no such table")
+		err := Run(t.Context(), func(ssc *dstream.Context) error {
+			dstream.Foreach(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), func(int) error { return cause })
+			return nil
+		})
+		if !errors.Is(err, cause) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// TestMainsFlags: what spark-submit takes, what wins over what, and the exit codes.
+func TestMainsFlags(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "spark-defaults.conf")
+	if err := os.WriteFile(file, []byte("spark.master local[3]\nspark.default.parallelism 7\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var seen string
+	build := func(ssc *dstream.Context) error {
+		c := ssc.Conf()
+		seen = fmt.Sprint(conf.MasterURL.Get(c), " ", conf.AppName.Get(c), " ", ssc.RDD().DefaultParallelism(), " ", ssc.Interval())
+		dstream.Print(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), 1)
+		return nil
+	}
+	tests := []struct {
+		args string
+		opts []Option
+		code int
+		seen string
+		says string
+	}{
+		{"--for 100ms --interval 10ms --master local[1]", nil, ExitDrained, "local[1] job 1 10ms", ""},
+		{"--for 50ms --interval 10ms --properties-file FILE", nil, ExitDrained, "local[3] job 7 10ms", ""},
+		{"--for 50ms --interval 10ms --properties-file FILE --master local[2] --name other --conf spark.default.parallelism=5", nil, ExitDrained, "local[2] other 5 10ms", ""},
+		{"--for 50ms --interval 10ms --master local[2]", []Option{Conf(conf.New().Set("spark.master", "local[4]"))}, ExitDrained, "local[4] job 4 10ms", ""},
+		{"--maste local", nil, ExitUsage, "", "maste"},
+		{"extra", nil, ExitUsage, "", `unexpected argument "extra"`},
+		{"--conf spark.streaming.blokInterval=1s", nil, ExitUsage, "", "spark.streaming.blockInterval"},
+		{"--conf nonsense", nil, ExitUsage, "", "nonsense"},
+		{"--master yarn", nil, ExitUsage, "", "yarn"},
+		{"--master sc://host:15002", nil, ExitUsage, "", "spark.Runner()"},
+		{"--properties-file /does/not/exist", nil, ExitUsage, "", "/does/not/exist"},
+		{"--checkpoint /tmp/x", nil, ExitUsage, "", "checkpoint"},
+		{"--help", nil, ExitDrained, "", "properties-file"},
+	}
+	for _, tt := range tests {
+		seen = ""
+		var stderr bytes.Buffer
+		args := strings.Fields(strings.ReplaceAll(tt.args, "FILE", file))
+		code := mainCode(t.Context(), "job", args, &stderr, build, append(tt.opts, Output(&bytes.Buffer{})))
+		if code != tt.code || seen != tt.seen || !strings.Contains(stderr.String(), tt.says) {
+			t.Errorf("%s: exit %d, saw %q, said %q; want %d, %q, %q", tt.args, code, seen, stderr.String(), tt.code, tt.seen, tt.says)
+		}
+	}
+}
+
+// TestExitCodes of programs that fail and of drains that are cut.
+func TestExitCodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stderr bytes.Buffer
+		fails := func(ssc *dstream.Context) error {
+			dstream.Foreach(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), func(int) error { return errors.New("oh") })
+			return nil
+		}
+		if code := mainCode(t.Context(), "job", nil, &stderr, fails, nil); code != ExitFailed {
+			t.Errorf("a failing program exits with %d", code)
+		}
+		slow := func(ssc *dstream.Context) error {
+			dstream.ForeachRDD(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), func(ctx context.Context, _ *rdd.RDD[int], _ *dstream.Batch) error {
+				<-ctx.Done()
+				return ctx.Err()
+			})
+			return nil
+		}
+		if code := mainCode(t.Context(), "job", []string{"--for", "1500ms"}, &stderr, slow, nil); code != ExitCut {
+			t.Errorf("a drain that is cut exits with %d: %s", code, stderr.String())
+		}
+		if code := mainCode(t.Context(), "job", nil, &stderr, func(*dstream.Context) error { return nil }, nil); code != ExitUsage {
+			t.Errorf("a program without output exits with %d", code)
+		}
+	})
+}
+
+// TestProgress shows a long stage on one line and clears it.
+func TestProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		p := newProgress(&out)
+		p.width = 40
+		p.event(dstream.StageStarted{Tasks: 4})
+		p.event(dstream.TaskStarted{})
+		p.event(dstream.TaskEnded{})
+		if out.Len() > 0 {
+			t.Errorf("a short stage is shown: %q", out.String())
+		}
+		time.Sleep(600 * time.Millisecond)
+		p.event(dstream.TaskStarted{})
+		if want := "\r[Stage 0:====>              (1 + 1) / 4]"; out.String() != want {
+			t.Errorf("%q, want %q", out.String(), want)
+		}
+		p.event(dstream.StageEnded{})
+		if !strings.HasSuffix(out.String(), "\r"+strings.Repeat(" ", 40)+"\r") {
+			t.Errorf("the line is not cleared: %q", out.String())
+		}
+	})
+	if isTerminal(&bytes.Buffer{}) {
+		t.Error("a buffer is taken for a terminal")
+	}
+}
