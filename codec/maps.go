@@ -19,32 +19,38 @@ func appendMap(dst []byte, a address, s *step, left int) ([]byte, error) {
 	dst = appendUvarint(dst, uint64(m.Len())+1)
 	first := len(dst)
 	spans := make([]span, 0, m.Len())
-	err := eachEntry(m, func(key, value address) (err error) {
+	key, value := reflect.New(s.typ.Key()), reflect.New(s.typ.Elem())
+	for it := m.MapRange(); it.Next(); {
+		key.Elem().SetIterKey(it)
+		value.Elem().SetIterValue(it)
 		e := span{begin: len(dst)}
-		if dst, err = appendSteps(dst, key, key, s.key, left); err != nil {
-			return within(err, "[key]")
+		var err error
+		if dst, err = appendSteps(dst, pointee(key), pointee(key), s.key, left); err != nil {
+			return nil, within(err, "[key]")
 		}
 		e.value = len(dst)
-		if dst, err = appendSteps(dst, value, value, s.elem, left); err != nil {
-			return within(err, "[]")
+		if dst, err = appendSteps(dst, pointee(value), pointee(value), s.elem, left); err != nil {
+			return nil, within(err, "[]")
 		}
 		e.end = len(dst)
 		spans = append(spans, e)
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
-	written := dst[first:]
-	slices.SortFunc(spans, func(x, y span) int {
-		return bytes.Compare(dst[x.begin:x.value], dst[y.begin:y.value])
-	})
-	sorted := make([]byte, 0, len(written))
-	for _, e := range spans {
-		sorted = append(sorted, dst[e.begin:e.end]...)
-	}
-	copy(written, sorted)
+	sortSpans(dst, first, spans)
 	return dst, nil
+}
+
+// sortSpans puts the entries that lie from first to the end of b in the order of their keys' bytes.
+func sortSpans(b []byte, first int, spans []span) {
+	byKey := func(x, y span) int { return bytes.Compare(b[x.begin:x.value], b[y.begin:y.value]) }
+	if slices.IsSortedFunc(spans, byKey) {
+		return
+	}
+	slices.SortFunc(spans, byKey)
+	sorted := make([]byte, 0, len(b)-first)
+	for _, e := range spans {
+		sorted = append(sorted, b[e.begin:e.end]...)
+	}
+	copy(b[first:], sorted)
 }
 
 // eachEntry calls f with copies, on the heap, of each key and value of m. It uses the copies again.

@@ -12,8 +12,8 @@ import (
 // an allocation for each call would cost more than the call. Nothing is hidden from the compiler's
 // escape analysis for that. The steps only read and write through an address, which does not make it
 // escape. Methods of users' types may keep what they are given, so they get their own argument: beside
-// each address a goes an address heap, which is the same place for plans with such methods, whose
-// records are copied to the heap first (onHeap), and nil for all others.
+// each address a goes an address heap of the same value, for plans with such methods, whose records
+// are copied to the heap first (onHeap). It is nil for all others.
 
 // An address is a place in memory. Its zero value is nil.
 type address struct{ p unsafe.Pointer }

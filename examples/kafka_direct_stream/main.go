@@ -8,9 +8,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"iter"
-	"log"
 	"os"
+	"os/signal"
 	"time"
 
 	"github.com/weirstream/weir/conf"
@@ -20,12 +21,15 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), cmp.Or(os.Getenv("BROKERS"), "172.16.16.12:9092")); err != nil {
-		log.Fatal(err)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Stdout, cmp.Or(os.Getenv("BROKERS"), "172.16.16.12:9092")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, brokers string, opts ...kafka.Option) error {
+func run(ctx context.Context, out io.Writer, brokers string, opts ...kafka.Option) error {
 	kafkaParams := kafka.Params{
 		"bootstrap.servers":  brokers,
 		"key.deserializer":   "org.apache.kafka.common.serialization.StringDeserializer",
@@ -44,11 +48,11 @@ func run(ctx context.Context, brokers string, opts ...kafka.Option) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("directStream")
+	fmt.Fprintln(out, "directStream")
 	dstream.ForeachRDD(stream, func(ctx context.Context, r *rdd.RDD[kafka.Record[string, string]], b *dstream.Batch) error {
 		// Output the obtained messages.
 		err := rdd.Foreach(ctx, r, func(m kafka.Record[string, string]) error {
-			_, err := fmt.Println(m.Value)
+			_, err := fmt.Fprintln(out, m.Value)
 			return err
 		})
 		if err != nil {
@@ -58,7 +62,7 @@ func run(ctx context.Context, brokers string, opts ...kafka.Option) error {
 		offsetRanges := kafka.OffsetRanges(b, stream)
 		return rdd.ForeachPartition(ctx, r, func(tc *rdd.TaskContext, _ iter.Seq[kafka.Record[string, string]]) error {
 			o := offsetRanges[tc.PartitionID()]
-			_, err := fmt.Println(o.Topic, o.Partition, o.FromOffset, o.UntilOffset)
+			_, err := fmt.Fprintln(out, o.Topic, o.Partition, o.FromOffset, o.UntilOffset)
 			return err
 		})
 	})
@@ -66,5 +70,9 @@ func run(ctx context.Context, brokers string, opts ...kafka.Option) error {
 	if err := ssc.Start(ctx); err != nil {
 		return err
 	}
-	return ssc.AwaitTermination(ctx)
+	err = ssc.AwaitTermination(ctx)
+	if ctx.Err() != nil { // Ctrl-C: finish and commit what is planned.
+		return ssc.Stop(context.WithoutCancel(ctx), dstream.Graceful())
+	}
+	return err
 }

@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"log"
 	"os"
 	"time"
 
@@ -17,7 +16,8 @@ import (
 
 func main() {
 	if err := run(context.Background(), cmp.Or(os.Getenv("BROKERS"), "172.16.16.12:9092")); err != nil {
-		log.Fatal(err)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }
 

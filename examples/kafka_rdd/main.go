@@ -9,7 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
+	"io"
 	"os"
 
 	"github.com/weirstream/weir/conf"
@@ -18,12 +18,13 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), cmp.Or(os.Getenv("BROKERS"), "172.16.16.12:9092")); err != nil {
-		log.Fatal(err)
+	if err := run(context.Background(), os.Stdout, cmp.Or(os.Getenv("BROKERS"), "172.16.16.12:9092")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, brokers string, opts ...kafka.Option) (err error) {
+func run(ctx context.Context, out io.Writer, brokers string, opts ...kafka.Option) (err error) {
 	kafkaParams := kafka.Params{
 		"bootstrap.servers":  brokers,
 		"key.deserializer":   "org.apache.kafka.common.serialization.StringDeserializer",
@@ -50,7 +51,7 @@ func run(ctx context.Context, brokers string, opts ...kafka.Option) (err error) 
 		return err
 	}
 	return rdd.Foreach(ctx, messages, func(m kafka.Record[string, string]) error {
-		_, err := fmt.Println(m.Value)
+		_, err := fmt.Fprintln(out, m.Value)
 		return err
 	})
 }

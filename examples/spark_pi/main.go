@@ -8,8 +8,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"log"
 	"math/rand/v2"
+	"os"
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/rdd"
@@ -21,7 +21,8 @@ func main() {
 	flag.Parse()
 	pi, err := estimate(context.Background(), *master, *slices)
 	if err != nil {
-		log.Fatal(err)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	fmt.Printf("Pi is roughly %v\n", pi)
 }

@@ -11,7 +11,9 @@ import (
 
 // Elsewhere prepare ends every test before it gets here; these only let the package compile.
 
-func lock(context.Context, string, string, string) (*os.File, error) { return nil, errors.ErrUnsupported }
+func lock(context.Context, string, string, string) (*os.File, error) {
+	return nil, errors.ErrUnsupported
+}
 
 func ownGroup(*exec.Cmd) {}
 

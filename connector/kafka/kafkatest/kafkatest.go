@@ -5,9 +5,11 @@ package kafkatest
 import (
 	"context"
 	"net"
+	"slices"
 	"strconv"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -104,4 +106,48 @@ func (c *Cluster) ProduceRecords(records ...*kgo.Record) {
 	if err := c.Client().ProduceSync(context.Background(), records...).FirstErr(); err != nil {
 		c.t.Fatalf("produce: %v", err)
 	}
+}
+
+// Records reads all that a topic holds now, partition by partition, transactions' markers and aborted records left
+// out.
+func (c *Cluster) Records(topic string) []*kgo.Record {
+	c.t.Helper()
+	ctx := context.Background()
+	ends, err := kadm.NewClient(c.Client()).ListCommittedOffsets(ctx, topic)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	at := map[string]map[int32]kgo.Offset{topic: {}}
+	left := map[int32]int64{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 0 {
+			at[topic][o.Partition], left[o.Partition] = kgo.NewOffset().AtStart(), o.Offset
+		}
+	})
+	var out []*kgo.Record
+	if len(left) == 0 {
+		return out
+	}
+	reader, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.Dialer(c.network.DialContext),
+		kgo.ConsumePartitions(at), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer reader.Close()
+	for len(left) > 0 {
+		fetches := reader.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			c.t.Fatal(err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if !r.Attrs.IsControl() {
+				out = append(out, r)
+			}
+			if r.Offset+1 >= left[r.Partition] {
+				delete(left, r.Partition)
+			}
+		})
+	}
+	slices.SortStableFunc(out, func(a, b *kgo.Record) int { return int(a.Partition) - int(b.Partition) })
+	return out
 }

@@ -143,7 +143,7 @@ func TestRegistryRefusesBytes(t *testing.T) {
 		{"JSON", `{"id":7}`, []string{"JSON", "kafka.JSON"}},
 		{"empty", "", []string{"tombstone"}},
 		{"no path", "\x00\x00\x00\x00\x01", []string{"message path", "cut short"}},
-		{"huge path", "\x00\x00\x00\x00\x01\xfe\xff\xff\xff\x0f", []string{"claims 4294967295 elements"}},
+		{"huge path", "\x00\x00\x00\x00\x01\xfe\xff\xff\xff\x0f", []string{"claims 2147483647 elements"}},
 		{"cut message", "\x00\x00\x00\x00\x01\x00\x12\x04ma", []string{"acme.orders.Order of schema id 1, 4 bytes"}},
 		{"garbage", "\x00\x00\x00\x00\x01\x00\xff\xff\xff", []string{"acme.orders.Order of schema id 1"}},
 	} {

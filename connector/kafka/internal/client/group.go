@@ -346,9 +346,13 @@ func (c *Client) DescribeGroup(ctx context.Context, group string) (Group, error)
 		if g, err = describeClassic(ctx, br, group); err != nil {
 			return err
 		}
-		// Groups of the new protocol (4.0) are no groups to the old question.
-		if g.State == GroupDead && c.version.Supports(kmsg.ConsumerGroupDescribe, 0) {
-			g, err = describeConsumer(ctx, br, group)
+		// To the old question, groups of the new protocol (4.0) are none, or have no members.
+		if g.Live() || g.State == GroupEmpty || !c.version.Supports(kmsg.ConsumerGroupDescribe, 0) {
+			return nil
+		}
+		newer, err := describeConsumer(ctx, br, group)
+		if newer.State != GroupDead {
+			g = newer
 		}
 		return err
 	})

@@ -81,7 +81,7 @@ func TestOptionsCarryValues(t *testing.T) {
 		{Consumer, kgo.FetchMaxBytes, with("fetch.max.bytes", "1000"), int32(1000)},
 		{Consumer, kgo.FetchMaxPartitionBytes, with("max.partition.fetch.bytes", "12000000"), int32(12000000)},
 		{Consumer, kgo.FetchMaxWait, with("fetch.max.wait.ms", "250"), 250 * time.Millisecond},
-		{Consumer, kgo.FetchIsolationLevel, with("isolation.level", "read_committed"), kgo.ReadCommitted()},
+		{Consumer, kgo.FetchIsolationLevel, with("isolation.level", "read_committed"), int8(1)},
 		{Consumer, kgo.ConsumerGroup, with("group.id", "g"), ""},
 		{Producer, kgo.RequiredAcks, with(), kgo.AllISRAcks()},
 		{Producer, kgo.ProducerLinger, with("linger.ms", "20"), 20 * time.Millisecond},

@@ -219,7 +219,7 @@ func (c *Config) finishProduce(fail func(name, format string, args ...any)) {
 	if p.MaxRequestBytes > 1<<30 {
 		fail("max.request.size", "is larger than 1 GiB: no broker takes such a batch; lower it")
 	}
-	if c.Role == Producer && p.Linger+c.RequestTimeout > p.DeliveryTimeout && c.given("delivery.timeout.ms") {
+	if c.Role == Producer && p.Linger > p.DeliveryTimeout-c.RequestTimeout && c.given("delivery.timeout.ms") {
 		fail("delivery.timeout.ms", "is shorter than linger.ms and request.timeout.ms together, "+
 			"so that no record could be sent twice: raise it, or lower the others")
 	}

@@ -31,7 +31,7 @@ func TestCutCompression(t *testing.T) {
 	plain := encode(t, recordbatchtest.Entry{Magic: 2, Records: plainRecords(0, count)})[61:]
 	it := recordbatch.NewIterator(nil)
 	for _, codec := range codecs[1:] {
-		for frame := recordbatchtest.Plain; frame <= recordbatchtest.Twice; frame++ {
+		for _, frame := range recordbatchtest.Frames(codec) {
 			src, err := recordbatchtest.Compress(codec, frame, plain)
 			if err != nil {
 				t.Fatal(err)
@@ -48,7 +48,12 @@ func TestCutCompression(t *testing.T) {
 }
 
 func TestBadCompression(t *testing.T) {
-	const lz4Magic = "\x04\x22\x4d\x18"
+	const (
+		lz4Magic  = "\x04\x22\x4d\x18"
+		lz4Sized  = lz4Sized + "" // then 8 bytes of size and a checksum
+		lz4Linked = lz4Linked + ""
+		javaMagic = "\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01"
+	)
 	for _, tt := range []struct {
 		name  string
 		codec recordbatch.Codec
@@ -59,24 +64,24 @@ func TestBadCompression(t *testing.T) {
 		{"snappy", recordbatch.Snappy, "\x05\xf0abc", "corrupt"},
 		{"snappy length", recordbatch.Snappy, "\xff\xff\xff\xff\xff\xff", "corrupt"},
 		{"snappy frame is only a magic", recordbatch.Snappy, "\x82SNAPPY\x00\x00", "too early"},
-		{"snappy block beyond the frame", recordbatch.Snappy, "\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x09abc",
-			"too early"},
+		{"snappy block beyond the frame", recordbatch.Snappy, javaMagic + "\x00\x00\x00\x09abc", "too early"},
 		{"lz4 magic", recordbatch.LZ4, "abcdefghijk", "not a frame"},
 		{"lz4 version 2", recordbatch.LZ4, lz4Magic + "\x80\x40\x00\x00\x00\x00\x00", "header"},
 		{"lz4 reserved bit", recordbatch.LZ4, lz4Magic + "\x62\x40\x00\x00\x00\x00\x00", "header"},
 		{"lz4 block size 3", recordbatch.LZ4, lz4Magic + "\x60\x30\x00\x00\x00\x00\x00", "header"},
 		{"lz4 dictionary", recordbatch.LZ4, lz4Magic + "\x61\x40\x00\x00\x00\x00\x00\x00\x00\x00\x00", "dictionary"},
-		{"lz4 size too large for any entry", recordbatch.LZ4, lz4Magic + "\x68\x40\x00\x00\x00\x00\x00\x00\x00\x80\x00\x00\x00\x00\x00",
+		{"lz4 size too large for any entry", recordbatch.LZ4, lz4Sized + "\x00\x00\x00\x00\x00\x00\x00\x80\x00\x00\x00\x00\x00",
 			"not as long"},
-		{"lz4 size too small", recordbatch.LZ4, lz4Magic + "\x68\x40\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x80ab\x00\x00\x00\x00",
+		{"lz4 size too small", recordbatch.LZ4, lz4Sized + "\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x80ab\x00\x00\x00\x00",
 			"not as long"},
 		{"lz4 block too large", recordbatch.LZ4, lz4Magic + "\x60\x40\x00\x01\x00\x01\x80" + strings.Repeat("a", 1<<16+1) +
 			"\x00\x00\x00\x00", "larger than its frame"},
 		{"lz4 block", recordbatch.LZ4, lz4Magic + "\x60\x40\x00\x03\x00\x00\x00\x0f\xff\xff\x00\x00\x00\x00", "lz4"},
-		{"lz4 match before the frame", recordbatch.LZ4, lz4Magic + "\x40\x40\x00\x05\x00\x00\x00\x10a\x09\x00\x00\x00\x00\x00\x00",
+		{"lz4 match before the frame", recordbatch.LZ4, lz4Linked + "\x05\x00\x00\x00\x10a\x09\x00\x00\x00\x00\x00\x00",
 			"lz4"},
 		{"zstd magic", recordbatch.Zstd, "no zstd at all", "magic"},
-		{"zstd size too large for its blocks", recordbatch.Zstd, "\x28\xb5\x2f\xfd\xa0\x00\x00\x00\x70\x01\x00\x00", "more than"},
+		{"zstd size too large for its blocks", recordbatch.Zstd,
+			"\x28\xb5\x2f\xfd\xa0\x00\x00\x00\x70\x01\x00\x00", "more than"},
 		{"zstd reserved block", recordbatch.Zstd, "\x28\xb5\x2f\xfd\x20\x01\x0f\x00\x00a", "block"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -105,7 +110,7 @@ func TestManyBlocks(t *testing.T) {
 		}
 	}
 	for _, codec := range codecs[1:] {
-		for frame := recordbatchtest.Plain; frame <= recordbatchtest.Twice; frame++ {
+		for _, frame := range recordbatchtest.Frames(codec) {
 			e := recordbatchtest.Entry{Magic: 2, Codec: codec, Frame: frame,
 				Records: []recordbatchtest.Record{{Offset: 1, Value: value[:1<<20]}, {Offset: 2, Value: value}}}
 			same(t, readAll(t, encode(t, e), all), expect(e))

@@ -17,10 +17,11 @@ func FuzzIterator(f *testing.F) {
 	records := witnessRecords(3)[:12]
 	for magic := range int8(3) {
 		for _, codec := range codecs {
-			for frame := recordbatchtest.Plain; frame <= recordbatchtest.Twice; frame++ {
+			for _, frame := range recordbatchtest.Frames(codec) {
 				e := recordbatchtest.Entry{Magic: magic, Codec: codec, Frame: frame, Records: records}
 				f.Add(encode(f, e), int64(0), int64(1<<40), byte(5))
-				f.Add(encode(f, e, recordbatchtest.Entry{Magic: 2, Records: plainRecords(15, 2)}), int64(4), int64(16), byte(1))
+				next := recordbatchtest.Entry{Magic: 2, Records: plainRecords(15, 2)}
+				f.Add(encode(f, e, next), int64(4), int64(16), byte(1))
 			}
 		}
 	}

@@ -69,7 +69,8 @@ func produce(ctx context.Context, t *testing.T, cl *kgo.Client, prefix string, n
 }
 
 // fetch asks the broker for the partition's bytes, from an offset on.
-func fetch(ctx context.Context, t *testing.T, cl *kgo.Client, from int64, committed bool) kmsg.FetchResponseTopicPartition {
+func fetch(ctx context.Context, t *testing.T, cl *kgo.Client, from int64,
+	committed bool) kmsg.FetchResponseTopicPartition {
 	t.Helper()
 	meta := kmsg.NewMetadataRequest()
 	name := topic

@@ -17,7 +17,8 @@ func witnessRecords(from int64) []recordbatchtest.Record {
 	records[3].Key, records[4].Value = nil, nil
 	records[5].Key, records[6].Value = []byte{}, []byte{}
 	records[7].Timestamp = 3
-	records[8].Headers = []recordbatch.Header{{Key: "a", Value: []byte("b")}, {Key: "c", Value: nil}, {Key: "d", Value: []byte{}}}
+	records[8].Headers = []recordbatch.Header{{Key: "a", Value: []byte("b")}, {Key: "c", Value: nil},
+		{Key: "d", Value: []byte{}}}
 	return records
 }
 
@@ -58,10 +59,10 @@ func TestWitnessKmsg(t *testing.T) {
 func TestWitnessKgo(t *testing.T) {
 	for magic := range int8(3) {
 		for _, codec := range codecs {
-			for _, frame := range []recordbatchtest.Frame{recordbatchtest.Plain, recordbatchtest.Java,
-				recordbatchtest.Sized, recordbatchtest.Linked} {
+			for _, frame := range recordbatchtest.Frames(codec) {
 				for _, appendTime := range []bool{false, true} {
-					if magic < 2 && codec == recordbatch.Zstd || magic == 1 && codec != recordbatch.None && appendTime {
+					if magic < 2 && codec == recordbatch.Zstd || magic == 1 && codec != recordbatch.None && appendTime ||
+						frame == recordbatchtest.Old {
 						continue
 					}
 					e := recordbatchtest.Entry{Magic: magic, Codec: codec, Frame: frame, Records: witnessRecords(50),

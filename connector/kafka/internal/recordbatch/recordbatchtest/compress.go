@@ -36,6 +36,21 @@ const (
 	Twice
 )
 
+// Frames are those that a codec knows.
+func Frames(c recordbatch.Codec) []Frame {
+	switch c {
+	case recordbatch.Gzip:
+		return []Frame{Plain, Twice}
+	case recordbatch.Snappy:
+		return []Frame{Plain, Java}
+	case recordbatch.LZ4:
+		return []Frame{Plain, Java, Sized, Old, Linked, Twice}
+	case recordbatch.Zstd:
+		return []Frame{Plain, Java, Twice}
+	}
+	return []Frame{Plain}
+}
+
 // Compress compresses data.
 func Compress(c recordbatch.Codec, f Frame, data []byte) ([]byte, error) {
 	if f == Twice && c != recordbatch.Snappy && c != recordbatch.None {
@@ -60,7 +75,7 @@ func Compress(c recordbatch.Codec, f Frame, data []byte) ([]byte, error) {
 	case recordbatch.LZ4:
 		return lz4Frame(f, data)
 	case recordbatch.Zstd:
-		w, err := zstd.NewWriter(&out, zstd.WithEncoderConcurrency(1))
+		w, err := zstd.NewWriter(&out, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
 		if err != nil {
 			return nil, err
 		}
@@ -130,10 +145,10 @@ func lz4Frame(f Frame, data []byte) ([]byte, error) {
 }
 
 // lz4Linked writes a frame of dependent blocks of at most 64 KiB. The matcher is the plainest that can
-// be: the last place with the same four bytes, wherever in the window it is.
+// be: the last place with the same hash of four bytes, wherever in the window it is.
 func lz4Linked(data []byte) []byte {
 	out := []byte{0x04, 0x22, 0x4d, 0x18, 0x40, 0x40, 0xc0}
-	seen := map[uint32]int{}
+	seen := make([]int, 1<<14) // positions plus one, by a hash of four bytes
 	for start := 0; start < len(data); {
 		end := min(start+64<<10, len(data))
 		block := lz4Block(data, start, end, seen)
@@ -149,14 +164,15 @@ func lz4Linked(data []byte) []byte {
 
 // lz4Block compresses data[start:end] with all before it as a dictionary. The format wants the last 5
 // bytes to be literals and the last match to begin 12 bytes before the end.
-func lz4Block(data []byte, start, end int, seen map[uint32]int) []byte {
+func lz4Block(data []byte, start, end int, seen []int) []byte {
 	var out []byte
 	literals := start
 	for i := start; i < end-12; {
 		word := binary.LittleEndian.Uint32(data[i:])
-		at, ok := seen[word]
-		seen[word] = i
-		if !ok || i-at > 0xffff {
+		slot := word * 2654435761 >> 18
+		at := seen[slot] - 1
+		seen[slot] = i + 1
+		if at < 0 || i-at > 0xffff || binary.LittleEndian.Uint32(data[at:]) != word {
 			i++
 			continue
 		}
