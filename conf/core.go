@@ -106,7 +106,8 @@ var (
 		},
 		doc: "Directories, separated by commas, for what does not fit into memory. Several should be " +
 			"on different disks; they are used in turn.",
-		why: "It exists everywhere and is cleaned by the system. A large job wants a fast disk here.",
+		why:  "It exists everywhere and is cleaned by the system. A large job wants a fast disk here.",
+		idle: "nothing is spilled to disk in this version",
 	}
 
 	// Scheduling is how concurrent jobs share the threads.
@@ -114,7 +115,8 @@ var (
 		kind: oneOf(FIFO, FAIR), name: "spark.scheduler.mode", def: FIFO,
 		doc: "How jobs that run at the same time share the threads: the first one first, or fairly " +
 			"among pools.",
-		why: "Spark's own: the oldest batch is finished first, which is what delay is counted from.",
+		why:  "Spark's own: the oldest batch is finished first, which is what delay is counted from.",
+		idle: "jobs of one program run one after the other in this version",
 	}
 
 	// ShowConsoleProgress shows a line of progress on a terminal.
@@ -141,7 +143,8 @@ var (
 		kind: bools, name: "spark.speculation", def: false,
 		doc: "Whether a task that is much slower than the others of its stage is started a second time. " +
 			"The first attempt to end wins, and the other's effects are dropped.",
-		why: "On one machine a slow task is mostly one with more to do, and a copy only takes a thread.",
+		why:  "On one machine a slow task is mostly one with more to do, and a copy only takes a thread.",
+		idle: noSpeculation,
 	}
 
 	// SpeculationInterval is how often slow tasks are looked for.
@@ -150,20 +153,23 @@ var (
 		check: above[time.Duration](0),
 		doc:   "How often slow tasks are looked for.",
 		why:   "Spark's own.",
+		idle:  noSpeculation,
 	}
 
 	// SpeculationMultiplier is how much slower than the median is slow.
 	SpeculationMultiplier = Setting[float64]{
 		kind: floats, name: "spark.speculation.multiplier", unit: "times", def: 1.5, check: atLeast(1.0),
-		doc: "How many times the median run time a task must have taken to count as slow.",
-		why: "Spark's own up to 3.5.",
+		doc:  "How many times the median run time a task must have taken to count as slow.",
+		why:  "Spark's own up to 3.5.",
+		idle: noSpeculation,
 	}
 
 	// SpeculationQuantile is the part of a stage that must have ended.
 	SpeculationQuantile = Setting[float64]{
 		kind: floats, name: "spark.speculation.quantile", def: 0.75, check: between(0.0, 1.0),
-		doc: "The part of a stage's tasks that must have ended before any other counts as slow.",
-		why: "Spark's own up to 3.5.",
+		doc:  "The part of a stage's tasks that must have ended before any other counts as slow.",
+		why:  "Spark's own up to 3.5.",
+		idle: noSpeculation,
 	}
 
 	// SpeculationMinTaskRuntime protects short tasks.
@@ -172,6 +178,7 @@ var (
 		check: atLeast[time.Duration](0),
 		doc:   "How long a task must have run to count as slow at all.",
 		why:   "Spark's own: a second attempt of a short task costs more than it can save.",
+		idle:  noSpeculation,
 	}
 
 	// SpeculationTaskThreshold finds slow tasks in stages that are too small for a median.
@@ -180,6 +187,7 @@ var (
 		defText: "0s (none)", check: atLeast[time.Duration](0),
 		doc: "In a stage with no more tasks than threads, a task that has run longer than this is slow; " +
 			"0 means none is. Receivers are never started twice.",
-		why: "Spark's own: nobody but the user knows how long such a task may take.",
+		why:  "Spark's own: nobody but the user knows how long such a task may take.",
+		idle: noSpeculation,
 	}
 )

@@ -25,6 +25,8 @@ type Setting[T any] struct {
 	derive func(c *Conf, v T, set bool) T
 	// ignore says why a value that was given is passed over, or ""; nil if none ever is.
 	ignore func(entry) string
+	// idle says why this version passes every value over; "" if the setting acts.
+	idle string
 }
 
 // Name returns the name under which the setting is set, such as "spark.default.parallelism".
@@ -119,10 +121,13 @@ func (s Setting[T]) verify(e entry) (string, error) {
 		}
 	}
 	_, err := s.read(e)
-	return "", err
+	return s.idle, err
 }
 
 func (s Setting[T]) describe() Description {
+	if s.idle != "" {
+		return Description{Name: s.name, Class: NoMeaning, Doc: s.idle}
+	}
 	return Description{
 		Name: s.name, Class: Acts, Type: s.kind.name, Unit: s.unit, Values: s.kind.values,
 		Default: s.defaultText(), Doc: s.doc, Why: s.why,

@@ -16,8 +16,9 @@ var (
 	// BlockQueueSize bounds the blocks of a receiver that wait to be stored.
 	BlockQueueSize = Setting[int]{
 		kind: ints, name: "spark.streaming.blockQueueSize", unit: "blocks", def: 10, check: atLeast(1),
-		doc: "How many finished blocks of a receiver may wait to be stored before its sender has to wait.",
-		why: "Spark's own: two seconds of blocks.",
+		doc:  "How many finished blocks of a receiver may wait to be stored before its sender has to wait.",
+		why:  "Spark's own: two seconds of blocks.",
+		idle: "received blocks are bounded by their bytes, weir.receiver.memory",
 	}
 
 	// ReceiverMaxRate limits each receiver.
@@ -91,6 +92,7 @@ var (
 		check: atLeast(1),
 		doc:   "How many finished batches the page, REST and metrics remember.",
 		why:   "Spark's own: a quarter of an hour at one second.",
+		idle:  "this version has no page of batches",
 	}
 )
 
@@ -195,6 +197,7 @@ var (
 		kind: ints, name: "spark.streaming.kafka.maxRetries", unit: "times", def: 1, check: atLeast(0),
 		doc: "How often the latest offsets are asked for again when a leader could not be reached while a " +
 			"batch is planned.",
-		why: "Spark's own: leaders move, and the next batch asks again anyhow.",
+		why:  "Spark's own: leaders move, and the next batch asks again anyhow.",
+		idle: "a leader is asked until spark.streaming.kafka.consumer.poll.ms is over",
 	}
 )

@@ -122,7 +122,8 @@ var (
 		doc: "Memory for shuffles, cached RDDs, prefetched and received records together. What does not " +
 			"fit is written to spark.local.dir. 0 means half of GOMEMLIMIT if that is set, else " +
 			"half of what the container or machine has.",
-		why: "The other half is for the program's own data and for garbage not yet collected.",
+		why:  "The other half is for the program's own data and for garbage not yet collected.",
+		idle: "shuffles and RDDs are not spilled in this version; receivers, fetches and queued batches have bounds of their own",
 	}
 
 	// ReceiverMemory bounds what each receiver has stored.
@@ -158,6 +159,7 @@ var (
 		check: atLeast(time.Millisecond),
 		doc:   "How long any one request to Kafka, with the connection it needs, may take.",
 		why:   "Longer than a broker that lives needs; a wrong address or password shows soon.",
+		idle:  "default.api.timeout.ms and request.timeout.ms of the Kafka parameters say it",
 	}
 
 	// KafkaFetchBytes is the size of a fetch.

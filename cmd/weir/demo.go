@@ -5,16 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/weirstream/weir"
 	"github.com/weirstream/weir/conf"
@@ -23,127 +19,111 @@ import (
 	"github.com/weirstream/weir/rdd"
 )
 
-// demo is the main job in small: a producer, a topic, and a word count whose batches are shown a line each.
+// A demonstration is the main job in small: a producer, a topic, and a word count whose batches are shown a line each.
+type demonstration struct {
+	connection
+	last, interval time.Duration
+	rate           int
+	report         batchReport
+}
+
 func demo() *cobra.Command {
-	d := demonstration{}
+	d := &demonstration{}
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Count words that stream through Kafka, one line a batch",
-		Long: "Starts a Kafka broker in memory (or uses --brokers), a producer of lines, and a job that counts their " +
-			"words.\nEach batch is a line: its time, records, total delay, rate, and most frequent words. Ctrl-C drains and ends.",
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			d.out = c.OutOrStdout()
-			return d.run(c.Context())
-		},
+		Long: "Starts a Kafka broker in memory (or uses --brokers), a producer of lines, and a job that counts their\n" +
+			"words. Each batch is a line: its time, records, total delay, rate of processing, and most frequent words.\n" +
+			"Ctrl-C drains the job and ends. The topic is created for the demonstration and deleted after it.",
+		Example: "  weir demo --for 10s --rate 100000\n  weir demo --brokers broker1:9092 --interval 500ms",
+		Args:    nothing,
+		RunE:    func(c *cobra.Command, _ []string) error { return d.run(c) },
 	}
-	c.Flags().DurationVar(&d.last, "for", 20*time.Second, "end after this time")
-	c.Flags().DurationVar(&d.interval, "interval", time.Second, "batch interval")
-	c.Flags().StringVar(&d.brokers, "brokers", "", "use this Kafka, HOST:PORT, instead of one in memory")
+	c.Flags().DurationVar(&d.last, "for", 20*time.Second, "drain and end after this `time`")
+	c.Flags().DurationVar(&d.interval, "interval", time.Second, "the batch interval, a `time`")
 	c.Flags().IntVar(&d.rate, "rate", 5000, "lines per second that the producer writes")
+	d.flags(c)
 	return c
 }
 
-type demonstration struct {
-	last, interval time.Duration
-	brokers        string
-	rate           int
-	out            io.Writer
-}
-
+// demoPartitions is small enough for a cluster of any size and large enough to show that there are several.
 const demoPartitions = 4
 
-func (d *demonstration) run(ctx context.Context) (err error) {
-	if d.interval < time.Millisecond || d.last <= 0 || d.rate < 1 {
-		return usageError{errors.New("--interval must be at least 1ms, --for more than 0, and --rate at least 1")}
+// demoTimeout bounds what is done after the demonstration has ended.
+const demoTimeout = 10 * time.Second
+
+func (d *demonstration) run(c *cobra.Command) (err error) {
+	if d.interval < time.Millisecond || d.last < d.interval || d.rate < 1 {
+		return usagef("--interval must be at least 1ms, --for at least the interval, and --rate at least 1")
 	}
-	topic := fmt.Sprintf("weir_demo_%d", time.Now().UnixMilli())
-	if d.brokers == "" {
-		broker, err := kfake.NewCluster(kfake.NumBrokers(1))
-		if err != nil {
-			return fmt.Errorf("start a broker in memory: %w", err)
-		}
-		defer broker.Close()
-		d.brokers = broker.ListenAddrs()[0]
-		fmt.Fprintf(d.out, "a Kafka broker in memory listens on %s\n", d.brokers)
-	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(d.brokers, ",")...), kgo.DefaultProduceTopic(topic))
+	d.report.out = c.OutOrStdout()
+	params, stop, err := d.cluster()
 	if err != nil {
-		return usageError{err}
+		return err
 	}
-	defer client.Close()
-	if err := d.createTopic(ctx, client, topic); err != nil {
+	defer stop()
+	admin, err := openAdmin(c, params)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	topic := fmt.Sprintf("weir_demo_%d", time.Now().UnixMilli())
+	if _, err := admin.CreateTopic(c.Context(), kafka.NewTopic{Name: topic, Partitions: demoPartitions}); err != nil {
 		return err
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), demoTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), demoTimeout)
 		defer cancel()
-		_, gone := kadm.NewClient(client).DeleteTopics(ctx, topic)
-		err = errors.Join(err, gone)
+		err = errors.Join(err, admin.DeleteTopic(ctx, topic))
 	}()
-	ctx, cancel := context.WithTimeout(ctx, d.last)
+	ctx, cancel := context.WithTimeout(c.Context(), d.last)
 	defer cancel()
-	produced := make(chan struct{})
-	go func() { defer close(produced); d.produce(ctx, client) }()
-	err = weir.Run(ctx, d.build(topic), weir.Interval(d.interval),
-		weir.Conf(conf.New().Set("spark.app.name", "weir demo")), weir.Listener(d.show))
-	cancel()
-	<-produced
-	return err
+	return d.stream(ctx, params, topic)
 }
 
-// demoTimeout bounds each question to the brokers.
-const demoTimeout = 10 * time.Second
-
-func (d *demonstration) createTopic(ctx context.Context, client *kgo.Client, topic string) error {
-	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
-	defer cancel()
-	if _, err := kadm.NewClient(client).CreateTopic(ctx, demoPartitions, -1, nil, topic); err != nil {
-		return fmt.Errorf("create topic %s on %s: %w", topic, d.brokers, err)
+// cluster gives the parameters of the Kafka to use: the one that flags name, else one in memory.
+func (d *demonstration) cluster() (p kafka.Params, stop func(), err error) {
+	if p, err = d.parameters(); err != nil {
+		return nil, nil, err
 	}
-	return nil
-}
-
-// produce writes lines at the given rate until ctx ends.
-func (d *demonstration) produce(ctx context.Context, client *kgo.Client) {
-	const ticks = 50 // per second
-	tick := time.NewTicker(time.Second / ticks)
-	defer tick.Stop()
-	for owed := 0.0; ; {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-		for owed += float64(d.rate) / ticks; owed >= 1; owed-- {
-			client.Produce(ctx, kgo.StringRecord(line()), nil)
-		}
+	if d.brokers != "" || d.config != "" || p[bootstrap] != localBroker {
+		return p, func() {}, nil
 	}
-}
-
-// line makes a line of words, the first ones of the list being the most frequent.
-func line() string {
-	var b strings.Builder
-	for i := range 8 {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		x := rand.Float64()
-		b.WriteString(vocabulary[int(x*x*x*float64(len(vocabulary)))])
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		return nil, nil, fmt.Errorf("start a broker in memory: %w", err)
 	}
-	return b.String()
+	p[bootstrap] = broker.ListenAddrs()[0]
+	fmt.Fprintf(d.report.out, "a Kafka broker in memory listens on %s\n", p[bootstrap])
+	return p, broker.Close, nil
 }
 
-var vocabulary = strings.Fields(`the water of a river falls over weir and stands still above it in small steps each one
-	named measured kept until next has gone through no drop is lost none counted twice stream batch record offset key
-	value state window sink source log commit replay order time`)
+// stream runs the producer and the job until ctx ends, or one of them fails, and shows the totals.
+func (d *demonstration) stream(ctx context.Context, p kafka.Params, topic string) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	written := make(chan error, 1)
+	go func() {
+		err := d.write(ctx, p, topic)
+		if err != nil {
+			fail(err)
+		}
+		written <- err
+	}()
+	d.report.begin()
+	err := weir.Run(ctx, d.build(p, topic), weir.Interval(d.interval), weir.Listener(d.report.event),
+		weir.Conf(conf.New().Set("spark.app.name", "weir demo")))
+	fail(nil)
+	if err = errors.Join(err, <-written); err != nil {
+		return err
+	}
+	return d.report.end()
+}
 
-// counted is what a batch's body leaves for the line that shows the batch.
-func (d *demonstration) build(topic string) weir.Build {
+func (d *demonstration) build(p kafka.Params, topic string) weir.Build {
 	return func(ssc *dstream.Context) error {
-		lines, err := kafka.DirectStream(ssc, kafka.Subscribe(topic), kafka.Params{
-			"bootstrap.servers": d.brokers, "auto.offset.reset": "earliest", "enable.auto.commit": "false",
-		}, kafka.String, kafka.String)
+		p["auto.offset.reset"] = "earliest"
+		lines, err := kafka.DirectStream(ssc, kafka.Subscribe(topic), p, kafka.Ignore, kafka.String)
 		if err != nil {
 			return err
 		}
@@ -152,10 +132,9 @@ func (d *demonstration) build(topic string) weir.Build {
 		counts := dstream.ReduceByKey(ones, func(a, b int) int { return a + b })
 		dstream.ForeachRDD(counts, func(ctx context.Context, r *rdd.RDD[rdd.Pair[string, int]], b *dstream.Batch) error {
 			all, err := rdd.Collect(ctx, r)
-			if err != nil {
-				return err
+			if err == nil {
+				d.report.counted(b.Time, all)
 			}
-			_, err = fmt.Fprintf(d.out, "%s  %s", b.Time.Std().Format("15:04:05.000"), top(all))
 			return err
 		})
 		return nil
@@ -172,12 +151,4 @@ func top(counts []rdd.Pair[string, int]) string {
 		parts = append(parts, fmt.Sprintf("%s %d", kv.Key, kv.Value))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// show writes the rest of a batch's line.
-func (d *demonstration) show(e dstream.Event) {
-	if e, ok := e.(dstream.BatchCompleted); ok && e.Err == nil {
-		rate := float64(e.Records()) / max(e.ProcessingDelay().Seconds(), 1e-6)
-		fmt.Fprintf(d.out, "  records %d  delay %d ms  rate %.0f/s\n", e.Records(), e.TotalDelay().Milliseconds(), rate)
-	}
 }

@@ -1,4 +1,5 @@
-// Weir is the command line: a demonstration, a Kafka broker in memory, and tools for topics and offsets.
+// Weir is the command line: a demonstration, a Kafka broker in memory, tools for records, topics and offsets, and the
+// examples.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -15,37 +17,84 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := root().ExecuteContext(ctx)
+	ctx, stop := signals(context.Background())
+	code := run(ctx, root())
 	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "weir:", err)
-	}
-	os.Exit(exitCode(err))
+	os.Exit(code)
 }
 
-// usageError is an error of flags or arguments.
-type usageError struct{ error }
+// signalled is the cause of a context's end when a signal ended it.
+type signalled struct{ os.Signal }
 
-func exitCode(err error) int {
-	var usage usageError
-	switch {
-	case err == nil:
-		return weir.ExitDrained
-	case errors.As(err, &usage):
-		return weir.ExitUsage
-	}
-	return weir.ExitFailed
+func (s signalled) Error() string { return "received the signal " + s.String() }
+
+// signals gives a context that ends at the first SIGINT or SIGTERM. The second one ends the process, as it would have
+// without this.
+func signals(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case s := <-ch:
+			signal.Stop(ch)
+			cancel(signalled{s})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { signal.Stop(ch); cancel(nil) }
 }
 
 func root() *cobra.Command {
 	c := &cobra.Command{
-		Use:           "weir",
-		Short:         "Streams as series of small, named, replayable batches",
+		Use:   "weir",
+		Short: "Streams as series of small, named, replayable batches",
+		Long: "Weir runs Spark Streaming's programs in Go. This command shows one at work (demo), runs the examples,\n" +
+			"and has what it takes to try them: a Kafka broker, and tools for its records, topics and offsets.\n\n" +
+			"Exit codes: 0 done, 1 failed, 2 wrong usage.",
+		Example: "  weir demo --for 10s\n" +
+			"  weir broker --dir ./kafka &\n" +
+			"  weir topics create lines --partitions 4\n" +
+			"  weir produce lines 'to be' 'or not to be'\n" +
+			"  weir consume lines --offsets\n" +
+			"  weir run-example SparkPi",
+		Args:          knownCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	c.AddCommand(demo())
+	c.SetFlagErrorFunc(flagError)
+	c.SetHelpCommand(help())
+	c.AddCommand(demo(), broker(), produce(), consume(), topics(), offsets(), runExample(), settings(), version())
 	return c
+}
+
+// run runs a command line, says what went wrong on its standard error, and gives the exit code.
+func run(ctx context.Context, c *cobra.Command) int {
+	// What goes wrong before a command's own function is called is the command line's fault.
+	began := false
+	c.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	called, err := c.ExecuteContextC(ctx)
+	if err != nil && !began {
+		err = usageError{err}
+	}
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || is[signalled](err)) {
+		err = errors.New("interrupted")
+	}
+	if err == nil {
+		return weir.ExitDrained
+	}
+	if child, ok := errors.AsType[childExit](err); ok {
+		return child.code // It has said itself what is wrong.
+	}
+	for line := range strings.SplitSeq(strings.TrimSpace(err.Error()), "\n") {
+		fmt.Fprintln(c.ErrOrStderr(), "weir:", line)
+	}
+	if !isUsage(err) {
+		return weir.ExitFailed
+	}
+	if is[usageError](err) {
+		fmt.Fprintf(c.ErrOrStderr(), "see '%s --help'\n", called.CommandPath())
+	}
+	return weir.ExitUsage
 }

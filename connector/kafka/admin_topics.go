@@ -204,7 +204,8 @@ func (a *Admin) CreateTopic(ctx context.Context, t NewTopic) (TopicInfo, error) 
 	}
 	for _, r := range resp.Topics {
 		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
-			return TopicInfo{}, a.refused(err, r.ErrorMessage, t.Name, "create", "CREATE on the topic or on the cluster")
+			const right = "CREATE on the topic or on the cluster"
+			return TopicInfo{}, a.refused(err, r.ErrorMessage, t.Name, "create", right)
 		}
 	}
 	return a.settled(ctx, t.Name, "created, but not all of its partitions have a leader", ready)

@@ -93,7 +93,8 @@ type Produce struct {
 	MaxRequestBytes int32
 	// BufferBytes bounds the records that wait to be sent.
 	BufferBytes int64
-	// DeliveryTimeout bounds a record's way from being handed over to being acknowledged.
+	// DeliveryTimeout bounds a record's way from being handed over to being acknowledged. Options does not
+	// hand it to franz-go: who produces gives his contexts this deadline.
 	DeliveryTimeout time.Duration
 	// Retries bounds the attempts; -1 leaves it to DeliveryTimeout.
 	Retries int32

@@ -119,6 +119,8 @@ func (c *Config) consumeOptions() []kgo.Opt {
 	return opts
 }
 
+// produceOptions leaves DeliveryTimeout out: franz-go counts it from a record's timestamp, which a program
+// may set, so that every record about the past would be given up at once. Who produces bounds his context.
 func (c *Config) produceOptions() []kgo.Opt {
 	p := c.Produce
 	opts := []kgo.Opt{
@@ -128,7 +130,6 @@ func (c *Config) produceOptions() []kgo.Opt {
 		kgo.ProducerBatchMaxBytes(p.MaxRequestBytes),
 		kgo.BrokerMaxWriteBytes(clamp(p.MaxRequestBytes, responseFloor, responseCeiling)),
 		kgo.MaxBufferedBytes(int(max(p.BufferBytes, 1))),
-		kgo.RecordDeliveryTimeout(p.DeliveryTimeout),
 		kgo.ProduceRequestTimeout(clamp(c.RequestTimeout, requestFloor, requestCeiling)),
 		kgo.TransactionTimeout(clamp(p.TransactionTimeout, time.Millisecond, 24*time.Hour)),
 		kgo.RecordPartitioner(p.partitioner()),

@@ -50,8 +50,8 @@ func TestCutCompression(t *testing.T) {
 func TestBadCompression(t *testing.T) {
 	const (
 		lz4Magic  = "\x04\x22\x4d\x18"
-		lz4Sized  = lz4Sized + "" // then 8 bytes of size and a checksum
-		lz4Linked = lz4Linked + ""
+		lz4Sized  = lz4Magic + "\x68\x40" // then 8 bytes of size and a checksum
+		lz4Linked = lz4Magic + "\x40\x40\x00"
 		javaMagic = "\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01"
 	)
 	for _, tt := range []struct {
@@ -70,9 +70,11 @@ func TestBadCompression(t *testing.T) {
 		{"lz4 reserved bit", recordbatch.LZ4, lz4Magic + "\x62\x40\x00\x00\x00\x00\x00", "header"},
 		{"lz4 block size 3", recordbatch.LZ4, lz4Magic + "\x60\x30\x00\x00\x00\x00\x00", "header"},
 		{"lz4 dictionary", recordbatch.LZ4, lz4Magic + "\x61\x40\x00\x00\x00\x00\x00\x00\x00\x00\x00", "dictionary"},
-		{"lz4 size too large for any entry", recordbatch.LZ4, lz4Sized + "\x00\x00\x00\x00\x00\x00\x00\x80\x00\x00\x00\x00\x00",
+		{"lz4 size too large for any entry", recordbatch.LZ4,
+			lz4Sized + "\x00\x00\x00\x00\x00\x00\x00\x80\x00\x00\x00\x00\x00",
 			"not as long"},
-		{"lz4 size too small", recordbatch.LZ4, lz4Sized + "\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x80ab\x00\x00\x00\x00",
+		{"lz4 size too small", recordbatch.LZ4,
+			lz4Sized + "\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x80ab\x00\x00\x00\x00",
 			"not as long"},
 		{"lz4 block too large", recordbatch.LZ4, lz4Magic + "\x60\x40\x00\x01\x00\x01\x80" + strings.Repeat("a", 1<<16+1) +
 			"\x00\x00\x00\x00", "larger than its frame"},

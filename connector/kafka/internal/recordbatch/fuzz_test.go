@@ -25,7 +25,8 @@ func FuzzIterator(f *testing.F) {
 			}
 		}
 	}
-	f.Add(encode(f, txnBatch(1, 3, 2), recordbatchtest.Marker(5, 1, false), txnBatch(1, 6, 2)), int64(0), int64(9), byte(2))
+	aborted := encode(f, txnBatch(1, 3, 2), recordbatchtest.Marker(5, 1, false), txnBatch(1, 6, 2))
+	f.Add(aborted, int64(0), int64(9), byte(2))
 	dec := recordbatch.NewDecompressors(limit)
 	f.Fuzz(func(t *testing.T, set []byte, from, until int64, flags byte) {
 		if flags&4 != 0 && len(set) >= 12 {

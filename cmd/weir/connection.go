@@ -1,0 +1,136 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/connector/kafka"
+)
+
+// A connection is how a command finds its Kafka: the flags that all such commands share. They end as parameters by the
+// names of Kafka's Java clients, so what works for a job works here.
+type connection struct {
+	brokers string
+	config  string
+	params  []string
+}
+
+// connectionHelp ends the help of commands that talk to Kafka.
+const connectionHelp = "\n\nParameters have the names of Kafka's Java clients. A file holds one NAME=VALUE a line; " +
+	"--param wins over it,\nand flags over both. A value may be ${env:NAME} or ${file:PATH}: " +
+	"that keeps secrets off the command line."
+
+func (k *connection) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&k.brokers, "brokers", "",
+		"Kafka's bootstrap addresses, `HOST:PORT`, several with commas (default \""+localBroker+"\")")
+	f.StringVar(&k.config, "command-config", "", "a properties `FILE` of Kafka client parameters, such as TLS and SASL")
+	f.StringArrayVar(&k.params, "param", nil, "a Kafka client parameter, `NAME=VALUE`; may be repeated")
+	c.Long += connectionHelp
+}
+
+// localBroker is where `weir broker` listens.
+const localBroker = "localhost:9092"
+
+const bootstrap = "bootstrap.servers"
+
+// classes are parameters that name Java classes for keys and values. The command line shows and takes bytes, so they
+// are put aside, that a job's file may be used as it is.
+var classes = []string{"key.deserializer", "value.deserializer", "key.serializer", "value.serializer",
+	"serializer.class", "key.serializer.class"}
+
+// parameters gives what the flags say, nothing checked. Without an address it is that of the local broker.
+func (k *connection) parameters() (kafka.Params, error) {
+	p := kafka.Params{}
+	if k.config != "" {
+		file, err := conf.LoadFile(k.config)
+		if err != nil {
+			return nil, usagef("--command-config: %w", err)
+		}
+		for name, value := range file.All() {
+			p[name] = value
+		}
+	}
+	for _, pair := range k.params {
+		name, value, ok := strings.Cut(pair, "=")
+		if name = strings.TrimSpace(name); !ok || name == "" {
+			// The text is not shown: it may be a secret whose name was forgotten.
+			return nil, usagef("--param takes NAME=VALUE, such as --param client.id=me")
+		}
+		p[name] = value
+	}
+	if k.brokers != "" {
+		delete(p, "metadata.broker.list") // the name of 0.8, from the file
+		p[bootstrap] = k.brokers
+	} else if !k.elsewhere(p) {
+		p[bootstrap] = localBroker
+	}
+	for _, name := range classes {
+		delete(p, name)
+	}
+	return p, nil
+}
+
+// elsewhere tells whether parameters name brokers.
+func (k *connection) elsewhere(p kafka.Params) bool {
+	return cmp.Or(p[bootstrap], p["metadata.broker.list"]) != ""
+}
+
+// admin connects. The command's standard error gets the warnings.
+func (k *connection) admin(c *cobra.Command) (*kafka.Admin, error) {
+	p, err := k.parameters()
+	if err != nil {
+		return nil, err
+	}
+	return openAdmin(c, p)
+}
+
+func openAdmin(c *cobra.Command, p kafka.Params) (*kafka.Admin, error) {
+	a, err := kafka.OpenAdmin(c.Context(), p)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range a.Warnings() {
+		fmt.Fprintln(c.ErrOrStderr(), "weir: warning:", w)
+	}
+	return a, nil
+}
+
+// withAdmin makes a command's function of one that needs an Admin.
+func (k *connection) withAdmin(f func(ctx context.Context, c *cobra.Command, a *kafka.Admin, args []string) error) (
+	runE func(*cobra.Command, []string) error) {
+	return func(c *cobra.Command, args []string) error {
+		a, err := k.admin(c)
+		if err != nil {
+			return err
+		}
+		defer a.Close()
+		return f(c.Context(), c, a, args)
+	}
+}
+
+// missing adds to the error of a topic that does not exist the topic that was perhaps meant.
+func missing(ctx context.Context, a *kafka.Admin, err error) error {
+	topic, ok := errors.AsType[*kafka.MissingTopicError](err)
+	if !ok {
+		return err
+	}
+	infos, listErr := a.Topics(ctx)
+	if listErr != nil {
+		return err
+	}
+	var names []string
+	for _, t := range infos {
+		names = append(names, t.Name)
+	}
+	if name := nearest(topic.Topic, names); name != "" {
+		return fmt.Errorf("%w\nis topic %q meant?", err, name)
+	}
+	return err
+}

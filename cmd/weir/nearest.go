@@ -1,0 +1,64 @@
+package main
+
+import "strings"
+
+// didYouMean is the end of an error about an unknown name: the known name that is most like it, or nothing if none is.
+func didYouMean(name string, known []string) string {
+	best := nearest(name, known)
+	if best == "" {
+		return ""
+	}
+	return ": did you mean " + best + "?"
+}
+
+// nearest gives the known name that is most like name, or "" if none is like it. Capitals, hyphens and underscores do
+// not count; the beginning of one name only is taken for it.
+func nearest(name string, known []string) string {
+	name = plain(name)
+	best, cost := "", max(2, len(name)/3)+1
+	var begun []string
+	for _, k := range known {
+		if n := editDistance(name, plain(k)); n < cost {
+			best, cost = k, n
+		}
+		if name != "" && strings.HasPrefix(plain(k), name) {
+			begun = append(begun, k)
+		}
+	}
+	if cost > 1 && len(begun) == 1 {
+		return begun[0]
+	}
+	return best
+}
+
+func plain(name string) string {
+	return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name))
+}
+
+// longestCompared bounds the work for a name into which a file was pasted.
+const longestCompared = 100
+
+// editDistance counts the bytes to insert, delete, replace or swap with their neighbour to turn a into b.
+func editDistance(a, b string) int {
+	a, b = a[:min(len(a), longestCompared)], b[:min(len(b), longestCompared)]
+	older, old, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range old {
+		old[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			row[j] = min(old[j], row[j-1]) + 1
+			if a[i-1] == b[j-1] {
+				row[j] = min(row[j], old[j-1])
+			} else {
+				row[j] = min(row[j], old[j-1]+1)
+			}
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], older[j-2]+1)
+			}
+		}
+		older, old, row = old, row, older
+	}
+	return old[len(b)]
+}
