@@ -43,8 +43,8 @@ func (f *feed) Stop(ctx context.Context) error {
 	return nil
 }
 
-// received runs a receiver for some seconds and gives what each batch held, and the events of the receiver.
-func received(t *testing.T, f *feed, seconds int, settings ...string) (batches, events []string, err error) {
+// received runs a receiver as long as wait does and gives what each batch held, and the events of the receiver.
+func received(t *testing.T, f *feed, wait func(), settings ...string) (batches, events []string, err error) {
 	ssc := newContext(t, settings...)
 	dstream.ForeachRDD(dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)),
 		func(ctx context.Context, r *rdd.RDD[string], b *dstream.Batch) error {
@@ -65,7 +65,7 @@ func received(t *testing.T, f *feed, seconds int, settings ...string) (batches, 
 	if err := ssc.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Duration(seconds)*time.Second - 100*time.Millisecond)
+	wait()
 	if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestBlocks(t *testing.T) {
 			}()
 			return nil
 		}}
-		batches, events, err := received(t, f, 2)
+		batches, events, err := received(t, f, func() { time.Sleep(1900 * time.Millisecond) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func TestReceiverRestarts(t *testing.T) {
 			}
 			return nil
 		}}
-		batches, events, err := received(t, f, 12)
+		batches, events, err := received(t, f, func() { time.Sleep(11900 * time.Millisecond) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,7 @@ func TestReceiverRate(t *testing.T) {
 			}()
 			return nil
 		}}
-		if _, _, err := received(t, f, 10, "spark.streaming.receiver.maxRate", "50"); err != nil {
+		if _, _, err := received(t, f, func() { time.Sleep(9900 * time.Millisecond) }, "spark.streaming.receiver.maxRate", "50"); err != nil {
 			t.Fatal(err)
 		}
 		if n := n.Load(); n < 480 || n > 520 {
@@ -184,7 +184,7 @@ func TestReceiverMemory(t *testing.T) {
 			}()
 			return nil
 		}}
-		batches, _, err := received(t, f, 4, "weir.receiver.memory", "100k", "weir.memory.budget", "64m")
+		batches, _, err := received(t, f, func() { time.Sleep(3900 * time.Millisecond) }, "weir.receiver.memory", "100k", "weir.memory.budget", "64m")
 		if err != nil {
 			t.Fatal(err)
 		}

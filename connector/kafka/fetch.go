@@ -244,6 +244,7 @@ type DataLossError struct {
 	Why         string
 }
 
+// Error implements error.
 func (e *DataLossError) Error() string {
 	return fmt.Sprintf("%s: offsets %d to %d are lost: %s; raise the topic's retention, start the job elsewhere "+
 		"(weir offsets), or set weir.kafka.failOnDataLoss=false to go on without them",

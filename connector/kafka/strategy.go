@@ -77,6 +77,7 @@ func wholeTopics(ctx context.Context, c Cluster, topics []string) ([]TopicPartit
 // A MissingTopicError says that a topic does not exist, or that the user has no right to see it.
 type MissingTopicError struct{ Topic string }
 
+// Error implements error.
 func (e *MissingTopicError) Error() string {
 	return fmt.Sprintf("topic %q does not exist, or the user has no right to describe it: "+
 		"create it (weir topics create %[1]s), or correct its name; a job never creates topics", e.Topic)

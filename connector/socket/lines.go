@@ -18,6 +18,7 @@ type GarbledError struct {
 	Line, Byte int
 }
 
+// Error implements error.
 func (e *GarbledError) Error() string {
 	return fmt.Sprintf("line %d is not UTF-8 from its byte %d on; what is not was replaced by U+FFFD: "+
 		"is the sender's encoding another one, or is it sending binary data? (socket.Stream takes those)", e.Line, e.Byte)

@@ -15,6 +15,7 @@ type PanicError struct {
 	Stack []byte
 }
 
+// Error implements error.
 func (e *PanicError) Error() string {
 	if e.Site.File == "" {
 		return fmt.Sprintf("panic: %v", e.Value)
@@ -51,6 +52,7 @@ type JobError struct {
 	Err      error
 }
 
+// Error implements error.
 func (e *JobError) Error() string {
 	var b strings.Builder
 	if e.Desc.Batch >= 0 {
@@ -73,6 +75,7 @@ func (e *JobError) Error() string {
 	return b.String()
 }
 
+// Unwrap gives the cause.
 func (e *JobError) Unwrap() error { return e.Err }
 
 // permanent marks an error that another attempt cannot mend.
@@ -81,6 +84,7 @@ type permanent struct{ error }
 // Permanent keeps a task that failed with err from being tried again.
 func Permanent(err error) error { return permanent{err} }
 
+// Unwrap gives the cause.
 func (p permanent) Unwrap() error { return p.error }
 
 func isPermanent(err error) bool {
