@@ -38,15 +38,31 @@ func (k *connection) flags(c *cobra.Command) {
 // localBroker is where `weir broker` listens.
 const localBroker = "localhost:9092"
 
-const bootstrap = "bootstrap.servers"
+const (
+	bootstrap    = "bootstrap.servers"
+	oldBootstrap = "metadata.broker.list"
+	groupID      = "group.id"
+)
 
 // classes are parameters that name Java classes for keys and values. The command line shows and takes bytes, so they
 // are put aside, that a job's file may be used as it is.
 var classes = []string{"key.deserializer", "value.deserializer", "key.serializer", "value.serializer",
 	"serializer.class", "key.serializer.class"}
 
-// parameters gives what the flags say, nothing checked. Without an address it is that of the local broker.
+// parameters gives what the flags say. Without an address it is that of the local broker.
 func (k *connection) parameters() (kafka.Params, error) {
+	p, err := k.given()
+	if err == nil && !addressed(p) {
+		p[bootstrap] = localBroker
+	}
+	return p, err
+}
+
+// addressed tells whether parameters name brokers, by today's name or that of 0.8.
+func addressed(p kafka.Params) bool { return cmp.Or(p[bootstrap], p[oldBootstrap]) != "" }
+
+// given gives the parameters of file and flags. What they mean is checked where they are used.
+func (k *connection) given() (kafka.Params, error) {
 	p := kafka.Params{}
 	if k.config != "" {
 		file, err := conf.LoadFile(k.config)
@@ -66,20 +82,13 @@ func (k *connection) parameters() (kafka.Params, error) {
 		p[name] = value
 	}
 	if k.brokers != "" {
-		delete(p, "metadata.broker.list") // the name of 0.8, from the file
+		delete(p, oldBootstrap) // from the file
 		p[bootstrap] = k.brokers
-	} else if !k.elsewhere(p) {
-		p[bootstrap] = localBroker
 	}
 	for _, name := range classes {
 		delete(p, name)
 	}
 	return p, nil
-}
-
-// elsewhere tells whether parameters name brokers.
-func (k *connection) elsewhere(p kafka.Params) bool {
-	return cmp.Or(p[bootstrap], p["metadata.broker.list"]) != ""
 }
 
 // admin connects. The command's standard error gets the warnings.

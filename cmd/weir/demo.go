@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -83,11 +84,12 @@ func (d *demonstration) run(c *cobra.Command) (err error) {
 
 // cluster gives the parameters of the Kafka to use: the one that flags name, else one in memory.
 func (d *demonstration) cluster() (p kafka.Params, stop func(), err error) {
-	if p, err = d.parameters(); err != nil {
+	if p, err = d.given(); err != nil {
 		return nil, nil, err
 	}
-	if d.brokers != "" || d.config != "" || p[bootstrap] != localBroker {
-		return p, func() {}, nil
+	if d.config != "" || addressed(p) {
+		p, err = d.parameters()
+		return p, func() {}, err
 	}
 	broker, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
@@ -121,8 +123,10 @@ func (d *demonstration) stream(ctx context.Context, p kafka.Params, topic string
 }
 
 func (d *demonstration) build(p kafka.Params, topic string) weir.Build {
+	p = maps.Clone(p)
+	p["auto.offset.reset"] = "earliest"
+	delete(p, groupID) // What a demonstration has read is of no interest to a group of the user's.
 	return func(ssc *dstream.Context) error {
-		p["auto.offset.reset"] = "earliest"
 		lines, err := kafka.DirectStream(ssc, kafka.Subscribe(topic), p, kafka.Ignore, kafka.String)
 		if err != nil {
 			return err

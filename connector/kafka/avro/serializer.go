@@ -125,8 +125,8 @@ func newEncoder[T any](name, schema string) (*encoder, error) {
 // covered makes sure that no field of the Go type would be lost.
 func (e *encoder) covered() error {
 	if missing := uncovered(e.schema, e.fields, true); len(missing) > 0 {
-		return fmt.Errorf("%s: %s lacks %s, whose values would be lost: add it to the schema, or take it out of the type "+
-			"(avro:\"-\")", e.name, e.label, strings.Join(missing, ", "))
+		return fmt.Errorf("%s: %s lacks %s, whose values would be lost: add it to the schema, or take it out of the "+
+			"type (avro:\"-\")", e.name, e.label, strings.Join(missing, ", "))
 	}
 	return nil
 }

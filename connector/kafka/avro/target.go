@@ -77,8 +77,8 @@ func (t *target) plan(writer *twmb.Schema, label string) (*plan, error) {
 	if t.reader != nil {
 		resolved, err := twmb.Resolve(writer, t.reader)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s cannot be read with the schema of avro.Reader: %w: by Avro's rules, a new field "+
-				"needs a default and a type may only widen", t.name, label, err)
+			return nil, fmt.Errorf("%s: %s cannot be read with the schema of avro.Reader: %w: by Avro's rules, a new "+
+				"field needs a default and a type may only widen", t.name, label, err)
 		}
 		p.schema = resolved
 		return p, nil
@@ -91,8 +91,8 @@ func (t *target) plan(writer *twmb.Schema, label string) (*plan, error) {
 		return nil, fmt.Errorf("%s: %s: %w", t.name, label, err)
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("%s: %s lacks %s, which has no default: give it one (avro:\"name,default=...\"), make it a "+
-			"pointer, correct its name, or give avro.Reader a schema", t.name, label, strings.Join(missing, ", "))
+		return nil, fmt.Errorf("%s: %s lacks %s, which has no default: give it one (avro:\"name,default=...\"), make "+
+			"it a pointer, correct its name, or give avro.Reader a schema", t.name, label, strings.Join(missing, ", "))
 	}
 	p.schema = fitted
 	return p, nil

@@ -75,8 +75,8 @@ func placeIn(layouts *registry.Compiled[*layout], s registry.Schema, name protor
 		return nil, err
 	}
 	if len(l.paths) == 0 {
-		return nil, fmt.Errorf("schema id %d, the latest of subject %s, defines no message %s, but %s: register the file "+
-			"that does, or check the subject name strategy", s.ID, s.Subject, name, l.names())
+		return nil, fmt.Errorf("schema id %d, the latest of subject %s, defines no message %s, but %s: register the "+
+			"file that does, or check the subject name strategy", s.ID, s.Subject, name, l.names())
 	}
 	return l.paths[0], nil
 }
@@ -94,7 +94,7 @@ func define(file protoreflect.FileDescriptor) (registry.Definition, error) {
 		if wellKnown(imported.Path()) {
 			continue
 		}
-		if imported.IsPlaceholder() {
+		if !imported.Syntax().IsValid() { // only the path is known
 			return d, fmt.Errorf("file %s imports %s, whose Go package is not linked into the program: import it",
 				file.Path(), imported.Path())
 		}

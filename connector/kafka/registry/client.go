@@ -167,9 +167,11 @@ func (c *Client) Dependencies(ctx context.Context, s Schema) ([]Schema, error) {
 			case state[key] == done:
 				continue
 			case state[key] == underWay:
-				return fmt.Errorf("schema registry %s: subject %s version %d refers to itself", c.urls, ref.Subject, ref.Version)
+				return fmt.Errorf("schema registry %s: subject %s version %d refers to itself",
+					c.urls, ref.Subject, ref.Version)
 			case len(state) >= dependenciesMax:
-				return fmt.Errorf("schema registry %s: schema id %d draws in more than %d others", c.urls, s.ID, dependenciesMax)
+				return fmt.Errorf("schema registry %s: schema id %d draws in more than %d others",
+					c.urls, s.ID, dependenciesMax)
 			}
 			state[key] = underWay
 			dep, err := c.version(ctx, ref.Subject, ref.Version)

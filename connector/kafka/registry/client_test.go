@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -76,7 +77,7 @@ func TestSchemaByIDAndByGUID(t *testing.T) {
 func equal(a, b registry.Schema) bool {
 	refs := slices.Equal(a.References, b.References)
 	a.References, b.References = nil, nil
-	return refs && a.ID == b.ID && a.Subject == b.Subject && a.Version == b.Version && a.Type == b.Type && a.Text == b.Text
+	return refs && reflect.DeepEqual(a, b)
 }
 
 // One request a schema, however many tasks meet it at the same moment, through both the Client and
@@ -117,7 +118,10 @@ func TestCompiledRemembersWhatDoesNotFit(t *testing.T) {
 	c := client(t, reg, "max.retries", "0")
 	misfit := errors.New("no such field")
 	calls := 0
-	compiled := registry.NewCompiled(c, func(context.Context, registry.Schema) (int, error) { calls++; return 0, misfit })
+	compiled := registry.NewCompiled(c, func(context.Context, registry.Schema) (int, error) {
+		calls++
+		return 0, misfit
+	})
 	for range 3 {
 		if _, err := compiled.Get(t.Context(), registry.Ref{ID: id}); err != misfit {
 			t.Errorf("got %v", err)
@@ -400,7 +404,8 @@ func TestMutualTLS(t *testing.T) {
 
 	// The server's own key pair serves as the client's.
 	pair := h.TLS.Certificates[0]
-	own, err := registry.New(trust, registry.TLS(&tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: pool(certificate)}))
+	config := &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: pool(certificate)}
+	own, err := registry.New(trust, registry.TLS(config))
 	if err != nil {
 		t.Fatal(err)
 	}

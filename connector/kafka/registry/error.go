@@ -177,7 +177,8 @@ func passing(err error) bool {
 // excerpt is a registry's message, fit for one line of a log: some answer with a page of HTML.
 func excerpt(s string) string {
 	const most = 300
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+	space := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+	s = strings.Join(strings.FieldsFunc(s, space), " ")
 	if len(s) <= most {
 		return s
 	}

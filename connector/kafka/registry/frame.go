@@ -49,7 +49,8 @@ func Unframe(m kafka.Meta, data []byte) (Frame, error) {
 		if h := m.Headers[i]; h.Key == name && h.Value != nil {
 			ref, tail, err := cutRef(h.Value)
 			if err != nil {
-				return Frame{}, fmt.Errorf("header %s of the record: %w: check what the producer writes there", name, err)
+				return Frame{}, fmt.Errorf("header %s of the record: %w: check what the producer writes there",
+					name, err)
 			}
 			return Frame{Ref: ref, Payload: data, tail: tail, inHeader: true}, nil
 		}

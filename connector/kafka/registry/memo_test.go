@@ -40,7 +40,8 @@ func TestMemoLooksOncePerKey(t *testing.T) {
 		}
 		// The ten look-ups ran side by side: one did not wait for another's.
 		start := time.Now()
-		if _, err := m.get(t.Context(), 3, lookUp(&calls, 3)); err != nil || time.Since(start) != 0 || calls.Load() != 10 {
+		_, err := m.get(t.Context(), 3, lookUp(&calls, 3))
+		if err != nil || time.Since(start) != 0 || calls.Load() != 10 {
 			t.Errorf("what is known took %v and %d look-ups, %v", time.Since(start), calls.Load(), err)
 		}
 	})

@@ -148,7 +148,8 @@ func (s *settings) finish() []error {
 		}
 	}
 	if s.useLatest && s.autoRegister {
-		s.warnings = append(s.warnings, "use.latest.version has no effect while auto.register.schemas is true: set it to false")
+		s.warnings = append(s.warnings, "use.latest.version has no effect while auto.register.schemas is true: "+
+			"set the latter to false")
 	}
 	if s.tls.hostCheck == "" {
 		s.warnings = append(s.warnings, "schema.registry.ssl.endpoint.identification.algorithm is empty: "+

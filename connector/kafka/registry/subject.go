@@ -43,8 +43,8 @@ func (s *settings) subject(topic string, isKey bool, record string) (string, err
 		strategy, half = s.keySubject, "key"
 	}
 	if strategy != byTopic && record == "" {
-		return "", fmt.Errorf("topic %s: the schema of its %ss has no record name, so %s.subject.name.strategy must be "+
-			"TopicNameStrategy", topic, half, half)
+		return "", fmt.Errorf("topic %s: the schema of its %ss has no record name, so %s.subject.name.strategy must "+
+			"be TopicNameStrategy", topic, half, half)
 	}
 	switch strategy {
 	case byRecord:

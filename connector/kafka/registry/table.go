@@ -24,7 +24,7 @@ type row struct {
 
 const (
 	byType      = "the Go type says what is read"
-	noRules     = "rules of data contracts are not run here: remove it, or let the registry's own clients read the topic"
+	noRules     = "rules of data contracts are not run here: remove it"
 	noOAuth     = "tokens are not fetched here: set bearer.auth.token, or request.header.Authorization"
 	javaOnly    = "belongs to the Java client's inside"
 	jsse        = "Go has one TLS implementation of its own"
@@ -54,8 +54,9 @@ var table = map[string]row{
 	"bearer.auth.logical.cluster":             {set: setHeader("target-sr-cluster")},
 	"bearer.auth.identity.pool.id":            {set: setHeader("Confluent-Identity-Pool-Id")},
 
-	"http.connect.timeout.ms":            {set: setMillis(1, func(s *settings) *time.Duration { return &s.connectTimeout })},
-	"http.read.timeout.ms":               {set: setMillis(1, func(s *settings) *time.Duration { return &s.readTimeout })},
+	"http.connect.timeout.ms": {set: setMillis(1, func(s *settings) *time.Duration { return &s.connectTimeout })},
+	"http.read.timeout.ms":    {set: setMillis(1, func(s *settings) *time.Duration { return &s.readTimeout })},
+
 	"schema.registry.request.timeout.ms": {set: setMillis(1, func(s *settings) *time.Duration { return &s.timeout })},
 	"max.retries":                        {set: setInt(0, func(s *settings) *int { return &s.retries })},
 	"retries.wait.ms":                    {set: setMillis(0, func(s *settings) *time.Duration { return &s.retryWait })},
@@ -107,33 +108,38 @@ var table = map[string]row{
 	"skip.known.types":                 {allow: []string{"", "true"}, refuse: wellKnown + ": remove it"},
 	"reference.lookup.only":            {why: "auto.register.schemas holds for imports too"},
 
-	"schema.registry.ssl.truststore.type":                   {why: byContent},
-	"schema.registry.ssl.truststore.location":               {set: setTLS(func(t *tlsSettings) *string { return &t.trustLocation })},
-	"schema.registry.ssl.truststore.password":               {why: "PEM stores have no password of their own"},
-	"schema.registry.ssl.truststore.certificates":           {set: setTLS(func(t *tlsSettings) *string { return &t.trustPEM })},
-	"schema.registry.ssl.keystore.type":                     {why: byContent},
-	"schema.registry.ssl.keystore.location":                 {set: setTLS(func(t *tlsSettings) *string { return &t.keyLocation })},
-	"schema.registry.ssl.keystore.password":                 {why: "PEM stores have no password of their own"},
-	"schema.registry.ssl.keystore.certificate.chain":        {set: setTLS(func(t *tlsSettings) *string { return &t.chainPEM })},
-	"schema.registry.ssl.keystore.key":                      {set: setTLS(func(t *tlsSettings) *string { return &t.keyPEM })},
-	"schema.registry.ssl.key.password":                      {set: setTLS(func(t *tlsSettings) *string { return &t.keyPassword })},
-	"schema.registry.ssl.enabled.protocols":                 {set: setTLS(func(t *tlsSettings) *string { return &t.protocols })},
-	"schema.registry.ssl.endpoint.identification.algorithm": {set: setHostCheck, empty: true},
-	"schema.registry.ssl.protocol":                          {why: "schema.registry.ssl.enabled.protocols decides"},
-	"schema.registry.ssl.provider":                          {why: jsse},
-	"schema.registry.ssl.cipher.suites":                     {why: jsse},
-	"schema.registry.ssl.keymanager.algorithm":              {why: jsse},
-	"schema.registry.ssl.trustmanager.algorithm":            {why: jsse},
-	"schema.registry.ssl.secure.random.implementation":      {why: jsse},
-	"schema.registry.ssl.engine.factory.class": {allow: []string{""},
+	ssl + "truststore.location":     {set: setTLS(func(t *tlsSettings) *string { return &t.trustLocation })},
+	ssl + "truststore.certificates": {set: setTLS(func(t *tlsSettings) *string { return &t.trustPEM })},
+	ssl + "truststore.type":         {why: byContent},
+	ssl + "truststore.password":     {why: "PEM stores have no password of their own"},
+
+	ssl + "keystore.location":          {set: setTLS(func(t *tlsSettings) *string { return &t.keyLocation })},
+	ssl + "keystore.certificate.chain": {set: setTLS(func(t *tlsSettings) *string { return &t.chainPEM })},
+	ssl + "keystore.key":               {set: setTLS(func(t *tlsSettings) *string { return &t.keyPEM })},
+	ssl + "key.password":               {set: setTLS(func(t *tlsSettings) *string { return &t.keyPassword })},
+	ssl + "keystore.type":              {why: byContent},
+	ssl + "keystore.password":          {why: "PEM stores have no password of their own"},
+
+	ssl + "endpoint.identification.algorithm": {set: setHostCheck, empty: true},
+	ssl + "enabled.protocols":                 {set: setTLS(func(t *tlsSettings) *string { return &t.protocols })},
+	ssl + "protocol":                          {why: "schema.registry.ssl.enabled.protocols decides"},
+	ssl + "provider":                          {why: jsse},
+	ssl + "cipher.suites":                     {why: jsse},
+	ssl + "keymanager.algorithm":              {why: jsse},
+	ssl + "trustmanager.algorithm":            {why: jsse},
+	ssl + "secure.random.implementation":      {why: jsse},
+	ssl + "engine.factory.class": {allow: []string{""},
 		refuse: "a Java class cannot run here: hand in registry.TLS"},
 }
+
+// ssl begins the names of Kafka's TLS parameters where they are a registry's.
+const ssl = "schema.registry.ssl."
 
 var (
 	prefixOnly = row{allow: []string{"", "PrefixSchemaIdSerializer",
 		"io.confluent.kafka.serializers.schema.id.PrefixSchemaIdSerializer"},
 		refuse: "ids are written in front of the data, as PrefixSchemaIdSerializer does: remove it"}
-	bothRead = row{why: "ids are read from the header and else from the front of the data, as DualSchemaIdDeserializer does"}
+	bothRead = row{why: "ids are read from the header and else from the front of the data"}
 )
 
 // setURLs reads a list of addresses; one without a scheme is http.
@@ -149,8 +155,8 @@ func setURLs(s *settings, value string) error {
 		switch {
 		case err != nil || u.Host == "" || u.Hostname() == "":
 			// err repeats the URL, and with it a password
-			return errors.New("one of the URLs is malformed: write http://host:8081 or https://host:8081; a password's " +
-				"special characters are written as %40 and the like")
+			return errors.New("one of the URLs is malformed: write http://host:8081 or https://host:8081; special " +
+				"characters of a password are written as %40 and the like")
 		case u.Scheme == "mock":
 			return errors.New("mock:// is a registry within a Java process: use registrytest in tests")
 		case u.Scheme != "http" && u.Scheme != "https":
@@ -169,7 +175,7 @@ func setBasicSource(s *settings, value string) error {
 		s.basicSource = value
 		return nil
 	case "SASL_INHERIT":
-		return errors.New("the Kafka client's user is not known here: set USER_INFO and basic.auth.user.info=user:password")
+		return errors.New("the Kafka client's user is not known here: set USER_INFO and basic.auth.user.info")
 	}
 	return errors.New("must be URL or USER_INFO")
 }

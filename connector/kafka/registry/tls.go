@@ -69,27 +69,29 @@ func (t *tlsSettings) identify(c *tls.Config) error {
 		return nil
 	}
 	if t.keyPassword != "" || strings.Contains(key, "ENCRYPTED") {
-		return errors.New("schema.registry.ssl.keystore: encrypted keys are not read: hand in registry.TLS, or decrypt " +
-			"it with openssl pkey -in key.pem -out plain.pem")
+		return errors.New("schema.registry.ssl.keystore: encrypted keys are not read: hand in registry.TLS, or " +
+			"decrypt it with openssl pkey -in key.pem -out plain.pem")
 	}
 	certificate, err := tls.X509KeyPair([]byte(chain), []byte(key))
 	if err != nil {
-		return fmt.Errorf("schema.registry.ssl.keystore: %w: it takes the certificate chain and the private key, both PEM", err)
+		return fmt.Errorf("schema.registry.ssl.keystore: %w: it takes the certificate chain and the private key, "+
+			"both PEM", err)
 	}
 	c.Certificates = []tls.Certificate{certificate}
 	return nil
 }
 
-// store reads a store, which has to be PEM. The content counts and not what .type says: Kafka's default
-// for that is JKS, which nobody means who names a PEM file.
+// store reads a store, which has to be PEM. The content counts and not what .type says: Kafka's
+// default for that is JKS, which nobody means who names a PEM file.
 func store(which, location string) (string, error) {
 	b, err := readFile(location)
 	if err != nil {
 		return "", fmt.Errorf("schema.registry.ssl.%s.location: %w", which, err)
 	}
 	if !bytes.Contains(b, []byte("-----BEGIN ")) {
-		return "", fmt.Errorf("schema.registry.ssl.%s.location: %s is not PEM, the only form that is read: convert it with "+
-			"keytool -importkeystore -deststoretype PKCS12 and openssl pkcs12 -nodes, or hand in registry.TLS", which, location)
+		return "", fmt.Errorf("schema.registry.ssl.%s.location: %s is not PEM, the only form that is read: convert it "+
+			"with keytool -importkeystore -deststoretype PKCS12 and openssl pkcs12 -nodes, or hand in registry.TLS",
+			which, location)
 	}
 	return string(b), nil
 }

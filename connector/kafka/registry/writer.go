@@ -48,8 +48,8 @@ func (c *Client) place(ctx context.Context, subject string, d Definition, placed
 	if !c.settings.autoRegister && c.settings.useLatest {
 		s, err := c.Latest(ctx, subject)
 		if err == nil && s.Type != d.Type {
-			return Schema{}, fmt.Errorf("schema registry %s: the latest version of subject %s is %s, and %s is written: "+
-				"check the topic and the subject name strategy", c.urls, subject, s.Type, d.Type)
+			return Schema{}, fmt.Errorf("schema registry %s: the latest version of subject %s is %s, and %s is "+
+				"written: check the topic and the subject name strategy", c.urls, subject, s.Type, d.Type)
 		}
 		return s, err
 	}
@@ -69,7 +69,8 @@ func (c *Client) place(ctx context.Context, subject string, d Definition, placed
 			}
 			placed[imp.Path] = s
 		}
-		out.References = append(out.References, sr.SchemaReference{Name: imp.Path, Subject: s.Subject, Version: s.Version})
+		ref := sr.SchemaReference{Name: imp.Path, Subject: s.Subject, Version: s.Version}
+		out.References = append(out.References, ref)
 	}
 	if c.settings.autoRegister {
 		return c.register(ctx, subject, out)

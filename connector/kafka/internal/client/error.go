@@ -104,5 +104,5 @@ func brief(err error) string {
 	if e, ok := errors.AsType[*dialError](err); ok {
 		err = e.err
 	}
-	return strings.TrimPrefix(err.Error(), "unable to dial: ")
+	return strings.TrimSuffix(strings.TrimPrefix(err.Error(), "unable to dial: "), ".")
 }

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// An embedded is the Kafka broker that weir carries: franz-go's kfake, made for tests and trials.
+type embedded struct {
+	port, partitions int
+	dir              string
+	create           bool
+}
+
+func broker() *cobra.Command {
+	b := &embedded{}
+	c := &cobra.Command{
+		Use:   "broker",
+		Short: "Run a Kafka broker for trials and tests",
+		Long: "Runs a single Kafka broker on this machine's loopback address until Ctrl-C. It speaks the protocol of\n" +
+			"current Kafka, and is meant for trying things out, not for keeping data that matter. With --dir topics,\n" +
+			"records and groups are kept in a folder and are there again at the next start; without it they are in\n" +
+			"memory. One broker at a time uses a folder.",
+		Example: "  weir broker\n  weir broker --port 19092 --dir ./kafka",
+		Args:    nothing,
+		RunE:    func(c *cobra.Command, _ []string) error { return b.run(c) },
+	}
+	c.Flags().IntVar(&b.port, "port", 9092, "where to listen; 0 for any free port")
+	c.Flags().StringVar(&b.dir, "dir", "", "keep everything in this `FOLDER`")
+	c.Flags().IntVar(&b.partitions, "partitions", 4, "partitions of topics that are created without a number")
+	c.Flags().BoolVar(&b.create, "auto-create", true,
+		"create topics that clients ask for and want to be created, as Kafka's default is")
+	return c
+}
+
+func (b *embedded) run(c *cobra.Command) error {
+	if b.port < 0 || b.port > 65535 || b.partitions < 1 {
+		return usagef("--port must be from 0 to 65535, and --partitions at least 1")
+	}
+	log := &brokerLog{}
+	opts := []kfake.Opt{kfake.Ports(b.port), kfake.DefaultNumPartitions(b.partitions), kfake.WithLogger(log)}
+	if b.create {
+		opts = append(opts, kfake.AllowAutoTopicCreation())
+	}
+	where := "in memory"
+	if b.dir != "" {
+		if err := b.free(c.Context()); err != nil {
+			return err
+		}
+		opts = append(opts, kfake.DataDir(b.dir))
+		where = "in " + b.dir
+	}
+	cluster, err := kfake.NewCluster(opts...)
+	if err != nil {
+		return b.explain(err)
+	}
+	address := cluster.ListenAddrs()[0]
+	err = b.occupy(address)
+	if err == nil {
+		_, err = fmt.Fprintf(c.OutOrStdout(), "a Kafka broker listens on %s; its data are %s; Ctrl-C ends it\n", address, where)
+	}
+	if err == nil {
+		<-c.Context().Done()
+	}
+	cluster.Close()
+	return errors.Join(err, log.err(), b.vacate())
+}
+
+func (b *embedded) explain(err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("port %d is in use: end what listens there, or choose another with --port", b.port)
+	}
+	if errors.Is(err, syscall.EACCES) && b.dir == "" {
+		return fmt.Errorf("port %d may not be listened on: choose one from 1024 on with --port", b.port)
+	}
+	return fmt.Errorf("start the broker: %w", err)
+}
+
+// occupant is the file of a folder that names the address of the broker that uses it. A broker that was killed leaves
+// it behind; then nobody answers there.
+const occupant = "weir-broker-address"
+
+// free makes sure that no other broker uses the folder: two of them would destroy each other's data.
+func (b *embedded) free(ctx context.Context) error {
+	data, err := os.ReadFile(filepath.Join(b.dir, occupant))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look who uses --dir: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", strings.TrimSpace(string(data)))
+	if err != nil {
+		return nil
+	}
+	return errors.Join(conn.Close(), fmt.Errorf("the broker that listens on %s uses %s: end it, use it, or choose another "+
+		"--dir; if that is another program, delete %s", strings.TrimSpace(string(data)), b.dir, filepath.Join(b.dir, occupant)))
+}
+
+func (b *embedded) occupy(address string) error {
+	if b.dir == "" {
+		return nil
+	}
+	return os.WriteFile(filepath.Join(b.dir, occupant), []byte(address+"\n"), 0o644)
+}
+
+func (b *embedded) vacate() error {
+	if b.dir == "" {
+		return nil
+	}
+	return os.Remove(filepath.Join(b.dir, occupant))
+}
+
+// A brokerLog keeps the broker's errors. What it could not write at its end shows nowhere else.
+type brokerLog struct {
+	mu   sync.Mutex
+	errs []error
+}
+
+// errorsKept bounds what a broker can say in vain.
+const errorsKept = 20
+
+// Logf implements kfake.Logger.
+func (l *brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
+	if level != kfake.LogLevelError {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.errs) < errorsKept {
+		l.errs = append(l.errs, fmt.Errorf("the broker: "+format, args...))
+	}
+}
+
+func (l *brokerLog) err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return errors.Join(l.errs...)
+}
