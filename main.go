@@ -31,7 +31,8 @@ const (
 
 // Main runs a streaming program as a process and ends it: the only part of weir that parses flags, handles
 // signals and exits. Flags are spark-submit's (--master, --name, --conf NAME=VALUE, --properties-file) and
-// weir's own (--interval, --checkpoint, --for, --log-level, --settings). Settings in the program win over flags, and flags over the properties file.
+// weir's own (--interval, --checkpoint, --for, --log-level, --settings). Settings in the program win over
+// flags, and flags over the properties file.
 //
 // The first SIGINT or SIGTERM drains the program (spark.streaming.stopGracefullyOnShutdown), the second ends
 // it at once. Exit codes: 0 drained, 1 failed, 2 usage, 5 the deadline cut the drain.
@@ -69,7 +70,10 @@ func mainCode(ctx context.Context, name string, args []string, stderr io.Writer,
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return ExitUsage
 	}
-	o := options{conf: conf.New(), logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: f.level}))}
+	o := options{
+		conf:   conf.New(),
+		logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: f.level})),
+	}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -129,7 +133,11 @@ func parseFlags(name string, args []string, stderr io.Writer) (flags, error) {
 	short("name", conf.AppName.Name(), "the program's `name`")
 	short("checkpoint", conf.CheckpointDirectory.Name(), "the checkpoint `directory`")
 	short("interval", conf.Interval.Name(), "the batch `interval`, such as 500ms or 2s")
-	set.Func("conf", "a setting, `NAME=VALUE`; may be repeated", func(v string) error { return f.conf.SetPair("--conf", v) })
+	set.Func(
+		"conf",
+		"a setting, `NAME=VALUE`; may be repeated",
+		func(v string) error { return f.conf.SetPair("--conf", v) },
+	)
 	var file string
 	set.StringVar(&file, "properties-file", "", "a `file` of settings, as spark-defaults.conf")
 	set.DurationVar(&f.last, "for", 0, "drain and end after this `time`")

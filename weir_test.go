@@ -23,11 +23,14 @@ import (
 // counting builds a program that counts the records of a queue into n.
 func counting(n *int64, q *dstream.Queue[int]) Build {
 	return func(ssc *dstream.Context) error {
-		dstream.ForeachRDD(dstream.QueueStream(ssc, q), func(ctx context.Context, r *rdd.RDD[int], _ *dstream.Batch) error {
-			c, err := rdd.Count(ctx, r)
-			*n += c
-			return err
-		})
+		dstream.ForeachRDD(
+			dstream.QueueStream(ssc, q),
+			func(ctx context.Context, r *rdd.RDD[int], _ *dstream.Batch) error {
+				c, err := rdd.Count(ctx, r)
+				*n += c
+				return err
+			},
+		)
 		return nil
 	}
 }
@@ -44,7 +47,11 @@ func TestRunEmbeds(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i+2)*time.Second+500*time.Millisecond)
 			defer cancel()
 			wg.Go(func() {
-				if err := Run(ctx, counting(&counts[i], dstream.NewQueue([]int{1}, []int{2, 3}, []int{4})), Interval(time.Second)); err != nil {
+				if err := Run(
+					ctx,
+					counting(&counts[i], dstream.NewQueue([]int{1}, []int{2, 3}, []int{4})),
+					Interval(time.Second),
+				); err != nil {
 					t.Errorf("program %d: %v", i, err)
 				}
 			})
@@ -77,9 +84,24 @@ func TestRunErrors(t *testing.T) {
 		{"build fails", func(*dstream.Context) error { return cause }, nil, "no such table"},
 		{"build panics", func(*dstream.Context) error { panic("oh") }, nil, "panicked: oh"},
 		{"no output", func(*dstream.Context) error { return nil }, nil, "no output operations"},
-		{"bad setting", counting(new(int64), dstream.NewQueue[int]()), []Option{Conf(conf.New().Set("spark.streaming.blokInterval", "1s"))}, "spark.streaming.blockInterval"},
-		{"bad interval", counting(new(int64), dstream.NewQueue[int]()), []Option{Interval(time.Microsecond)}, "whole number of milliseconds"},
-		{"checkpoint", counting(new(int64), dstream.NewQueue[int]()), []Option{Conf(conf.New().Set("spark.streaming.checkpoint.directory", "/x"))}, "checkpoint"},
+		{
+			"bad setting",
+			counting(new(int64), dstream.NewQueue[int]()),
+			[]Option{Conf(conf.New().Set("spark.streaming.blokInterval", "1s"))},
+			"spark.streaming.blockInterval",
+		},
+		{
+			"bad interval",
+			counting(new(int64), dstream.NewQueue[int]()),
+			[]Option{Interval(time.Microsecond)},
+			"whole number of milliseconds",
+		},
+		{
+			"checkpoint",
+			counting(new(int64), dstream.NewQueue[int]()),
+			[]Option{Conf(conf.New().Set("spark.streaming.checkpoint.directory", "/x"))},
+			"checkpoint",
+		},
 	}
 	for _, tt := range tests {
 		if err := Run(t.Context(), tt.build, tt.opts...); err == nil || !strings.Contains(err.Error(), tt.says) {
@@ -111,7 +133,15 @@ func TestMainsFlags(t *testing.T) {
 	var seen string
 	build := func(ssc *dstream.Context) error {
 		c := ssc.Conf()
-		seen = fmt.Sprint(conf.MasterURL.Get(c), " ", conf.AppName.Get(c), " ", ssc.RDD().DefaultParallelism(), " ", ssc.Interval())
+		seen = fmt.Sprint(
+			conf.MasterURL.Get(c),
+			" ",
+			conf.AppName.Get(c),
+			" ",
+			ssc.RDD().DefaultParallelism(),
+			" ",
+			ssc.Interval(),
+		)
 		dstream.Print(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), 1)
 		return nil
 	}
@@ -124,8 +154,20 @@ func TestMainsFlags(t *testing.T) {
 	}{
 		{"--for 100ms --interval 10ms --master local[1]", nil, ExitDrained, "local[1] job 1 10ms", ""},
 		{"--for 50ms --interval 10ms --properties-file FILE", nil, ExitDrained, "local[3] job 7 10ms", ""},
-		{"--for 50ms --interval 10ms --properties-file FILE --master local[2] --name other --conf spark.default.parallelism=5", nil, ExitDrained, "local[2] other 5 10ms", ""},
-		{"--for 50ms --interval 10ms --master local[2]", []Option{Conf(conf.New().Set("spark.master", "local[4]"))}, ExitDrained, "local[4] job 4 10ms", ""},
+		{
+			"--for 50ms --interval 10ms --properties-file FILE --master local[2] --name other --conf spark.default.parallelism=5",
+			nil,
+			ExitDrained,
+			"local[2] other 5 10ms",
+			"",
+		},
+		{
+			"--for 50ms --interval 10ms --master local[2]",
+			[]Option{Conf(conf.New().Set("spark.master", "local[4]"))},
+			ExitDrained,
+			"local[4] job 4 10ms",
+			"",
+		},
 		{"--maste local", nil, ExitUsage, "", "maste"},
 		{"extra", nil, ExitUsage, "", `unexpected argument "extra"`},
 		{"--conf spark.streaming.blokInterval=1s", nil, ExitUsage, "", "spark.streaming.blockInterval"},
@@ -142,7 +184,16 @@ func TestMainsFlags(t *testing.T) {
 		args := strings.Fields(strings.ReplaceAll(tt.args, "FILE", file))
 		code := mainCode(t.Context(), "job", args, &stderr, build, append(tt.opts, Output(&bytes.Buffer{})))
 		if code != tt.code || seen != tt.seen || !strings.Contains(stderr.String(), tt.says) {
-			t.Errorf("%s: exit %d, saw %q, said %q; want %d, %q, %q", tt.args, code, seen, stderr.String(), tt.code, tt.seen, tt.says)
+			t.Errorf(
+				"%s: exit %d, saw %q, said %q; want %d, %q, %q",
+				tt.args,
+				code,
+				seen,
+				stderr.String(),
+				tt.code,
+				tt.seen,
+				tt.says,
+			)
 		}
 	}
 }
@@ -152,23 +203,36 @@ func TestExitCodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stderr bytes.Buffer
 		fails := func(ssc *dstream.Context) error {
-			dstream.Foreach(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), func(int) error { return errors.New("oh") })
+			dstream.Foreach(
+				dstream.QueueStream(ssc, dstream.NewQueue([]int{1})),
+				func(int) error { return errors.New("oh") },
+			)
 			return nil
 		}
 		if code := mainCode(t.Context(), "job", nil, &stderr, fails, nil); code != ExitFailed {
 			t.Errorf("a failing program exits with %d", code)
 		}
 		slow := func(ssc *dstream.Context) error {
-			dstream.ForeachRDD(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), func(ctx context.Context, _ *rdd.RDD[int], _ *dstream.Batch) error {
-				<-ctx.Done()
-				return ctx.Err()
-			})
+			dstream.ForeachRDD(
+				dstream.QueueStream(ssc, dstream.NewQueue([]int{1})),
+				func(ctx context.Context, _ *rdd.RDD[int], _ *dstream.Batch) error {
+					<-ctx.Done()
+					return ctx.Err()
+				},
+			)
 			return nil
 		}
 		if code := mainCode(t.Context(), "job", []string{"--for", "1500ms"}, &stderr, slow, nil); code != ExitCut {
 			t.Errorf("a drain that is cut exits with %d: %s", code, stderr.String())
 		}
-		if code := mainCode(t.Context(), "job", nil, &stderr, func(*dstream.Context) error { return nil }, nil); code != ExitUsage {
+		if code := mainCode(
+			t.Context(),
+			"job",
+			nil,
+			&stderr,
+			func(*dstream.Context) error { return nil },
+			nil,
+		); code != ExitUsage {
 			t.Errorf("a program without output exits with %d", code)
 		}
 	})

@@ -51,8 +51,11 @@ func (k *kafkaBench) fill(ctx context.Context, topic, codec string) error {
 	if !ok {
 		return fmt.Errorf("no compression is called %q", codec)
 	}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(k.brokers, ",")...), kgo.ProducerBatchCompression(compression),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	cl, err := kgo.NewClient(
+		kgo.SeedBrokers(strings.Split(k.brokers, ",")...),
+		kgo.ProducerBatchCompression(compression),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+	)
 	if err != nil {
 		return err
 	}
@@ -67,7 +70,11 @@ func (k *kafkaBench) fill(ctx context.Context, topic, codec string) error {
 	// Values repeat every 1024 records, as text does more or less.
 	values := make([][]byte, 1024)
 	for i := range values {
-		v := fmt.Appendf(nil, "%06d the water of a river falls over a weir and stands still above it in small steps ", i)
+		v := fmt.Appendf(
+			nil,
+			"%06d the water of a river falls over a weir and stands still above it in small steps ",
+			i,
+		)
 		if i%100 == 0 {
 			v = append(v, needle...)
 		}
@@ -78,12 +85,15 @@ func (k *kafkaBench) fill(ctx context.Context, topic, codec string) error {
 	}
 	var first error
 	for i := range k.records {
-		cl.Produce(ctx, &kgo.Record{Topic: topic, Partition: int32(i % benchPartitions), Value: values[i/benchPartitions%1024]},
+		cl.Produce(
+			ctx,
+			&kgo.Record{Topic: topic, Partition: int32(i % benchPartitions), Value: values[i/benchPartitions%1024]},
 			func(_ *kgo.Record, err error) {
 				if err != nil && first == nil {
 					first = err
 				}
-			})
+			},
+		)
 	}
 	if err := cl.Flush(ctx); err != nil {
 		return err
@@ -94,7 +104,11 @@ func (k *kafkaBench) fill(ctx context.Context, topic, codec string) error {
 func (k *kafkaBench) compare(ctx context.Context, topic, codec string) error {
 	ranges := make([]kafka.OffsetRange, benchPartitions)
 	for p := range ranges {
-		ranges[p] = kafka.OffsetRange{Topic: topic, Partition: int32(p), UntilOffset: int64(k.records / benchPartitions)}
+		ranges[p] = kafka.OffsetRange{
+			Topic:       topic,
+			Partition:   int32(p),
+			UntilOffset: int64(k.records / benchPartitions),
+		}
 	}
 	for _, work := range []struct {
 		name string
@@ -103,7 +117,13 @@ func (k *kafkaBench) compare(ctx context.Context, topic, codec string) error {
 		{"count", nil},
 		{"grep", func(v []byte) bool { return bytes.Contains(v, []byte(needle)) }},
 	} {
-		poll, weir := &row{name: "PollFetches loop", records: k.records}, &row{name: "weir CreateRDD", records: k.records}
+		poll, weir := &row{
+			name:    "PollFetches loop",
+			records: k.records,
+		}, &row{
+			name:    "weir CreateRDD",
+			records: k.records,
+		}
 		var a, b int64
 		for range k.runs {
 			err := poll.timed(func() (err error) { a, err = k.poll(ctx, topic, work.keep); return err })
@@ -117,7 +137,10 @@ func (k *kafkaBench) compare(ctx context.Context, topic, codec string) error {
 				return fmt.Errorf("%s: the loop found %d records, weir %d", work.name, a, b)
 			}
 		}
-		table(fmt.Sprintf("%s, %s, %d records of %d bytes (found %d)", work.name, codec, k.records, benchValue, a), []*row{poll, weir})
+		table(
+			fmt.Sprintf("%s, %s, %d records of %d bytes (found %d)", work.name, codec, k.records, benchValue, a),
+			[]*row{poll, weir},
+		)
 	}
 	return nil
 }
@@ -146,13 +169,23 @@ func (k *kafkaBench) poll(ctx context.Context, topic string, keep func([]byte) b
 	return found, nil
 }
 
-func (k *kafkaBench) weir(ctx context.Context, ranges []kafka.OffsetRange, keep func([]byte) bool) (n int64, err error) {
+func (k *kafkaBench) weir(
+	ctx context.Context,
+	ranges []kafka.OffsetRange,
+	keep func([]byte) bool,
+) (n int64, err error) {
 	sc, err := rdd.NewContext(conf.New().Set("spark.master", "local[2]"))
 	if err != nil {
 		return 0, err
 	}
 	defer sc.Stop(ctx)
-	records, err := kafka.CreateRDD(sc, kafka.Params{"bootstrap.servers": k.brokers}, ranges, kafka.Bytes, kafka.Bytes)
+	records, err := kafka.CreateRDD(
+		sc,
+		kafka.Params{"bootstrap.servers": k.brokers},
+		ranges,
+		kafka.Bytes,
+		kafka.Bytes,
+	)
 	if err != nil {
 		return 0, err
 	}

@@ -52,7 +52,12 @@ func (b *Batch) claim(o *output, name string) error {
 	defer b.mu.Unlock()
 	key := effectName{o.number, name}
 	if b.effects[key] {
-		return fmt.Errorf("a second effect named %q in the body of %s (%s): give each its own name", name, o.label(), o.node.site)
+		return fmt.Errorf(
+			"a second effect named %q in the body of %s (%s): give each its own name",
+			name,
+			o.label(),
+			o.node.site,
+		)
 	}
 	if b.effects == nil {
 		b.effects = map[effectName]bool{}

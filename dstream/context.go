@@ -81,7 +81,10 @@ func NewContext(c *conf.Conf, interval time.Duration, opts ...rdd.Option) (*Cont
 // rdd.Context running if it is told to by KeepContext.
 func On(sc *rdd.Context, interval time.Duration) (*Context, error) {
 	if interval < time.Millisecond || interval%time.Millisecond != 0 {
-		return nil, fmt.Errorf("the batch interval must be a whole number of milliseconds, at least 1, not %v", interval)
+		return nil, fmt.Errorf(
+			"the batch interval must be a whole number of milliseconds, at least 1, not %v",
+			interval,
+		)
 	}
 	return &Context{sc: sc, conf: sc.Conf(), interval: interval, log: &checkpoint.Memory{}, logger: sc.Logger(),
 		out: os.Stdout, job: newJobID(), bus: newBus(), begun: make(chan struct{}), done: make(chan struct{})}, nil

@@ -30,8 +30,20 @@ type node struct {
 	err     error
 }
 
-func newStream[T any](ssc *Context, op string, compute func(g *generation) *rdd.RDD[T], parents ...*node) *DStream[T] {
-	n := &node{ssc: ssc, op: op, typ: reflect.TypeFor[T]().String(), site: exec.Caller(), slide: ssc.interval, parents: parents}
+func newStream[T any](
+	ssc *Context,
+	op string,
+	compute func(g *generation) *rdd.RDD[T],
+	parents ...*node,
+) *DStream[T] {
+	n := &node{
+		ssc:     ssc,
+		op:      op,
+		typ:     reflect.TypeFor[T]().String(),
+		site:    exec.Caller(),
+		slide:   ssc.interval,
+		parents: parents,
+	}
 	if len(parents) > 0 {
 		n.slide = parents[0].slide
 	}
@@ -59,7 +71,12 @@ func place[T any](r *rdd.RDD[T], d *DStream[T]) *rdd.RDD[T] {
 }
 
 // combine makes the child of two streams of the same slide.
-func combine[T, U, V any](a *DStream[T], b *DStream[U], op string, f func(*rdd.RDD[T], *rdd.RDD[U]) *rdd.RDD[V]) *DStream[V] {
+func combine[T, U, V any](
+	a *DStream[T],
+	b *DStream[U],
+	op string,
+	f func(*rdd.RDD[T], *rdd.RDD[U]) *rdd.RDD[V],
+) *DStream[V] {
 	var out *DStream[V]
 	out = newStream(a.node.ssc, op, func(g *generation) *rdd.RDD[V] {
 		ra, rb := a.at(g), b.at(g)

@@ -2,11 +2,14 @@ package dstream
 
 import "github.com/weirstream/weir/rdd"
 
+// pairs is an RDD of pairs, shorter.
+type pairs[K, V any] = rdd.RDD[rdd.Pair[K, V]]
+
 // CoGroup gives what both streams hold for each key of either in the same batch. Shuffle; see [rdd.CoGroup].
 func CoGroup[K comparable, V, W any](a *DStream[rdd.Pair[K, V]], b *DStream[rdd.Pair[K, W]],
 	opts ...rdd.ShuffleOption,
 ) *DStream[rdd.Pair[K, rdd.CoGrouped[V, W]]] {
-	return combine(a, b, "cogroup", func(ra *rdd.RDD[rdd.Pair[K, V]], rb *rdd.RDD[rdd.Pair[K, W]]) *rdd.RDD[rdd.Pair[K, rdd.CoGrouped[V, W]]] {
+	return combine(a, b, "cogroup", func(ra *pairs[K, V], rb *pairs[K, W]) *pairs[K, rdd.CoGrouped[V, W]] {
 		return rdd.CoGroup(ra, rb, opts...)
 	})
 }
@@ -16,7 +19,7 @@ func CoGroup[K comparable, V, W any](a *DStream[rdd.Pair[K, V]], b *DStream[rdd.
 func Join[K comparable, V, W any](a *DStream[rdd.Pair[K, V]], b *DStream[rdd.Pair[K, W]],
 	opts ...rdd.ShuffleOption,
 ) *DStream[rdd.Pair[K, rdd.Pair[V, W]]] {
-	return combine(a, b, "join", func(ra *rdd.RDD[rdd.Pair[K, V]], rb *rdd.RDD[rdd.Pair[K, W]]) *rdd.RDD[rdd.Pair[K, rdd.Pair[V, W]]] {
+	return combine(a, b, "join", func(ra *pairs[K, V], rb *pairs[K, W]) *pairs[K, rdd.Pair[V, W]] {
 		return rdd.Join(ra, rb, opts...)
 	})
 }
@@ -25,7 +28,7 @@ func Join[K comparable, V, W any](a *DStream[rdd.Pair[K, V]], b *DStream[rdd.Pai
 func LeftOuterJoin[K comparable, V, W any](a *DStream[rdd.Pair[K, V]], b *DStream[rdd.Pair[K, W]],
 	opts ...rdd.ShuffleOption,
 ) *DStream[rdd.Pair[K, rdd.Pair[V, rdd.Optional[W]]]] {
-	return combine(a, b, "leftOuterJoin", func(ra *rdd.RDD[rdd.Pair[K, V]], rb *rdd.RDD[rdd.Pair[K, W]]) *rdd.RDD[rdd.Pair[K, rdd.Pair[V, rdd.Optional[W]]]] {
+	return combine(a, b, "leftOuterJoin", func(ra *pairs[K, V], rb *pairs[K, W]) *pairs[K, rdd.Pair[V, rdd.Optional[W]]] {
 		return rdd.LeftOuterJoin(ra, rb, opts...)
 	})
 }
@@ -34,7 +37,7 @@ func LeftOuterJoin[K comparable, V, W any](a *DStream[rdd.Pair[K, V]], b *DStrea
 func RightOuterJoin[K comparable, V, W any](a *DStream[rdd.Pair[K, V]], b *DStream[rdd.Pair[K, W]],
 	opts ...rdd.ShuffleOption,
 ) *DStream[rdd.Pair[K, rdd.Pair[rdd.Optional[V], W]]] {
-	return combine(a, b, "rightOuterJoin", func(ra *rdd.RDD[rdd.Pair[K, V]], rb *rdd.RDD[rdd.Pair[K, W]]) *rdd.RDD[rdd.Pair[K, rdd.Pair[rdd.Optional[V], W]]] {
+	return combine(a, b, "rightOuterJoin", func(ra *pairs[K, V], rb *pairs[K, W]) *pairs[K, rdd.Pair[rdd.Optional[V], W]] {
 		return rdd.RightOuterJoin(ra, rb, opts...)
 	})
 }
@@ -43,7 +46,7 @@ func RightOuterJoin[K comparable, V, W any](a *DStream[rdd.Pair[K, V]], b *DStre
 func FullOuterJoin[K comparable, V, W any](a *DStream[rdd.Pair[K, V]], b *DStream[rdd.Pair[K, W]],
 	opts ...rdd.ShuffleOption,
 ) *DStream[rdd.Pair[K, rdd.Pair[rdd.Optional[V], rdd.Optional[W]]]] {
-	return combine(a, b, "fullOuterJoin", func(ra *rdd.RDD[rdd.Pair[K, V]], rb *rdd.RDD[rdd.Pair[K, W]]) *rdd.RDD[rdd.Pair[K, rdd.Pair[rdd.Optional[V], rdd.Optional[W]]]] {
+	return combine(a, b, "fullOuterJoin", func(ra *pairs[K, V], rb *pairs[K, W]) *pairs[K, rdd.Pair[rdd.Optional[V], rdd.Optional[W]]] {
 		return rdd.FullOuterJoin(ra, rb, opts...)
 	})
 }

@@ -111,7 +111,10 @@ func TestGraphErrors(t *testing.T) {
 func TestNoOutput(t *testing.T) {
 	ssc := newContext(t)
 	dstream.QueueStream(ssc, dstream.NewQueue[int]())
-	if err := ssc.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "no output operations registered") {
+	if err := ssc.Start(
+		t.Context(),
+	); err == nil ||
+		!strings.Contains(err.Error(), "no output operations registered") {
 		t.Errorf("%v", err)
 	}
 }
@@ -161,11 +164,14 @@ func TestContextsInSequence(t *testing.T) {
 				t.Fatal(err)
 			}
 			seen := 0
-			dstream.ForeachRDD(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), func(ctx context.Context, r *rdd.RDD[int], _ *dstream.Batch) error {
-				n, err := rdd.Count(ctx, r)
-				seen += int(n)
-				return err
-			})
+			dstream.ForeachRDD(
+				dstream.QueueStream(ssc, dstream.NewQueue([]int{1})),
+				func(ctx context.Context, r *rdd.RDD[int], _ *dstream.Batch) error {
+					n, err := rdd.Count(ctx, r)
+					seen += int(n)
+					return err
+				},
+			)
 			if err := ssc.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -198,17 +204,20 @@ func TestStopFromInside(t *testing.T) {
 					defer mu.Unlock()
 					told = append(told, ssc.Stop(context.Background()), ssc.AwaitTermination(context.Background()))
 				}
-				dstream.ForeachRDD(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
-					if where == "body" && b.Sequence == 0 {
-						stop()
-					}
-					return rdd.Foreach(ctx, r, func(int) error {
-						if where == "task" {
+				dstream.ForeachRDD(
+					dstream.QueueStream(ssc, dstream.NewQueue([]int{1})),
+					func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
+						if where == "body" && b.Sequence == 0 {
 							stop()
 						}
-						return nil
-					})
-				})
+						return rdd.Foreach(ctx, r, func(int) error {
+							if where == "task" {
+								stop()
+							}
+							return nil
+						})
+					},
+				)
 				ssc.AddListener(func(e dstream.Event) {
 					if e, ok := e.(dstream.BatchCompleted); ok && where == "listener" && e.Sequence == 0 {
 						stop()
@@ -282,13 +291,19 @@ func TestDeadlineCutsTheDrain(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ssc := newContext(t, "spark.streaming.gracefulStopTimeout", "3s", "spark.task.maxFailures", "1")
 			release := make(chan struct{})
-			dstream.Foreach(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), func(int) error { <-release; return nil })
+			dstream.Foreach(
+				dstream.QueueStream(ssc, dstream.NewQueue([]int{1})),
+				func(int) error { <-release; return nil },
+			)
 			if !stubborn {
 				ssc = newContext(t, "spark.streaming.gracefulStopTimeout", "3s")
-				dstream.ForeachRDD(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), func(ctx context.Context, _ *rdd.RDD[int], _ *dstream.Batch) error {
-					<-ctx.Done()
-					return context.Cause(ctx)
-				})
+				dstream.ForeachRDD(
+					dstream.QueueStream(ssc, dstream.NewQueue([]int{1})),
+					func(ctx context.Context, _ *rdd.RDD[int], _ *dstream.Batch) error {
+						<-ctx.Done()
+						return context.Cause(ctx)
+					},
+				)
 			}
 			if err := ssc.Start(t.Context()); err != nil {
 				t.Fatal(err)
@@ -299,7 +314,8 @@ func TestDeadlineCutsTheDrain(t *testing.T) {
 			if !errors.Is(err, dstream.ErrDrainCut) {
 				t.Errorf("stubborn %v: %v", stubborn, err)
 			}
-			if stubborn && !strings.Contains(err.Error(), "of foreach") && !strings.Contains(err.Error(), "queueStream") {
+			if stubborn && !strings.Contains(err.Error(), "of foreach") &&
+				!strings.Contains(err.Error(), "queueStream") {
 				t.Errorf("the abandoned task is not named: %v", err)
 			}
 			if took := time.Since(begin); took > 6*time.Second {
@@ -412,7 +428,8 @@ func TestPanicsOfUserFunctions(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := ssc.AwaitTermination(t.Context())
-			if err == nil || !strings.Contains(err.Error(), "life_test.go:") || !strings.Contains(err.Error(), "panic") {
+			if err == nil || !strings.Contains(err.Error(), "life_test.go:") ||
+				!strings.Contains(err.Error(), "panic") {
 				t.Errorf("%s: %v", name, err)
 			}
 		})

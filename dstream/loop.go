@@ -39,9 +39,19 @@ type loop struct {
 }
 
 func newLoop(ssc *Context, ids []string) *loop {
-	l := &loop{ssc: ssc, ids: ids, outputIDs: ssc.outputIDs(), print: ssc.fingerprint(), each: ssc.eachTime(), failed: newFailurePolicy(ssc.conf),
-		patience: conf.NetworkTimeout.Get(ssc.conf), queue: make(chan *Batch, conf.MaxQueuedBatches.Get(ssc.conf)),
-		drain: make(chan struct{}), gone: make(chan struct{}), ran: make(chan struct{})}
+	l := &loop{
+		ssc:       ssc,
+		ids:       ids,
+		outputIDs: ssc.outputIDs(),
+		print:     ssc.fingerprint(),
+		each:      ssc.eachTime(),
+		failed:    newFailurePolicy(ssc.conf),
+		patience:  conf.NetworkTimeout.Get(ssc.conf),
+		queue:     make(chan *Batch, conf.MaxQueuedBatches.Get(ssc.conf)),
+		drain:     make(chan struct{}),
+		gone:      make(chan struct{}),
+		ran:       make(chan struct{}),
+	}
 	l.life, l.kill = context.WithCancelCause(context.Background())
 	return l
 }
@@ -163,7 +173,9 @@ func (l *loop) after(t Time) Time {
 	if l.each || latest <= next {
 		return next
 	}
-	l.ssc.bus.emit(TimesMissed{From: next, To: latest.Add(-l.ssc.interval), Count: int64(latest.Sub(next) / l.ssc.interval)})
+	l.ssc.bus.emit(
+		TimesMissed{From: next, To: latest.Add(-l.ssc.interval), Count: int64(latest.Sub(next) / l.ssc.interval)},
+	)
 	return latest
 }
 
@@ -184,8 +196,14 @@ func (l *loop) planNext(t Time) error {
 // plan asks every input for its range and logs the plan. It gives nil if the loop was stopped meanwhile.
 func (l *loop) plan(t Time) (*Batch, error) {
 	ssc := l.ssc
-	b := &Batch{Time: t, Sequence: l.next, ssc: ssc, inputs: map[*node]planned{}, done: make([]bool, len(ssc.outputs)),
-		info: BatchInfo{BatchTime: t, Sequence: l.next}}
+	b := &Batch{
+		Time:     t,
+		Sequence: l.next,
+		ssc:      ssc,
+		inputs:   map[*node]planned{},
+		done:     make([]bool, len(ssc.outputs)),
+		info:     BatchInfo{BatchTime: t, Sequence: l.next},
+	}
 	record := checkpoint.Plan{Sequence: b.Sequence, Time: int64(t), Ranges: map[string][]byte{}, Fingerprint: l.print}
 	for i, in := range ssc.inputs {
 		limit := in.rate.next()

@@ -116,7 +116,10 @@ func TestLifeOfABatch(t *testing.T) {
 			return []string{fmt.Sprint("submitted ", n, " records 100"), fmt.Sprint("started ", n, " delay 0s"),
 				"output started foreachRDD [0]", "output completed <nil>", "completed 1 took 0s", "BatchCommitted"}
 		}
-		wantEvents := append(append(append([]string{"StreamingStarted"}, batch(0)...), batch(1)...), "StreamingStopped")
+		wantEvents := append(
+			append(append([]string{"StreamingStarted"}, batch(0)...), batch(1)...),
+			"StreamingStopped",
+		)
 		if !slices.Equal(events, wantEvents) {
 			t.Errorf("listeners heard\n%s\nwant\n%s", strings.Join(events, "\n"), strings.Join(wantEvents, "\n"))
 		}
@@ -133,15 +136,18 @@ func TestMissedTimes(t *testing.T) {
 				times  []string
 				missed int64
 			)
-			dstream.ForeachRDD(dstream.QueueStream(ssc, dstream.NewQueue[int]()), func(_ context.Context, _ *rdd.RDD[int], b *dstream.Batch) error {
-				if len(times) < 6 {
-					times = append(times, fmt.Sprint(int64(b.Time-begin)/1000))
-				}
-				if b.Sequence == 0 {
-					time.Sleep(7100 * time.Millisecond) // until 8.1; batch 2 is queued, 3 is planned and waits
-				}
-				return nil
-			})
+			dstream.ForeachRDD(
+				dstream.QueueStream(ssc, dstream.NewQueue[int]()),
+				func(_ context.Context, _ *rdd.RDD[int], b *dstream.Batch) error {
+					if len(times) < 6 {
+						times = append(times, fmt.Sprint(int64(b.Time-begin)/1000))
+					}
+					if b.Sequence == 0 {
+						time.Sleep(7100 * time.Millisecond) // until 8.1; batch 2 is queued, 3 is planned and waits
+					}
+					return nil
+				},
+			)
 			ssc.AddListener(func(e dstream.Event) {
 				if e, ok := e.(dstream.TimesMissed); ok {
 					missed += e.Count
@@ -180,9 +186,21 @@ func TestPlanningTroubles(t *testing.T) {
 			}
 			return nil
 		}, nil, "", 60},
-		{"time does not mend it", func(_ context.Context, n int) error { return dstream.Transient(away) }, away, "spark.network.timeout", 130},
+		{
+			"time does not mend it",
+			func(_ context.Context, n int) error { return dstream.Transient(away) },
+			away,
+			"spark.network.timeout",
+			130,
+		},
 		{"nothing mends it", func(_ context.Context, n int) error { return away }, away, "numbers [0]", 3},
-		{"it does not answer", func(ctx context.Context, n int) error { <-ctx.Done(); return context.Cause(ctx) }, nil, "did not answer in time", 20},
+		{
+			"it does not answer",
+			func(ctx context.Context, n int) error { <-ctx.Done(); return context.Cause(ctx) },
+			nil,
+			"did not answer in time",
+			20,
+		},
 		{"it panics", func(context.Context, int) error { panic("oh") }, nil, "loop_test.go", 3},
 	}
 	for _, tt := range tests {
@@ -190,7 +208,10 @@ func TestPlanningTroubles(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ssc := newContext(t)
 				s := &numbers{plan: tt.plan}
-				dstream.Foreach(dstream.FromSource(ssc, "numbers", dstream.Source[string](s)), func(string) error { return nil })
+				dstream.Foreach(
+					dstream.FromSource(ssc, "numbers", dstream.Source[string](s)),
+					func(string) error { return nil },
+				)
 				if err := ssc.Start(t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -215,7 +236,10 @@ func TestStartTroubles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ssc := newContext(t)
 		s := &numbers{resolve: func([]byte) ([]byte, error) { return nil, errors.New("topic \"x\" does not exist") }}
-		dstream.Foreach(dstream.FromSource(ssc, "numbers", dstream.Source[string](s)), func(string) error { return nil })
+		dstream.Foreach(
+			dstream.FromSource(ssc, "numbers", dstream.Source[string](s)),
+			func(string) error { return nil },
+		)
 		err := ssc.Start(t.Context())
 		for _, want := range []string{"start of numbers [0]", "loop_test.go:", "topic \"x\" does not exist"} {
 			if err == nil || !strings.Contains(err.Error(), want) {

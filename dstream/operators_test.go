@@ -16,9 +16,17 @@ import (
 )
 
 // batches runs a graph over a queue in virtual time and gives what each batch's RDD held, sorted: "1 2 | | 3".
-func batches[T any](t *testing.T, honest bool, in [][]int, build func(d *dstream.DStream[int]) *dstream.DStream[T]) (out string) {
+func batches[T any](
+	t *testing.T,
+	honest bool,
+	in [][]int,
+	build func(d *dstream.DStream[int]) *dstream.DStream[T],
+) (out string) {
 	synctest.Test(t, func(t *testing.T) {
-		ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local[2]").Set("weir.honest", fmt.Sprint(honest)), time.Second)
+		ssc, err := dstream.NewContext(
+			conf.New().Set("spark.master", "local[2]").Set("weir.honest", fmt.Sprint(honest)),
+			time.Second,
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +84,12 @@ func TestOperators(t *testing.T) {
 		})
 	})
 	check("Filter", "2 4 |  | ", func(h bool) string {
-		return batches(t, h, in, func(d *ints) *ints { return dstream.Filter(d, func(v int) bool { return v%2 == 0 }) })
+		return batches(
+			t,
+			h,
+			in,
+			func(d *ints) *ints { return dstream.Filter(d, func(v int) bool { return v%2 == 0 }) },
+		)
 	})
 	check("MapPartitions", "10 20 30 40 |  | 50 50", func(h bool) string {
 		return batches(t, h, in, func(d *ints) *ints {
@@ -92,24 +105,43 @@ func TestOperators(t *testing.T) {
 		return batches(t, h, in, func(d *ints) *ints { return dstream.Reduce(d, add) })
 	})
 	check("CountByValue", "(1,1) (2,1) (3,1) (4,1) |  | (5,2)", func(h bool) string {
-		return batches(t, h, in, func(d *ints) *dstream.DStream[rdd.Pair[int, int64]] { return dstream.CountByValue(d) })
+		return batches(
+			t,
+			h,
+			in,
+			func(d *ints) *dstream.DStream[rdd.Pair[int, int64]] { return dstream.CountByValue(d) },
+		)
 	})
 	check("ReduceByKey", "(even,6) (odd,4) |  | (odd,10)", func(h bool) string {
-		return batches(t, h, in, func(d *ints) *dstream.DStream[pair] { return dstream.ReduceByKey(byParity(d), add) })
+		return batches(
+			t,
+			h,
+			in,
+			func(d *ints) *dstream.DStream[pair] { return dstream.ReduceByKey(byParity(d), add) },
+		)
 	})
 	check("GroupByKey", "(even,[2 4]) (odd,[1 3]) |  | (odd,[5 5])", func(h bool) string {
-		return batches(t, h, in, func(d *ints) *dstream.DStream[rdd.Pair[string, []int]] { return dstream.GroupByKey(byParity(d)) })
+		return batches(
+			t,
+			h,
+			in,
+			func(d *ints) *dstream.DStream[rdd.Pair[string, []int]] { return dstream.GroupByKey(byParity(d)) },
+		)
 	})
 	check("MapValues", "(even,20) (even,40) (odd,10) (odd,30) |  | (odd,50) (odd,50)", func(h bool) string {
 		return batches(t, h, in, func(d *ints) *dstream.DStream[pair] {
 			return dstream.MapValues(byParity(d), func(v int) int { return 10 * v })
 		})
 	})
-	check("Join", "(even,(2,6)) (even,(4,6)) (odd,(1,4)) (odd,(3,4)) |  | (odd,(5,10)) (odd,(5,10))", func(h bool) string {
-		return batches(t, h, in, func(d *ints) *dstream.DStream[rdd.Pair[string, rdd.Pair[int, int]]] {
-			return dstream.Join(byParity(d), dstream.ReduceByKey(byParity(d), add))
-		})
-	})
+	check(
+		"Join",
+		"(even,(2,6)) (even,(4,6)) (odd,(1,4)) (odd,(3,4)) |  | (odd,(5,10)) (odd,(5,10))",
+		func(h bool) string {
+			return batches(t, h, in, func(d *ints) *dstream.DStream[rdd.Pair[string, rdd.Pair[int, int]]] {
+				return dstream.Join(byParity(d), dstream.ReduceByKey(byParity(d), add))
+			})
+		},
+	)
 	check("Union", "1 1 2 2 3 3 4 4 |  | 5 5 5 5", func(h bool) string {
 		return batches(t, h, in, func(d *ints) *ints { return dstream.Union(d, d) })
 	})
@@ -123,7 +155,11 @@ func TestOperators(t *testing.T) {
 	check("TransformWith", "1 2 3 4 4 |  | 5 5", func(h bool) string {
 		return batches(t, h, in, func(d *ints) *ints {
 			four := dstream.Filter(d, func(v int) bool { return v == 4 })
-			return dstream.TransformWith(d, four, func(a, b *rdd.RDD[int], _ dstream.Time) *rdd.RDD[int] { return rdd.Union(a, b) })
+			return dstream.TransformWith(
+				d,
+				four,
+				func(a, b *rdd.RDD[int], _ dstream.Time) *rdd.RDD[int] { return rdd.Union(a, b) },
+			)
 		})
 	})
 }
@@ -156,11 +192,14 @@ func TestQueueAllAtOnce(t *testing.T) {
 		ssc := newContext(t)
 		var got []string
 		q := dstream.NewQueue([]int{1}, []int{2, 3})
-		dstream.ForeachRDD(dstream.QueueStream(ssc, q, dstream.AllAtOnce()), func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
-			vs, err := rdd.Collect(ctx, r)
-			got = append(got, fmt.Sprint(vs, b.Records()))
-			return err
-		})
+		dstream.ForeachRDD(
+			dstream.QueueStream(ssc, q, dstream.AllAtOnce()),
+			func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
+				vs, err := rdd.Collect(ctx, r)
+				got = append(got, fmt.Sprint(vs, b.Records()))
+				return err
+			},
+		)
 		if err := ssc.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -23,8 +23,25 @@ func TestPID(t *testing.T) {
 		steps   []step
 	}{
 		{"the first batch publishes nothing", 1, 0.2, 0, 10, []step{{1000, 100, time.Second, 0, 0}}},
-		{"no elements, no time, old time", 1, 0.2, 0, 10, []step{
-			{1000, 100, time.Second, 0, 0}, {2000, 0, time.Second, 0, 0}, {2000, 100, 0, 0, 0}, {1000, 100, time.Second, 0, 0}}},
+		{
+			"no elements, no time, old time",
+			1,
+			0.2,
+			0,
+			10,
+			[]step{
+				{
+					1000,
+					100,
+					time.Second,
+					0,
+					0,
+				},
+				{2000, 0, time.Second, 0, 0},
+				{2000, 100, 0, 0, 0},
+				{1000, 100, time.Second, 0, 0},
+			},
+		},
 		// rate 100 at first; then 200/s are processed: error = 100-200 = -100, so 100+100.
 		{"faster", 1, 0, 0, 10, []step{{1000, 100, time.Second, 0, 0}, {2000, 100, 500 * time.Millisecond, 0, 200}}},
 		// 50/s are processed: error = 50, so 50.
@@ -33,7 +50,14 @@ func TestPID(t *testing.T) {
 		{"delay", 1, 0.2, 0, 10, []step{{1000, 100, time.Second, 0, 0}, {2000, 100, time.Second, time.Second, 80}}},
 		// error goes from 0 to 50 within a second: 50 - 0.5*50.
 		{"derivative", 1, 0, 0.5, 10, []step{{1000, 100, time.Second, 0, 0}, {2000, 100, 2 * time.Second, 0, 25}}},
-		{"never below the minimum", 1, 0, 0, 60, []step{{1000, 100, time.Second, 0, 0}, {2000, 100, 2 * time.Second, 0, 60}}},
+		{
+			"never below the minimum",
+			1,
+			0,
+			0,
+			60,
+			[]step{{1000, 100, time.Second, 0, 0}, {2000, 100, 2 * time.Second, 0, 60}},
+		},
 	}
 	for _, tt := range tests {
 		p := pid{interval: time.Second, proportional: tt.p, integral: tt.i, derivative: tt.d, minRate: tt.min}
@@ -64,9 +88,24 @@ func TestRateControl(t *testing.T) {
 		{"first batch set", []string{first, "500"}, time.Second, []int64{500}},
 		{"first batch unbounded", []string{first, "0"}, time.Second, []int64{math.MaxInt64}},
 		{"initial rate", []string{on, "true", initial, "300"}, 2 * time.Second, []int64{600}},
-		{"initial rate without back-pressure does nothing here", []string{initial, "300"}, time.Second, []int64{1_000_000}},
-		{"fractions are carried over", []string{on, "true", initial, "25"}, 100 * time.Millisecond, []int64{2, 3, 2, 3, 2, 3}},
-		{"less than one a batch", []string{on, "true", initial, "4"}, 100 * time.Millisecond, []int64{0, 0, 1, 0, 1, 0, 0, 1, 0, 1}},
+		{
+			"initial rate without back-pressure does nothing here",
+			[]string{initial, "300"},
+			time.Second,
+			[]int64{1_000_000},
+		},
+		{
+			"fractions are carried over",
+			[]string{on, "true", initial, "25"},
+			100 * time.Millisecond,
+			[]int64{2, 3, 2, 3, 2, 3},
+		},
+		{
+			"less than one a batch",
+			[]string{on, "true", initial, "4"},
+			100 * time.Millisecond,
+			[]int64{0, 0, 1, 0, 1, 0, 0, 1, 0, 1},
+		},
 	}
 	for _, tt := range tests {
 		c := conf.New()

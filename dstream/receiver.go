@@ -31,7 +31,8 @@ type Store[T any] struct {
 func (st *Store[T]) One(v T) error { return st.s.one(st.ended, v) }
 
 // Many stores records as one block, which is one partition of a batch, and returns when the block is stored. It
-// waits for memory like One and as the rate limit asks for that many records. position says where the source stands after
+// waits for memory like One and as the rate limit asks for that many records. position says where the source
+// stands after
 // them, nil if it has no positions; with a write ahead log it is given back to Start.
 func (st *Store[T]) Many(vs []T, position []byte) error { return st.s.many(st.ended, vs, position) }
 

@@ -162,7 +162,13 @@ func TestReceiverRate(t *testing.T) {
 			}()
 			return nil
 		}}
-		if _, _, err := received(t, f, func() { time.Sleep(9900 * time.Millisecond) }, "spark.streaming.receiver.maxRate", "50"); err != nil {
+		if _, _, err := received(
+			t,
+			f,
+			func() { time.Sleep(9900 * time.Millisecond) },
+			"spark.streaming.receiver.maxRate",
+			"50",
+		); err != nil {
 			t.Fatal(err)
 		}
 		if n := n.Load(); n < 480 || n > 520 {
@@ -184,7 +190,15 @@ func TestReceiverMemory(t *testing.T) {
 			}()
 			return nil
 		}}
-		batches, _, err := received(t, f, func() { time.Sleep(3900 * time.Millisecond) }, "weir.receiver.memory", "100k", "weir.memory.budget", "64m")
+		batches, _, err := received(
+			t,
+			f,
+			func() { time.Sleep(3900 * time.Millisecond) },
+			"weir.receiver.memory",
+			"100k",
+			"weir.memory.budget",
+			"64m",
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +225,10 @@ func TestAStubbornReceiver(t *testing.T) {
 		}
 		begin := time.Now()
 		ssc := newContext(t, "spark.streaming.gracefulStopTimeout", "30s")
-		dstream.Foreach(dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)), func(string) error { return nil })
+		dstream.Foreach(
+			dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)),
+			func(string) error { return nil },
+		)
 		if err := ssc.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}

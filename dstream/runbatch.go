@@ -68,7 +68,14 @@ func (l *loop) runOutputs(b *Batch) error {
 			continue
 		}
 		if err := o.generate(g, &runs[i]); err != nil {
-			return fmt.Errorf("batch %d (%v): making the RDDs of %s (%s): %w", b.Sequence, b.Time, o.label(), o.node.site, err)
+			return fmt.Errorf(
+				"batch %d (%v): making the RDDs of %s (%s): %w",
+				b.Sequence,
+				b.Time,
+				o.label(),
+				o.node.site,
+				err,
+			)
 		}
 	}
 	width := conf.ConcurrentJobs.Get(l.ssc.conf)
@@ -117,7 +124,14 @@ func (l *loop) runOutput(b *Batch, i int, run func(context.Context) error) error
 		return nil
 	}
 	o := l.ssc.outputs[i]
-	info := OutputInfo{BatchTime: b.Time, Sequence: b.Sequence, ID: i, Name: o.label(), Site: o.node.site.String(), Start: time.Now()}
+	info := OutputInfo{
+		BatchTime: b.Time,
+		Sequence:  b.Sequence,
+		ID:        i,
+		Name:      o.label(),
+		Site:      o.node.site.String(),
+		Start:     time.Now(),
+	}
 	l.ssc.bus.emit(OutputOperationStarted{info})
 	b.forget(o)
 	scope := &exec.Scope{Batch: b.Sequence, BatchTime: int64(b.Time), Output: i}

@@ -46,8 +46,15 @@ type order struct {
 }
 
 func newSupervisor[T any](ssc *Context, r Receiver[T]) *supervisor[T] {
-	s := &supervisor[T]{ssc: ssc, r: r, delay: conf.ReceiverRestartDelay.Get(ssc.conf), every: conf.BlockInterval.Get(ssc.conf),
-		orders: make(chan order, 16), idle: make(chan struct{}), maxRate: math.Inf(1)}
+	s := &supervisor[T]{
+		ssc:     ssc,
+		r:       r,
+		delay:   conf.ReceiverRestartDelay.Get(ssc.conf),
+		every:   conf.BlockInterval.Get(ssc.conf),
+		orders:  make(chan order, 16),
+		idle:    make(chan struct{}),
+		maxRate: math.Inf(1),
+	}
 	if n := conf.ReceiverMaxRate.Get(ssc.conf); n > 0 {
 		s.maxRate = float64(n)
 	}

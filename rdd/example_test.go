@@ -82,7 +82,12 @@ func ExampleMapTry() {
 }
 
 func ExampleMapToPair() {
-	print(rdd.MapToPair(rdd.Parallelize(local(), []string{"a", "bcd"}), func(s string) (string, int) { return s, len(s) }))
+	print(
+		rdd.MapToPair(
+			rdd.Parallelize(local(), []string{"a", "bcd"}),
+			func(s string) (string, int) { return s, len(s) },
+		),
+	)
 	// Output: [(a,1) (bcd,3)] <nil>
 }
 
@@ -112,13 +117,16 @@ func ExampleFilter() {
 }
 
 func ExampleMapPartitions() {
-	sums := rdd.MapPartitions(rdd.Parallelize(local(), numbers, 2), func(_ *rdd.TaskContext, in iter.Seq[int]) iter.Seq[int] {
-		sum := 0
-		for v := range in {
-			sum += v
-		}
-		return slices.Values([]int{sum})
-	})
+	sums := rdd.MapPartitions(
+		rdd.Parallelize(local(), numbers, 2),
+		func(_ *rdd.TaskContext, in iter.Seq[int]) iter.Seq[int] {
+			sum := 0
+			for v := range in {
+				sum += v
+			}
+			return slices.Values([]int{sum})
+		},
+	)
 	print(sums)
 	// Output: [3 7] <nil>
 }
@@ -258,12 +266,16 @@ func ExampleForeach() {
 }
 
 func ExampleForeachPartition() {
-	err := rdd.ForeachPartition(context.Background(), rdd.Parallelize(local(), numbers, 1), func(tc *rdd.TaskContext, in iter.Seq[int]) error {
-		for v := range in {
-			fmt.Println("partition", tc.PartitionID(), "element", v)
-		}
-		return nil
-	})
+	err := rdd.ForeachPartition(
+		context.Background(),
+		rdd.Parallelize(local(), numbers, 1),
+		func(tc *rdd.TaskContext, in iter.Seq[int]) error {
+			for v := range in {
+				fmt.Println("partition", tc.PartitionID(), "element", v)
+			}
+			return nil
+		},
+	)
 	fmt.Println(err)
 	// Output:
 	// partition 0 element 1

@@ -10,7 +10,11 @@ import (
 // CoGroup gives, for each key of either RDD, the values of both. A side that is not dealt as the result is gets
 // shuffled; all values of a key must fit into memory. Keys come out in the order in which they first came, the
 // left side's before those that only the right side has.
-func CoGroup[K comparable, V, W any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W]], opts ...ShuffleOption) *RDD[Pair[K, CoGrouped[V, W]]] {
+func CoGroup[K comparable, V, W any](
+	a *RDD[Pair[K, V]],
+	b *RDD[Pair[K, W]],
+	opts ...ShuffleOption,
+) *RDD[Pair[K, CoGrouped[V, W]]] {
 	d, err := defaultDealing(a.sc, opts, a.asParent(), b.asParent())
 	if err != nil {
 		d = &dealing{n: 1}
@@ -48,7 +52,11 @@ func side[K comparable, V any](r *RDD[Pair[K, V]], d *dealing, err error) (*exec
 }
 
 // Join gives every pair of values of each key that both RDDs hold. Shuffle; see CoGroup.
-func Join[K comparable, V, W any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W]], opts ...ShuffleOption) *RDD[Pair[K, Pair[V, W]]] {
+func Join[K comparable, V, W any](
+	a *RDD[Pair[K, V]],
+	b *RDD[Pair[K, W]],
+	opts ...ShuffleOption,
+) *RDD[Pair[K, Pair[V, W]]] {
 	return joined("join", CoGroup(a, b, opts...), func(g CoGrouped[V, W], yield func(Pair[V, W]) bool) bool {
 		for _, v := range g.Left {
 			for _, w := range g.Right {
@@ -62,45 +70,69 @@ func Join[K comparable, V, W any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W]], opts .
 }
 
 // LeftOuterJoin is Join that keeps the left values without partner. Shuffle; see CoGroup.
-func LeftOuterJoin[K comparable, V, W any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W]], opts ...ShuffleOption) *RDD[Pair[K, Pair[V, Optional[W]]]] {
-	return joined("leftOuterJoin", CoGroup(a, b, opts...), func(g CoGrouped[V, W], yield func(Pair[V, Optional[W]]) bool) bool {
-		for _, v := range g.Left {
-			for w := range orNone(g.Right) {
-				if !yield(Pair[V, Optional[W]]{v, w}) {
-					return false
+func LeftOuterJoin[K comparable, V, W any](
+	a *RDD[Pair[K, V]],
+	b *RDD[Pair[K, W]],
+	opts ...ShuffleOption,
+) *RDD[Pair[K, Pair[V, Optional[W]]]] {
+	return joined(
+		"leftOuterJoin",
+		CoGroup(a, b, opts...),
+		func(g CoGrouped[V, W], yield func(Pair[V, Optional[W]]) bool) bool {
+			for _, v := range g.Left {
+				for w := range orNone(g.Right) {
+					if !yield(Pair[V, Optional[W]]{v, w}) {
+						return false
+					}
 				}
 			}
-		}
-		return true
-	})
+			return true
+		},
+	)
 }
 
 // RightOuterJoin is Join that keeps the right values without partner. Shuffle; see CoGroup.
-func RightOuterJoin[K comparable, V, W any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W]], opts ...ShuffleOption) *RDD[Pair[K, Pair[Optional[V], W]]] {
-	return joined("rightOuterJoin", CoGroup(a, b, opts...), func(g CoGrouped[V, W], yield func(Pair[Optional[V], W]) bool) bool {
-		for v := range orNone(g.Left) {
-			for _, w := range g.Right {
-				if !yield(Pair[Optional[V], W]{v, w}) {
-					return false
+func RightOuterJoin[K comparable, V, W any](
+	a *RDD[Pair[K, V]],
+	b *RDD[Pair[K, W]],
+	opts ...ShuffleOption,
+) *RDD[Pair[K, Pair[Optional[V], W]]] {
+	return joined(
+		"rightOuterJoin",
+		CoGroup(a, b, opts...),
+		func(g CoGrouped[V, W], yield func(Pair[Optional[V], W]) bool) bool {
+			for v := range orNone(g.Left) {
+				for _, w := range g.Right {
+					if !yield(Pair[Optional[V], W]{v, w}) {
+						return false
+					}
 				}
 			}
-		}
-		return true
-	})
+			return true
+		},
+	)
 }
 
 // FullOuterJoin is Join that keeps the values of both sides without partner. Shuffle; see CoGroup.
-func FullOuterJoin[K comparable, V, W any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W]], opts ...ShuffleOption) *RDD[Pair[K, Pair[Optional[V], Optional[W]]]] {
-	return joined("fullOuterJoin", CoGroup(a, b, opts...), func(g CoGrouped[V, W], yield func(Pair[Optional[V], Optional[W]]) bool) bool {
-		for v := range orNone(g.Left) {
-			for w := range orNone(g.Right) {
-				if !yield(Pair[Optional[V], Optional[W]]{v, w}) {
-					return false
+func FullOuterJoin[K comparable, V, W any](
+	a *RDD[Pair[K, V]],
+	b *RDD[Pair[K, W]],
+	opts ...ShuffleOption,
+) *RDD[Pair[K, Pair[Optional[V], Optional[W]]]] {
+	return joined(
+		"fullOuterJoin",
+		CoGroup(a, b, opts...),
+		func(g CoGrouped[V, W], yield func(Pair[Optional[V], Optional[W]]) bool) bool {
+			for v := range orNone(g.Left) {
+				for w := range orNone(g.Right) {
+					if !yield(Pair[Optional[V], Optional[W]]{v, w}) {
+						return false
+					}
 				}
 			}
-		}
-		return true
-	})
+			return true
+		},
+	)
 }
 
 // orNone gives each value as present, or one absent value if there is none.
@@ -118,7 +150,11 @@ func orNone[T any](vs []T) iter.Seq[Optional[T]] {
 }
 
 // joined makes the pairs of each group; the keys stay where they are.
-func joined[K, V, W, U any](op string, r *RDD[Pair[K, CoGrouped[V, W]]], pairs func(g CoGrouped[V, W], yield func(U) bool) bool) *RDD[Pair[K, U]] {
+func joined[K, V, W, U any](
+	op string,
+	r *RDD[Pair[K, CoGrouped[V, W]]],
+	pairs func(g CoGrouped[V, W], yield func(U) bool) bool,
+) *RDD[Pair[K, U]] {
 	out := narrow(r, op, func(tc *TaskContext, p int) iter.Seq[Pair[K, U]] {
 		in := r.compute(tc, p)
 		return func(yield func(Pair[K, U]) bool) {

@@ -106,7 +106,13 @@ func dealer[K comparable](d *dealing) (func(K) (int, error), error) {
 		return func(k K) (int, error) {
 			i := p.Partition(k)
 			if i < 0 || i >= d.n {
-				return 0, fmt.Errorf("the partitioner %T gave partition %d for key %v: it must be from 0 to %d", d.by, i, k, d.n-1)
+				return 0, fmt.Errorf(
+					"the partitioner %T gave partition %d for key %v: it must be from 0 to %d",
+					d.by,
+					i,
+					k,
+					d.n-1,
+				)
 			}
 			return i, nil
 		}, nil

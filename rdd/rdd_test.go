@@ -61,7 +61,11 @@ func kv(r *ints) *rdd.RDD[rdd.Pair[string, int]] {
 func TestOperators(t *testing.T) {
 	add := func(a, b int) int { return a + b }
 	other := func(r *ints) *rdd.RDD[rdd.Pair[string, string]] {
-		return rdd.Parallelize(r.Context(), []rdd.Pair[string, string]{rdd.KV("a", "x"), rdd.KV("a", "y"), rdd.KV("d", "z")}, 2)
+		return rdd.Parallelize(
+			r.Context(),
+			[]rdd.Pair[string, string]{rdd.KV("a", "x"), rdd.KV("a", "y"), rdd.KV("d", "z")},
+			2,
+		)
 	}
 	tests := []struct {
 		name    string
@@ -69,8 +73,18 @@ func TestOperators(t *testing.T) {
 		op      func(r *ints) string
 		want    string
 	}{
-		{"Map", true, func(r *ints) string { return show(true, rdd.Map(r, func(v int) int { return 10 * v })) }, "0 10 20 30 40 50 60"},
-		{"Filter", true, func(r *ints) string { return show(true, rdd.Filter(r, func(v int) bool { return v%2 == 0 })) }, "0 2 4 6"},
+		{
+			"Map",
+			true,
+			func(r *ints) string { return show(true, rdd.Map(r, func(v int) int { return 10 * v })) },
+			"0 10 20 30 40 50 60",
+		},
+		{
+			"Filter",
+			true,
+			func(r *ints) string { return show(true, rdd.Filter(r, func(v int) bool { return v%2 == 0 })) },
+			"0 2 4 6",
+		},
 		{"FlatMap", true, func(r *ints) string {
 			return show(true, rdd.FlatMap(r, func(v int) iter.Seq[int] { return slices.Values(make([]int, v%3)) }))
 		}, "0 0 0 0 0 0"},
@@ -85,12 +99,26 @@ func TestOperators(t *testing.T) {
 				}
 			}))
 		}, "-3 -4 -5 -6"},
-		{"MapValues", false, func(r *ints) string { return show(false, rdd.MapValues(kv(r), func(v int) int { return v * v })) },
-			"(a,0) (a,36) (a,9) (b,1) (b,16) (c,25) (c,4)"},
+		{
+			"MapValues",
+			false,
+			func(r *ints) string { return show(false, rdd.MapValues(kv(r), func(v int) int { return v * v })) },
+			"(a,0) (a,36) (a,9) (b,1) (b,16) (c,25) (c,4)",
+		},
 		{"Keys", true, func(r *ints) string { return show(true, rdd.Keys(kv(r))) }, "a b c a b c a"},
 		{"Values", true, func(r *ints) string { return show(true, rdd.Values(kv(r))) }, "0 1 2 3 4 5 6"},
-		{"Union", true, func(r *ints) string { return show(true, rdd.Union(r, r, rdd.Empty[int](r.Context()))) }, "0 1 2 3 4 5 6 0 1 2 3 4 5 6"},
-		{"ReduceByKey", false, func(r *ints) string { return show(false, rdd.ReduceByKey(kv(r), add)) }, "(a,9) (b,5) (c,7)"},
+		{
+			"Union",
+			true,
+			func(r *ints) string { return show(true, rdd.Union(r, r, rdd.Empty[int](r.Context()))) },
+			"0 1 2 3 4 5 6 0 1 2 3 4 5 6",
+		},
+		{
+			"ReduceByKey",
+			false,
+			func(r *ints) string { return show(false, rdd.ReduceByKey(kv(r), add)) },
+			"(a,9) (b,5) (c,7)",
+		},
 		{"ReduceByKey keeps the order of keys", true, func(r *ints) string {
 			return show(true, rdd.ReduceByKey(kv(r), add, rdd.Partitions(1)))
 		}, "(a,9) (b,5) (c,7)"},
@@ -98,17 +126,34 @@ func TestOperators(t *testing.T) {
 			return show(false, rdd.CombineByKey(kv(r), func(v int) string { return fmt.Sprint(v) },
 				func(s string, v int) string { return s + fmt.Sprint(v) }, func(s, u string) string { return s + u }))
 		}, "(a,036) (b,14) (c,25)"},
-		{"GroupByKey", false, func(r *ints) string { return show(false, rdd.GroupByKey(kv(r))) }, "(a,[0 3 6]) (b,[1 4]) (c,[2 5])"},
+		{
+			"GroupByKey",
+			false,
+			func(r *ints) string { return show(false, rdd.GroupByKey(kv(r))) },
+			"(a,[0 3 6]) (b,[1 4]) (c,[2 5])",
+		},
 		{"Join", false, func(r *ints) string { return show(false, rdd.Join(kv(r), other(r))) },
 			"(a,(0,x)) (a,(0,y)) (a,(3,x)) (a,(3,y)) (a,(6,x)) (a,(6,y))"},
 		{"LeftOuterJoin", false, func(r *ints) string { return show(false, rdd.LeftOuterJoin(kv(r), other(r))) },
 			"(a,(0,Some(x))) (a,(0,Some(y))) (a,(3,Some(x))) (a,(3,Some(y))) (a,(6,Some(x))) (a,(6,Some(y))) " +
 				"(b,(1,None)) (b,(4,None)) (c,(2,None)) (c,(5,None))"},
 		{"RightOuterJoin", false, func(r *ints) string {
-			return show(false, rdd.RightOuterJoin(rdd.Filter(kv(r), func(p rdd.Pair[string, int]) bool { return p.Value == 0 }), other(r)))
+			return show(
+				false,
+				rdd.RightOuterJoin(
+					rdd.Filter(kv(r), func(p rdd.Pair[string, int]) bool { return p.Value == 0 }),
+					other(r),
+				),
+			)
 		}, "(a,(Some(0),x)) (a,(Some(0),y)) (d,(None,z))"},
 		{"FullOuterJoin", false, func(r *ints) string {
-			return show(false, rdd.FullOuterJoin(rdd.Filter(kv(r), func(p rdd.Pair[string, int]) bool { return p.Value < 2 }), other(r)))
+			return show(
+				false,
+				rdd.FullOuterJoin(
+					rdd.Filter(kv(r), func(p rdd.Pair[string, int]) bool { return p.Value < 2 }),
+					other(r),
+				),
+			)
 		}, "(a,(Some(0),Some(x))) (a,(Some(0),Some(y))) (b,(Some(1),None)) (d,(None,Some(z)))"},
 		{"CoGroup", false, func(r *ints) string { return show(false, rdd.CoGroup(kv(r), other(r))) },
 			"(a,{[0 3 6] [x y]}) (b,{[1 4] []}) (c,{[2 5] []}) (d,{[] [z]})"},
@@ -192,7 +237,11 @@ func TestActionsOfAnEmptyRDD(t *testing.T) {
 		if empty, err := rdd.IsEmpty(ctx, r); err != nil || !empty {
 			t.Errorf("%s: IsEmpty %v, %v", name, empty, err)
 		}
-		if vs, err := rdd.Collect(ctx, rdd.ReduceByKey(kv(r), func(a, _ int) int { return a })); err != nil || len(vs) != 0 {
+		if vs, err := rdd.Collect(
+			ctx,
+			rdd.ReduceByKey(kv(r), func(a, _ int) int { return a }),
+		); err != nil ||
+			len(vs) != 0 {
 			t.Errorf("%s: ReduceByKey %v, %v", name, vs, err)
 		}
 	}
@@ -243,8 +292,11 @@ func TestErrorsNameThePlace(t *testing.T) {
 			return err
 		}, []string{"at least one partition, not 0"}},
 		{"type that cannot be encoded", func() error {
-			at = here(1)
-			_, err := rdd.Count(ctx, rdd.GroupByKey(rdd.Map(r, func(v int) rdd.Pair[int, hidden] { return rdd.KV(v, hidden{v}) })))
+			at = here(3)
+			_, err := rdd.Count(
+				ctx,
+				rdd.GroupByKey(rdd.Map(r, func(v int) rdd.Pair[int, hidden] { return rdd.KV(v, hidden{v}) })),
+			)
 			return err
 		}, []string{"hidden", "secret"}},
 		{"partitioner of other keys", func() error {
@@ -254,8 +306,13 @@ func TestErrorsNameThePlace(t *testing.T) {
 		}, []string{"byHalf", "string"}},
 		{"partitioner out of range", func() error {
 			at = ""
-			_, err := rdd.Count(ctx, rdd.GroupByKey(rdd.Map(rdd.Parallelize(sc, []int{1}, 1), func(int) rdd.Pair[int, int] { return rdd.KV(100, 1) }),
-				rdd.PartitionBy[int](byHalf{})))
+			_, err := rdd.Count(
+				ctx,
+				rdd.GroupByKey(
+					rdd.Map(rdd.Parallelize(sc, []int{1}, 1), func(int) rdd.Pair[int, int] { return rdd.KV(100, 1) }),
+					rdd.PartitionBy[int](byHalf{}),
+				),
+			)
 			return err
 		}, []string{"byHalf", "partition 50 for key 100", "from 0 to 1"}},
 	}
@@ -282,7 +339,10 @@ func (byHalf) Partition(k int) int { return k / 2 }
 // TestNaNKeys: a key that equals nothing cannot be reduced.
 func TestNaNKeys(t *testing.T) {
 	sc := newContext(t, "spark.task.maxFailures", "1")
-	nan := rdd.Map(rdd.Parallelize(sc, []float64{0}, 1), func(v float64) rdd.Pair[float64, int] { return rdd.KV(v/v, 1) })
+	nan := rdd.Map(
+		rdd.Parallelize(sc, []float64{0}, 1),
+		func(v float64) rdd.Pair[float64, int] { return rdd.KV(v/v, 1) },
+	)
 	for name, r := range map[string]*rdd.RDD[rdd.Pair[float64, int]]{
 		"ReduceByKey": rdd.ReduceByKey(nan, func(a, b int) int { return a + b }),
 		"one bucket":  rdd.ReduceByKey(nan, func(a, b int) int { return a + b }, rdd.Partitions(1)),
@@ -357,7 +417,11 @@ func TestAShuffleIsReused(t *testing.T) {
 // TestCopartitioned: what is dealt alike is joined and reduced without another shuffle.
 func TestCopartitioned(t *testing.T) {
 	sc := newContext(t)
-	a := rdd.ReduceByKey(kv(rdd.Parallelize(sc, []int{1, 2, 3}, 3)), func(a, b int) int { return a + b }, rdd.Partitions(5))
+	a := rdd.ReduceByKey(
+		kv(rdd.Parallelize(sc, []int{1, 2, 3}, 3)),
+		func(a, b int) int { return a + b },
+		rdd.Partitions(5),
+	)
 	b := rdd.GroupByKey(rdd.MapValues(a, func(v int) int { return -v }))
 	if b.NumPartitions() != 5 {
 		t.Errorf("GroupByKey of a dealt RDD has %d partitions, want the 5 it was dealt to", b.NumPartitions())
@@ -372,7 +436,10 @@ func TestCopartitioned(t *testing.T) {
 func TestNestedAction(t *testing.T) {
 	sc := newContext(t, "spark.master", "local[1]", "spark.task.maxFailures", "1")
 	r := rdd.Parallelize(sc, []int{1}, 1)
-	_, err := rdd.Collect(context.Background(), rdd.MapTry(r, func(int) (int64, error) { return rdd.Count(context.Background(), r) }))
+	_, err := rdd.Collect(
+		context.Background(),
+		rdd.MapTry(r, func(int) (int64, error) { return rdd.Count(context.Background(), r) }),
+	)
 	if err == nil || !strings.Contains(err.Error(), "from inside a task") {
 		t.Errorf("a nested action gives %v", err)
 	}
@@ -425,8 +492,11 @@ func TestChainAllocatesNothing(t *testing.T) {
 	count := func(n int) float64 {
 		vs := make([]int, n)
 		r := rdd.Parallelize(sc, vs, 1)
-		m := rdd.Map(rdd.Filter(rdd.Map(rdd.Map(r, func(v int) int { return v + 1 }), func(v int) int { return 3 * v }),
-			func(v int) bool { return v%2 == 1 }), func(v int) int64 { return int64(v) })
+		m := rdd.Map(
+			rdd.Filter(rdd.Map(rdd.Map(r, func(v int) int { return v + 1 }), func(v int) int { return 3 * v }),
+				func(v int) bool { return v%2 == 1 }),
+			func(v int) int64 { return int64(v) },
+		)
 		return testing.AllocsPerRun(5, func() {
 			if _, err := rdd.Count(context.Background(), m); err != nil {
 				t.Fatal(err)
@@ -447,8 +517,11 @@ func TestOrderFollowsFromTheInput(t *testing.T) {
 		for i := range words {
 			words[i] = fmt.Sprint("w", i*7919%613)
 		}
-		counts := rdd.ReduceByKey(rdd.Map(rdd.Parallelize(sc, words, 8), func(w string) rdd.Pair[string, int] { return rdd.KV(w, 1) }),
-			func(a, b int) int { return a + b }, rdd.Partitions(3))
+		counts := rdd.ReduceByKey(
+			rdd.Map(rdd.Parallelize(sc, words, 8), func(w string) rdd.Pair[string, int] { return rdd.KV(w, 1) }),
+			func(a, b int) int { return a + b },
+			rdd.Partitions(3),
+		)
 		got, err := rdd.Collect(context.Background(), counts)
 		if err != nil {
 			t.Fatal(err)
@@ -460,7 +533,10 @@ func TestOrderFollowsFromTheInput(t *testing.T) {
 			t.Fatal("two runs of one input give different orders")
 		}
 	}
-	if sorted := slices.IsSortedFunc(first, func(a, b rdd.Pair[string, int]) int { return cmp.Compare(a.Key, b.Key) }); sorted {
+	if sorted := slices.IsSortedFunc(
+		first,
+		func(a, b rdd.Pair[string, int]) int { return cmp.Compare(a.Key, b.Key) },
+	); sorted {
 		t.Error("the input should not come out sorted; the test would see nothing")
 	}
 }

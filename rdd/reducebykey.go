@@ -60,7 +60,12 @@ func combineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], op string, create 
 }
 
 // fold aggregates a partition in a table.
-func fold[K comparable, V, C any](tc *TaskContext, in iter.Seq[Pair[K, V]], create func(V) C, merge func(C, V) C) *shuffle.Table[K, C] {
+func fold[K comparable, V, C any](
+	tc *TaskContext,
+	in iter.Seq[Pair[K, V]],
+	create func(V) C,
+	merge func(C, V) C,
+) *shuffle.Table[K, C] {
 	t := shuffle.NewTable[K, C](cloner[K]())
 	in(func(kv Pair[K, V]) bool {
 		if c, fresh := t.Slot(kv.Key); fresh {
@@ -89,7 +94,12 @@ func emit[K comparable, C any](tc *TaskContext, t *shuffle.Table[K, C], yield fu
 
 // combined is the map side of a shuffle that combines: the table of each map partition, dealt to buckets in the
 // order in which keys first came.
-func combined[K comparable, V, C any](r *RDD[Pair[K, V]], d *dealing, create func(V) C, merge func(C, V) C) (*exec.Shuffle, error) {
+func combined[K comparable, V, C any](
+	r *RDD[Pair[K, V]],
+	d *dealing,
+	create func(V) C,
+	merge func(C, V) C,
+) (*exec.Shuffle, error) {
 	deal, err := dealer[K](d)
 	if err != nil {
 		return nil, err

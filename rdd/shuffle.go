@@ -16,7 +16,11 @@ func (b buckets[R]) Bucket(i int) any { return b[i] }
 
 // newShuffle makes the edge over which rows of type R go. The codec is asked for here, so that a type that
 // could not leave the process is found when the graph is built, on a laptop too.
-func newShuffle[T, R any](r *RDD[T], n int, write func(tc *TaskContext, p int) (buckets[R], error)) (*exec.Shuffle, error) {
+func newShuffle[T, R any](
+	r *RDD[T],
+	n int,
+	write func(tc *TaskContext, p int) (buckets[R], error),
+) (*exec.Shuffle, error) {
 	c, err := codec.For[R]()
 	if err != nil {
 		return nil, err

@@ -51,7 +51,13 @@ func TextStream(ssc *dstream.Context, host string, port int, opts ...Option) *ds
 
 // Stream makes a stream of what decode reads from each connection: elements, or an error after which the
 // connection is made anew. decode must end when the reader does.
-func Stream[T any](ssc *dstream.Context, host string, port int, decode func(io.Reader) iter.Seq2[T, error], opts ...Option) *dstream.DStream[T] {
+func Stream[T any](
+	ssc *dstream.Context,
+	host string,
+	port int,
+	decode func(io.Reader) iter.Seq2[T, error],
+	opts ...Option,
+) *dstream.DStream[T] {
 	return stream(ssc, "socketStream", host, port, newOptions(opts), decode)
 }
 
@@ -63,7 +69,13 @@ func newOptions(opts []Option) options {
 	return o
 }
 
-func stream[T any](ssc *dstream.Context, name, host string, port int, o options, decode func(io.Reader) iter.Seq2[T, error]) *dstream.DStream[T] {
+func stream[T any](
+	ssc *dstream.Context,
+	name, host string,
+	port int,
+	o options,
+	decode func(io.Reader) iter.Seq2[T, error],
+) *dstream.DStream[T] {
 	r := &receiver[T]{address: net.JoinHostPort(host, strconv.Itoa(port)), options: o, decode: decode}
 	return dstream.ReceiverStream(ssc, name, dstream.Receiver[T](r))
 }

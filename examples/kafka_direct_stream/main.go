@@ -49,23 +49,30 @@ func run(ctx context.Context, out io.Writer, brokers string, opts ...kafka.Optio
 		return err
 	}
 	fmt.Fprintln(out, "directStream")
-	dstream.ForeachRDD(stream, func(ctx context.Context, r *rdd.RDD[kafka.Record[string, string]], b *dstream.Batch) error {
-		// Output the obtained messages.
-		err := rdd.Foreach(ctx, r, func(m kafka.Record[string, string]) error {
-			_, err := fmt.Fprintln(out, m.Value)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		// Get the offsets: partition p of the RDD is offsetRanges[p].
-		offsetRanges := kafka.OffsetRanges(b, stream)
-		return rdd.ForeachPartition(ctx, r, func(tc *rdd.TaskContext, _ iter.Seq[kafka.Record[string, string]]) error {
-			o := offsetRanges[tc.PartitionID()]
-			_, err := fmt.Fprintln(out, o.Topic, o.Partition, o.FromOffset, o.UntilOffset)
-			return err
-		})
-	})
+	dstream.ForeachRDD(
+		stream,
+		func(ctx context.Context, r *rdd.RDD[kafka.Record[string, string]], b *dstream.Batch) error {
+			// Output the obtained messages.
+			err := rdd.Foreach(ctx, r, func(m kafka.Record[string, string]) error {
+				_, err := fmt.Fprintln(out, m.Value)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			// Get the offsets: partition p of the RDD is offsetRanges[p].
+			offsetRanges := kafka.OffsetRanges(b, stream)
+			return rdd.ForeachPartition(
+				ctx,
+				r,
+				func(tc *rdd.TaskContext, _ iter.Seq[kafka.Record[string, string]]) error {
+					o := offsetRanges[tc.PartitionID()]
+					_, err := fmt.Fprintln(out, o.Topic, o.Partition, o.FromOffset, o.UntilOffset)
+					return err
+				},
+			)
+		},
+	)
 	// Start the computation.
 	if err := ssc.Start(ctx); err != nil {
 		return err

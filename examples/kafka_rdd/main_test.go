@@ -20,7 +20,10 @@ func TestRDD(t *testing.T) {
 		if err := run(t.Context(), &out, c.Bootstrap(), c.Dialer()); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := strings.Join(strings.Fields(out.String()), " "), "a1 a2 a3 a4 a5 b1 b2 b3 b4 b5 c1 c2 c3 c4 c5"; got != want {
+		if got, want := strings.Join(
+			strings.Fields(out.String()),
+			" ",
+		), "a1 a2 a3 a4 a5 b1 b2 b3 b4 b5 c1 c2 c3 c4 c5"; got != want {
 			t.Errorf("printed %s, want %s", got, want)
 		}
 	})

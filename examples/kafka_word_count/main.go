@@ -16,7 +16,10 @@ import (
 )
 
 func main() {
-	weir.Main("KafkaWordCount", build(cmp.Or(os.Getenv("BROKERS"), "localhost:9092"), cmp.Or(os.Getenv("TOPIC"), "spark_test")))
+	weir.Main(
+		"KafkaWordCount",
+		build(cmp.Or(os.Getenv("BROKERS"), "localhost:9092"), cmp.Or(os.Getenv("TOPIC"), "spark_test")),
+	)
 }
 
 func build(brokers, topic string, opts ...kafka.Option) weir.Build {

@@ -22,7 +22,12 @@ func TestWordCount(t *testing.T) {
 		var out strings.Builder
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
-		if err := weir.Run(ctx, build(c.Bootstrap(), "spark_test", c.Dialer()), weir.Interval(time.Second), weir.Output(&out)); err != nil {
+		if err := weir.Run(
+			ctx,
+			build(c.Bootstrap(), "spark_test", c.Dialer()),
+			weir.Interval(time.Second),
+			weir.Output(&out),
+		); err != nil {
 			t.Fatal(err)
 		}
 		lines := strings.Fields(out.String())

@@ -296,7 +296,9 @@ func (st *stage) attempts(p int) (any, error) {
 		result, err := st.once(d)
 		over := st.ctx.Err() != nil
 		retry := err != nil && !over && d.Attempt+1 < st.maxFailures && !isPermanent(err)
-		st.listen(TaskEnded{Desc: d, Op: st.op.Op, Site: st.op.Site, Duration: time.Since(started), Err: err, Retry: retry})
+		st.listen(
+			TaskEnded{Desc: d, Op: st.op.Op, Site: st.op.Site, Duration: time.Since(started), Err: err, Retry: retry},
+		)
 		switch {
 		case err == nil:
 			return result, nil

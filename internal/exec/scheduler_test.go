@@ -97,7 +97,10 @@ func TestEvents(t *testing.T) {
 		case TaskStarted:
 			log = append(log, fmt.Sprintf("task %d.%d", e.Desc.Partition, e.Desc.Attempt))
 		case TaskEnded:
-			log = append(log, fmt.Sprintf("task %d.%d ended: %v, retry %v", e.Desc.Partition, e.Desc.Attempt, e.Err, e.Retry))
+			log = append(
+				log,
+				fmt.Sprintf("task %d.%d ended: %v, retry %v", e.Desc.Partition, e.Desc.Attempt, e.Err, e.Retry),
+			)
 		case StageEnded:
 			log = append(log, fmt.Sprint("ended: ", e.Err))
 		}
@@ -126,8 +129,11 @@ func TestPermanent(t *testing.T) {
 	s := scheduler(t, 1, 5, nil)
 	tries := 0
 	cause := errors.New("corrupt")
-	err := s.Run(context.Background(), &Job{Action: "count", Target: &Node{Op: "source", Partitions: 1}, Partitions: []int{0},
-		Task: func(*Task, int) (any, error) { tries++; return nil, Permanent(cause) }})
+	err := s.Run(
+		context.Background(),
+		&Job{Action: "count", Target: &Node{Op: "source", Partitions: 1}, Partitions: []int{0},
+			Task: func(*Task, int) (any, error) { tries++; return nil, Permanent(cause) }},
+	)
 	if !errors.Is(err, cause) || tries != 1 {
 		t.Errorf("%v after %d tries", err, tries)
 	}
@@ -145,18 +151,21 @@ func TestSlots(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
-				err := s.Run(t.Context(), &Job{Action: "count", Target: &Node{Partitions: 6}, Partitions: []int{0, 1, 2, 3, 4, 5},
-					Task: func(*Task, int) (any, error) {
-						mu.Lock()
-						running++
-						most = max(most, running)
-						mu.Unlock()
-						time.Sleep(time.Second)
-						mu.Lock()
-						running--
-						mu.Unlock()
-						return nil, nil
-					}, Done: func(int, any) error { return nil }})
+				err := s.Run(
+					t.Context(),
+					&Job{Action: "count", Target: &Node{Partitions: 6}, Partitions: []int{0, 1, 2, 3, 4, 5},
+						Task: func(*Task, int) (any, error) {
+							mu.Lock()
+							running++
+							most = max(most, running)
+							mu.Unlock()
+							time.Sleep(time.Second)
+							mu.Lock()
+							running--
+							mu.Unlock()
+							return nil, nil
+						}, Done: func(int, any) error { return nil }},
+				)
 				if err != nil {
 					t.Error(err)
 				}
@@ -192,7 +201,8 @@ func TestStopAbandons(t *testing.T) {
 		defer cancel()
 		begin := time.Now()
 		err := s.Stop(ctx)
-		if err == nil || !strings.Contains(err.Error(), "partition 1 of map (main.go:7)") || strings.Contains(err.Error(), "partition 0") {
+		if err == nil || !strings.Contains(err.Error(), "partition 1 of map (main.go:7)") ||
+			strings.Contains(err.Error(), "partition 0") {
 			t.Errorf("Stop: %v", err)
 		}
 		if err := <-ran; !errors.Is(err, ErrStopped) {

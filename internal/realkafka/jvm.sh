@@ -52,13 +52,15 @@ alive() {
 
 # launch DIR NAME JVM ARGUMENT...: starts a JVM detached in DIR; pid in DIR/NAME.pid, output in DIR/NAME.log.
 # The descriptors 3 (the lock of `run`'s caller) and 7 (its standard input) stay with the script.
+# Libraries that a JVM unpacks, and leaves behind when it is killed, are in DIR and go with it.
 launch() {
   local dir=$1 name=$2 jvm=$3 i
   shift 3
   echo "=== started $(date -u +%FT%TZ)" >>"$dir/$name.log"
   (
     cd "$dir" || exit 1
-    exec setsid nohup "$jvm" "-Dweir.pid=$dir/$name.pid" "$@" >>"$name.log" 2>&1 </dev/null 3>&- 7<&-
+    exec setsid nohup "$jvm" "-Dweir.pid=$dir/$name.pid" "-Djava.io.tmpdir=$dir" "$@" \
+      >>"$name.log" 2>&1 </dev/null 3>&- 7<&-
   ) &
   # Should the folder have been destroyed meanwhile, the process must not stay behind, known to nobody.
   echo $! >"$dir/$name.pid" || { kill -KILL $!; exit 1; }
