@@ -123,7 +123,7 @@ type flags struct {
 }
 
 func parseFlags(name string, args []string, stderr io.Writer) (flags, error) {
-	f := flags{conf: conf.New(), level: slog.LevelWarn}
+	f := flags{conf: conf.New(), level: slog.LevelInfo}
 	set := flag.NewFlagSet(name, flag.ContinueOnError)
 	set.SetOutput(stderr)
 	short := func(flagName, setting, doc string) {

@@ -32,6 +32,9 @@ func (l *loop) runBatch(b *Batch) error {
 	err := l.tryOutputs(b)
 	b.info.ProcessingEnd, b.info.Err = time.Now(), err
 	l.ssc.bus.emit(BatchCompleted{b.info})
+	// Here the delay counts from the batch's time; in BatchInfo, as Spark has it, from its submission.
+	l.ssc.logger.Debug("batch completed", "time", b.Time.String(), "sequence", b.Sequence, "records", b.Records(),
+		"totalDelay", b.info.ProcessingEnd.Sub(b.Time.Std()), "execution", b.info.ProcessingDelay(), "error", err)
 	if err != nil {
 		return err
 	}
