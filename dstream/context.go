@@ -139,8 +139,8 @@ func (ssc *Context) AddListener(f func(Event)) (remove func()) { return ssc.bus.
 
 func (ssc *Context) misbuilt(format string, args ...any) {
 	err := fmt.Errorf(format, args...)
-	if site := exec.Caller(); site.File != "" {
-		err = fmt.Errorf("%s: %w", site, err)
+	if at := exec.Caller().String(); at != "" {
+		err = fmt.Errorf("%s: %w", at, err)
 	}
 	ssc.errs = append(ssc.errs, err)
 }

@@ -17,10 +17,10 @@ type PanicError struct {
 
 // Error implements error.
 func (e *PanicError) Error() string {
-	if e.Site.File == "" {
-		return fmt.Sprintf("panic: %v", e.Value)
+	if at := e.Site.String(); at != "" {
+		return fmt.Sprintf("panic at %s: %v", at, e.Value)
 	}
-	return fmt.Sprintf("panic at %s: %v", e.Site, e.Value)
+	return fmt.Sprintf("panic: %v", e.Value)
 }
 
 // NewPanic makes the error of a recovered panic. It must be called in the deferred function that recovered,

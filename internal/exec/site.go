@@ -7,15 +7,27 @@ import (
 	"strings"
 )
 
-// A Site is a place in the user's program: the call that made an operator or started an action.
+// A Site is a place in the user's program: the call that made an operator or started an action. One made by
+// Caller finds out file and line when it is asked: a stream makes the nodes of its RDDs in each batch, and
+// hardly any of them is ever asked.
 type Site struct {
 	File     string
 	Line     int
 	Function string
+	callers  *callers
+}
+
+// callers are the return addresses of a call, as many as may stand between it and the user's frame.
+type callers struct {
+	pcs [32]uintptr
+	n   int
 }
 
 // String gives file and line, the file without its folders; "" for no place.
 func (s Site) String() string {
+	if s.callers != nil {
+		s = firstUserFrame(s.callers.pcs[:s.callers.n])
+	}
 	if s.File == "" {
 		return ""
 	}
@@ -30,9 +42,9 @@ var libraries = []string{"rdd", "dstream", "connector/", "internal/", "codec", "
 
 // Caller gives the nearest place outside of weir's own packages.
 func Caller() Site {
-	var pcs [48]uintptr
-	n := runtime.Callers(2, pcs[:])
-	return firstUserFrame(pcs[:n])
+	c := &callers{}
+	c.n = runtime.Callers(2, c.pcs[:])
+	return Site{callers: c}
 }
 
 func firstUserFrame(pcs []uintptr) Site {

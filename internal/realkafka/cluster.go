@@ -31,9 +31,12 @@ type Cluster struct {
 // Start starts a cluster of Kafka's release version, e.g. "2.8.1", and waits until every broker answers. The
 // cluster ends with the test t; when t has failed, the ends of the brokers' logs are in its output. Where there
 // is no Java, or the release can neither be found in the cache nor fetched, t is skipped with the reason; with
-// the environment variable CI set it fails.
+// the environment variable CI set it fails. With -short it is skipped.
 func Start(t testing.TB, version string, opts ...Option) *Cluster {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("realkafka: real servers take their time, and -short asks for tests that do not")
+	}
 	c := &Cluster{t: t, version: version, shape: shape{nodes: 1}}
 	for _, o := range opts {
 		o(&c.shape)

@@ -16,6 +16,9 @@ import (
 // environment variable CI set it fails. One registry runs at a time on a machine, beside the one cluster.
 func StartRegistry(t testing.TB) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("realkafka: real servers take their time, and -short asks for tests that do not")
+	}
 	cache, scripts := prepare(t)
 	dir := filepath.Join(cache, "registry")
 	script := filepath.Join(scripts, "registry.sh")
