@@ -5,45 +5,44 @@ import (
 	"math"
 )
 
-// appendSteps writes the value at a, which is also at heap if foreign code will see it. left is how many more levels of pointers, slices and maps may
-// follow. On an error it gives no bytes. Common steps are in this switch, the others in appendOther,
-// so that the function stays small enough for the processor and the reader.
+// appendSteps writes the value at a, which is also at heap if foreign code will see it. left is how
+// many more levels of pointers, slices and maps may follow. On an error it gives no bytes.
+//
+// Integers and strings, of which most records consist, are here, and share one copy of the code that
+// writes varints; the rest is in appendOther. So the loop is small, and so is a level of recursion.
 func appendSteps(dst []byte, a, heap address, p *plan, left int) ([]byte, error) {
 	for i := range p.steps {
 		s := &p.steps[i]
 		f := a.add(s.off)
+		var x uint64
 		switch s.op {
-		case opBool, opInt8, opUint8:
-			dst = append(dst, *at[byte](f))
-		case opInt16:
-			dst = appendVarint(dst, int64(*at[int16](f)))
-		case opInt32:
-			dst = appendVarint(dst, int64(*at[int32](f)))
-		case opInt64:
-			dst = appendVarint(dst, *at[int64](f))
-		case opUint16:
-			dst = appendUvarint(dst, uint64(*at[uint16](f)))
-		case opUint32:
-			dst = appendUvarint(dst, uint64(*at[uint32](f)))
-		case opUint64:
-			dst = appendUvarint(dst, *at[uint64](f))
-		case opFloat32:
-			dst = binary.LittleEndian.AppendUint32(dst, *at[uint32](f))
-		case opFloat64:
-			dst = binary.LittleEndian.AppendUint64(dst, *at[uint64](f))
 		case opString:
-			v := *at[string](f)
-			dst = append(appendUvarint(dst, uint64(len(v))), v...)
-		case opBytes:
-			dst = appendBytes(dst, *at[[]byte](f))
-		case opByteArray:
-			dst = append(dst, f.bytes(s.n)...)
+			text := *at[string](f)
+			dst = append(appendUvarint(dst, uint64(len(text))), text...)
+			continue
+		case opInt16:
+			x = zigzag(int64(*at[int16](f)))
+		case opInt32:
+			x = zigzag(int64(*at[int32](f)))
+		case opInt64:
+			x = zigzag(*at[int64](f))
+		case opUint16:
+			x = uint64(*at[uint16](f))
+		case opUint32:
+			x = uint64(*at[uint32](f))
+		case opUint64:
+			x = *at[uint64](f)
 		default:
 			var err error
 			if dst, err = appendOther(dst, f, heap.addHeap(s.off), s, left); err != nil {
 				return nil, within(err, s.name)
 			}
+			continue
 		}
+		for ; x >= 0x80; x >>= 7 {
+			dst = append(dst, byte(x)|0x80)
+		}
+		dst = append(dst, byte(x))
 	}
 	return dst, nil
 }
@@ -51,6 +50,16 @@ func appendSteps(dst []byte, a, heap address, p *plan, left int) ([]byte, error)
 // appendOther writes what appendSteps leaves to it.
 func appendOther(dst []byte, a, heap address, s *step, left int) ([]byte, error) {
 	switch s.op {
+	case opBool, opInt8, opUint8:
+		return append(dst, *at[byte](a)), nil
+	case opFloat32:
+		return binary.LittleEndian.AppendUint32(dst, *at[uint32](a)), nil
+	case opFloat64:
+		return binary.LittleEndian.AppendUint64(dst, *at[uint64](a)), nil
+	case opBytes:
+		return appendBytes(dst, *at[[]byte](a)), nil
+	case opByteArray:
+		return append(dst, a.bytes(s.n)...), nil
 	case opComplex64:
 		return appendMany(dst, a, heap, 2, float32Plan, left)
 	case opComplex128:

@@ -21,7 +21,11 @@ func For[T any]() (*Codec[T], error) {
 // it was; the errors are those of T's own methods, a map with a NaN among its keys, and a value that
 // contains itself. It allocates only what dst lacks, but for maps and types with methods of their own.
 func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
-	out, err := appendSteps(dst, addressOf(v), onHeap(c.plan.foreign, v), c.plan, maxDepth)
+	var heap address
+	if c.plan.foreign {
+		heap = onHeap(v)
+	}
+	out, err := appendSteps(dst, addressOf(v), heap, c.plan, maxDepth)
 	if err != nil {
 		return dst, encodeError(c.plan, err)
 	}
@@ -39,11 +43,12 @@ func (c *Codec[T]) DecodeAlias(src []byte) (v T, rest []byte, err error) { retur
 
 func (c *Codec[T]) decode(src []byte, alias bool) (v T, rest []byte, err error) {
 	l := limits{left: maxDepth, alias: alias}
-	if heap := onHeap(c.plan.foreign, &v); c.plan.foreign {
+	if c.plan.foreign {
+		heap := onHeap(&v)
 		rest, err = decodeSteps(src, heap, heap, c.plan, l)
 		v = *at[T](heap)
 	} else {
-		rest, err = decodeSteps(src, addressOf(&v), heap, c.plan, l)
+		rest, err = decodeSteps(src, addressOf(&v), address{}, c.plan, l)
 	}
 	if err != nil {
 		var zero T
@@ -58,8 +63,12 @@ func (c *Codec[T]) Size(v *T) int {
 	if len(c.plan.owned) == 0 {
 		return int(c.plan.size)
 	}
+	var heap address
+	if c.plan.foreign {
+		heap = onHeap(v)
+	}
 	g := gauge{visits: sizeVisits, left: maxDepth}
-	return int(c.plan.size) + heapOf(addressOf(v), onHeap(c.plan.foreign, v), c.plan, &g)
+	return int(c.plan.size) + heapOf(addressOf(v), heap, c.plan, &g)
 }
 
 // Clone gives a copy of v that shares no memory with it: strings and byte slices that lie in a fetch
@@ -69,11 +78,12 @@ func (c *Codec[T]) Clone(v T) (T, error) {
 		return v, nil
 	}
 	var err error
-	if heap := onHeap(c.plan.foreign, &v); c.plan.foreign {
+	if c.plan.foreign {
+		heap := onHeap(&v)
 		err = ownSteps(heap, heap, c.plan, maxDepth)
 		v = *at[T](heap)
 	} else {
-		err = ownSteps(addressOf(&v), heap, c.plan, maxDepth)
+		err = ownSteps(addressOf(&v), address{}, c.plan, maxDepth)
 	}
 	if err != nil {
 		var zero T

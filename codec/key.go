@@ -109,17 +109,16 @@ func (k *KeyCodec[K]) Hash(seed uint64, key K) (uint64, error) {
 	return h, err
 }
 
-// hashRoom is the stack that the bytes of a key get before they take to the heap.
-const hashRoom = 128
-
 // hashPlan hashes the bytes of the key at a.
 func (k *KeyCodec[K]) hashPlan(seed uint64, a address) (uint64, error) {
-	var room [hashRoom]byte
-	b, err := appendSteps(room[:0], a, address{}, k.plan, maxDepth)
+	room := scratch.Get().(*[]byte)
+	b, err := appendSteps((*room)[:0], a, address{}, k.plan, maxDepth)
 	if err != nil {
 		return 0, encodeError(k.plan, err)
 	}
-	return Hash(seed, b), nil
+	h := Hash(seed, b)
+	scratch.Put(room)
+	return h, nil
 }
 
 // loadInteger widens the integer at a to 64 bits, with its sign if it has one.

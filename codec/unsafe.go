@@ -21,11 +21,8 @@ type address struct{ p unsafe.Pointer }
 // addressOf gives the address of *v.
 func addressOf[T any](v *T) address { return address{unsafe.Pointer(v)} }
 
-// onHeap copies *v to the heap, if that is needed, and gives the address of the copy.
-func onHeap[T any](needed bool, v *T) address {
-	if !needed {
-		return address{}
-	}
+// onHeap copies *v to the heap and gives the address of the copy.
+func onHeap[T any](v *T) address {
 	p := new(T)
 	*p = *v
 	if escape.never {

@@ -28,10 +28,10 @@ func broker() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "broker",
 		Short: "Run a Kafka broker for trials and tests",
-		Long: "Runs a single Kafka broker on this machine's loopback address until Ctrl-C. It speaks the protocol of\n" +
-			"current Kafka, and is meant for trying things out, not for keeping data that matter. With --dir topics,\n" +
-			"records and groups are kept in a folder and are there again at the next start; without it they are in\n" +
-			"memory. One broker at a time uses a folder.",
+		Long: "Runs a single Kafka broker on this machine's loopback address until Ctrl-C. It speaks the\n" +
+			"protocol of current Kafka, and is meant for trying things out, not for keeping data that matter.\n" +
+			"With --dir topics, records and groups are kept in a folder and are there again at the next start;\n" +
+			"without it they are in memory. One broker at a time uses a folder.",
 		Example: "  weir broker\n  weir broker --port 19092 --dir ./kafka",
 		Args:    nothing,
 		RunE:    func(c *cobra.Command, _ []string) error { return b.run(c) },
@@ -68,7 +68,8 @@ func (b *embedded) run(c *cobra.Command) error {
 	address := cluster.ListenAddrs()[0]
 	err = b.occupy(address)
 	if err == nil {
-		_, err = fmt.Fprintf(c.OutOrStdout(), "a Kafka broker listens on %s; its data are %s; Ctrl-C ends it\n", address, where)
+		_, err = fmt.Fprintf(c.OutOrStdout(), "a Kafka broker listens on %s; its data are %s; Ctrl-C ends it\n",
+			address, where)
 	}
 	if err == nil {
 		<-c.Context().Done()
@@ -103,12 +104,13 @@ func (b *embedded) free(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", strings.TrimSpace(string(data)))
+	address := strings.TrimSpace(string(data))
+	conn, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil
 	}
-	return errors.Join(conn.Close(), fmt.Errorf("the broker that listens on %s uses %s: end it, use it, or choose another "+
-		"--dir; if that is another program, delete %s", strings.TrimSpace(string(data)), b.dir, filepath.Join(b.dir, occupant)))
+	return errors.Join(conn.Close(), fmt.Errorf("the broker that listens on %s uses %s: end it, use it, or choose "+
+		"another --dir; if that is another program, delete %s", address, b.dir, filepath.Join(b.dir, occupant)))
 }
 
 func (b *embedded) occupy(address string) error {

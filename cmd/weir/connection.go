@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -106,9 +107,19 @@ func openAdmin(c *cobra.Command, p kafka.Params) (*kafka.Admin, error) {
 		return nil, err
 	}
 	for _, w := range a.Warnings() {
-		fmt.Fprintln(c.ErrOrStderr(), "weir: warning:", w)
+		warn(c.ErrOrStderr(), errors.New(w))
 	}
 	return a, nil
+}
+
+// warn says what is wrong and keeps nothing from going on, a line for each error that is joined in err.
+func warn(out io.Writer, err error) {
+	if err == nil {
+		return
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(out, "weir: warning:", line)
+	}
 }
 
 // withAdmin makes a command's function of one that needs an Admin.

@@ -33,9 +33,10 @@ func demo() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Count words that stream through Kafka, one line a batch",
-		Long: "Starts a Kafka broker in memory (or uses --brokers), a producer of lines, and a job that counts their\n" +
-			"words. Each batch is a line: its time, records, total delay, rate of processing, and most frequent words.\n" +
-			"Ctrl-C drains the job and ends. The topic is created for the demonstration and deleted after it.",
+		Long: "Starts a Kafka broker in memory (or uses --brokers), a producer of lines, and a job that counts\n" +
+			"their words. Each batch is a line: its time, records, total delay, rate of processing, and most\n" +
+			"frequent words. Ctrl-C drains the job and ends. The topic is created for the demonstration and\n" +
+			"deleted after it.",
 		Example: "  weir demo --for 10s --rate 100000\n  weir demo --brokers broker1:9092 --interval 500ms",
 		Args:    nothing,
 		RunE:    func(c *cobra.Command, _ []string) error { return d.run(c) },
@@ -134,7 +135,8 @@ func (d *demonstration) build(p kafka.Params, topic string) weir.Build {
 		words := dstream.FlatMap(kafka.Values(lines), strings.FieldsSeq)
 		ones := dstream.Map(words, func(w string) rdd.Pair[string, int] { return rdd.KV(w, 1) })
 		counts := dstream.ReduceByKey(ones, func(a, b int) int { return a + b })
-		dstream.ForeachRDD(counts, func(ctx context.Context, r *rdd.RDD[rdd.Pair[string, int]], b *dstream.Batch) error {
+		type tally = rdd.RDD[rdd.Pair[string, int]]
+		dstream.ForeachRDD(counts, func(ctx context.Context, r *tally, b *dstream.Batch) error {
 			all, err := rdd.Collect(ctx, r)
 			if err == nil {
 				d.report.counted(b.Time, all)

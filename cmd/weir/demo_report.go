@@ -65,7 +65,8 @@ func (r *batchReport) event(e dstream.Event) {
 	r.counts += w.total
 	r.mu.Unlock()
 	rate := float64(b.Records()) / max(b.ProcessingDelay().Seconds(), 1e-6)
-	r.printf(reportLine, b.BatchTime.Std().Format("15:04:05.000"), b.Records(), b.TotalDelay().Milliseconds(), rate, w.top)
+	r.printf(reportLine, b.BatchTime.Std().Format("15:04:05.000"), b.Records(), b.TotalDelay().Milliseconds(), rate,
+		w.top)
 }
 
 // end shows the totals and gives the first error of writing.

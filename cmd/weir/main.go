@@ -49,8 +49,9 @@ func root() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "weir",
 		Short: "Streams as series of small, named, replayable batches",
-		Long: "Weir runs Spark Streaming's programs in Go. This command shows one at work (demo), runs the examples,\n" +
-			"and has what it takes to try them: a Kafka broker, and tools for its records, topics and offsets.\n\n" +
+		Long: "Weir runs programs as Spark Streaming does, in Go. This command shows one at work (demo), runs the\n" +
+			"examples, and has what it takes to try them: a Kafka broker, and tools for its records, topics and\n" +
+			"offsets.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 wrong usage.",
 		Example: "  weir demo --for 10s\n" +
 			"  weir broker --dir ./kafka &\n" +
@@ -69,8 +70,20 @@ func root() *cobra.Command {
 	return c
 }
 
+// completion has cobra make its command now, when the command's output is known, and lets a shell that it does not know
+// be an error.
+func completion(c *cobra.Command) {
+	c.InitDefaultCompletionCmd()
+	for _, sub := range c.Commands() {
+		if sub.Name() == "completion" {
+			sub.Args, sub.RunE = knownCommand, oneOf
+		}
+	}
+}
+
 // run runs a command line, says what went wrong on its standard error, and gives the exit code.
 func run(ctx context.Context, c *cobra.Command) int {
+	completion(c)
 	// What goes wrong before a command's own function is called is the command line's fault.
 	began := false
 	c.PersistentPreRun = func(*cobra.Command, []string) { began = true }

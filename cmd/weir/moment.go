@@ -6,7 +6,7 @@ import (
 )
 
 // timeForms says which times parseTime understands.
-const timeForms = "2026-01-31T08:00:00Z, 2026-01-31T08:00 or 2026-01-31 in local time, or a time ago such as -15m"
+const timeForms = "2026-01-31T08:00:00Z; 2026-01-31T08:00 or 2026-01-31 in local time; or a time ago such as -15m"
 
 var layouts = []string{
 	time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly,

@@ -15,11 +15,12 @@ func didYouMean(name string, known []string) string {
 // not count; the beginning of one name only is taken for it.
 func nearest(name string, known []string) string {
 	name = plain(name)
-	best, cost := "", max(2, len(name)/3)+1
+	n := min(len(name), longestCompared)
+	best, cost := "", min(max(2, n/3), n/2)+1
 	var begun []string
 	for _, k := range known {
-		if n := editDistance(name, plain(k)); n < cost {
-			best, cost = k, n
+		if d := editDistance(name, plain(k)); d < cost {
+			best, cost = k, d
 		}
 		if name != "" && strings.HasPrefix(plain(k), name) {
 			begun = append(begun, k)

@@ -28,10 +28,12 @@ func produce() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "produce TOPIC [VALUE]...",
 		Short: "Write records to a topic",
-		Long: "Writes each VALUE, or without any each line of standard input, as a record. A line is what stands before a\n" +
-			"line feed, every other byte counted. Records are written by an idempotent producer and acknowledged by all\n" +
-			"replicas in sync (acks=all). The topic must exist. In the end it is said how many records went where.\n\n" +
-			"With --null records are tombstones: each VALUE or line is then a key, or --key is the only one.",
+		Long: "Writes each VALUE, or without any each line of standard input, as a record. A line is what stands\n" +
+			"before a line feed, every other byte counted. Records are written by an idempotent producer and\n" +
+			"acknowledged by all replicas in sync (acks=all). The topic must exist. In the end it is said how many\n" +
+			"records went where.\n\n" +
+			"With --null records are tombstones: each VALUE or line is then a key, or --key is the only one.\n\n" +
+			"A TIME is " + timeForms + ".",
 		Example: "  weir produce lines 'to be' 'or not to be'\n" +
 			"  weir produce lines --compression lz4 < lines.txt\n" +
 			"  printf 'user1\\tlogin\\n' | weir produce events --key-separator '\\t' --header source=shell\n" +

@@ -32,8 +32,8 @@ func (f *recordForm) flags(c *cobra.Command) {
 	c.Flags().StringVar(&f.key, "key", "", "key of every record; without it, and --key-separator, there is none")
 	c.Flags().StringVar(&f.separator, "key-separator", "", "`TEXT` between key and value; \\t is a tabulator")
 	c.Flags().StringArrayVar(&f.pairs, "header", nil, "a header of every record, `NAME=VALUE`; may be repeated")
-	c.Flags().StringVar(&f.timestamp, "timestamp", "", "`TIME` of every record: "+timeForms+
-		", or milliseconds since 1970 (default now)")
+	c.Flags().StringVar(&f.timestamp, "timestamp", "",
+		"`TIME` of every record, or milliseconds since 1970 (default now)")
 	c.Flags().BoolVar(&f.null, "null", false, "write tombstones, records whose value is null")
 }
 
@@ -71,7 +71,7 @@ func (f *recordForm) check(c *cobra.Command, values []string) (err error) {
 	}
 	at, ok := parseTime(f.timestamp, time.Now())
 	if !ok || at.UnixMilli() < 0 {
-		return usagef("--timestamp takes %s, or milliseconds since 1970, not %q", timeForms, f.timestamp)
+		return usagef("--timestamp takes %s; or milliseconds since 1970; not %q", timeForms, f.timestamp)
 	}
 	f.at = at
 	return nil

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"text/tabwriter"
 )
 
 // written counts the records that were acknowledged, by partition.
@@ -44,7 +43,7 @@ func (w *written) show(out io.Writer, topic string) error {
 	if total == 1 {
 		noun = "record"
 	}
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	t := table(out)
 	fmt.Fprintf(t, "wrote %d %s to %s\n", total, noun, topic)
 	if total > 0 {
 		fmt.Fprintln(t, "PARTITION\tRECORDS\tFIRST OFFSET\tLAST OFFSET")

@@ -14,52 +14,42 @@ type ahead struct {
 	max int64
 
 	mu    sync.Mutex
-	bytes int64
+	bytes int64 // asked for by all that are under way
 	under map[aheadKey]*pending
-	sizes map[aheadKey]int64
 }
 
 type aheadKey struct {
-	tp     TopicPartition
+	incarnation
 	offset int64
 }
 
+func (p piece) aheadKey() aheadKey { return aheadKey{incarnation{p.tp(), p.ID}, p.From} }
+
 // start begins the fetches of the ranges that are not empty, as far as the memory goes.
 func (a *ahead) start(ctx context.Context, f *fetcher, pieces []piece) {
-	for _, p := range pieces {
-		if p.From >= p.Until {
-			continue
-		}
-		key, size := aheadKey{p.tp(), p.From}, int64(f.opts.bytes)
-		if !a.reserve(key, size) {
-			return
-		}
-		fetch := f.begin(ctx, p, p.From, f.opts.bytes)
-		a.mu.Lock()
-		a.under[key] = fetch
-		a.mu.Unlock()
-	}
-}
-
-func (a *ahead) reserve(key aheadKey, size int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.under == nil {
-		a.under, a.sizes = map[aheadKey]*pending{}, map[aheadKey]int64{}
+		a.under = map[aheadKey]*pending{}
 	}
-	if _, twice := a.sizes[key]; twice || a.bytes+size > a.max {
-		return false
+	for _, p := range pieces {
+		key, size := p.aheadKey(), f.guess(p.Until-p.From)
+		if a.under[key] != nil || p.From >= p.Until {
+			continue
+		}
+		if a.bytes+int64(size) > a.max {
+			return
+		}
+		a.under[key] = f.begin(ctx, p, p.From, size)
+		a.bytes += int64(size)
 	}
-	a.bytes += size
-	a.sizes[key] = size
-	return true
 }
 
-// take gives the fetch that was begun for the offset, nil if there is none. Its memory is the taker's now.
-func (a *ahead) take(tp TopicPartition, offset int64) *pending {
+// take gives the fetch that was begun for the piece, nil if there is none. Its memory is the taker's then.
+func (a *ahead) take(p piece) *pending {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	key := aheadKey{tp, offset}
+	key := p.aheadKey()
 	fetch := a.under[key]
 	if fetch != nil {
 		a.drop(key)
@@ -68,9 +58,8 @@ func (a *ahead) take(tp TopicPartition, offset int64) *pending {
 }
 
 func (a *ahead) drop(key aheadKey) {
-	a.bytes -= a.sizes[key]
+	a.bytes -= int64(a.under[key].asked)
 	delete(a.under, key)
-	delete(a.sizes, key)
 }
 
 // release ends the fetches that no task took: those before the given offsets.
@@ -78,7 +67,7 @@ func (a *ahead) release(upTo map[TopicPartition]int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for key, fetch := range a.under {
-		if until, ok := upTo[key.tp]; ok && key.offset < until {
+		if until, ok := upTo[key.TopicPartition]; ok && key.offset < until {
 			fetch.cancel()
 			a.drop(key)
 		}

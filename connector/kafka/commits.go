@@ -1,6 +1,16 @@
 package kafka
 
-import "sync"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"github.com/weirstream/weir/connector/kafka/internal/client"
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/exec"
+)
 
 // commits are the requests to commit that the program made in batches which are not committed yet.
 type commits struct {
@@ -26,4 +36,49 @@ func (c *commits) take(sequence int64) (commitRequest, bool) {
 	r, ok := c.asked[sequence]
 	delete(c.asked, sequence)
 	return r, ok
+}
+
+// Committed commits the ends of the ranges to the group, if the program asked for it: by enable.auto.commit,
+// or by Commit in this batch.
+func (s *source[K, V]) Committed(ctx context.Context, b *dstream.Batch, rng []byte) error {
+	request, asked := s.commits.take(b.Sequence)
+	if !asked && (!s.cfg.AutoCommit || s.cfg.GroupID == "") {
+		return nil
+	}
+	r, err := decodeRange(rng)
+	if err != nil || r == nil {
+		return err
+	}
+	if err = s.commit(ctx, r); err != nil {
+		err = fmt.Errorf("commit the offsets of batch %d: %w", b.Sequence, err)
+	}
+	return errors.Join(err, s.callBack(request.callbacks, r.offsetRanges(), err))
+}
+
+func (s *source[K, V]) commit(ctx context.Context, r *batchRange) error {
+	if s.cfg.GroupID == "" {
+		return errors.New("there is no group to commit to: set group.id")
+	}
+	offsets := make(map[client.TopicPartition]client.OffsetToCommit, len(r.Partitions))
+	for _, p := range r.Partitions {
+		offsets[client.TopicPartition(p.tp())] = client.OffsetToCommit{Offset: p.Until, LeaderEpoch: -1, TopicID: p.ID}
+	}
+	return s.c.CommitOffsets(ctx, s.cfg.GroupID, offsets)
+}
+
+// callBack calls the program's functions. They run in the batch loop, which a panic must not end, and which must
+// not be waited for by them.
+func (s *source[K, V]) callBack(fs []func([]OffsetRange, error), ranges []OffsetRange, err error) (panicked error) {
+	defer s.ssc.RDD().Inside().Enter("a function given to kafka.OnCommit")()
+	for _, f := range fs {
+		func() {
+			defer func() {
+				if v := recover(); v != nil {
+					panicked = errors.Join(panicked, fmt.Errorf("a function given to kafka.OnCommit: %w", exec.NewPanic(v, debug.Stack())))
+				}
+			}()
+			f(ranges, err)
+		}()
+	}
+	return panicked
 }

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"time"
 
-	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/connector/kafka/internal/client"
 	"github.com/weirstream/weir/rdd"
 )
@@ -24,6 +24,9 @@ func CreateRDD[K, V any](sc *rdd.Context, p Params, ranges []OffsetRange, key De
 			"use PreferFixed or PreferConsistent")
 	}
 	for _, r := range ranges {
+		if r.Topic == "" || r.Partition < 0 {
+			err = errors.Join(err, fmt.Errorf("%v: it needs the name of a topic and a partition of at least 0", r))
+		}
 		if r.FromOffset < 0 || r.UntilOffset < r.FromOffset {
 			err = errors.Join(err, fmt.Errorf("%v: the offsets must be at least 0 and in order", r))
 		}
@@ -36,7 +39,7 @@ func CreateRDD[K, V any](sc *rdd.Context, p Params, ranges []OffsetRange, key De
 		pieces[i] = piece{partitionRange{Topic: r.Topic, Partition: r.Partition, From: r.FromOffset, Until: r.UntilOffset, Epoch: -1},
 			cfg.Isolation == client.ReadCommitted}
 	}
-	shared := &sharedFetcher{sc: sc, cfg: cfg, opts: o}
+	shared := &sharedFetcher{sc: sc, params: p, cfg: cfg, opts: o}
 	sc.OnStop(shared.close)
 	out := rdd.FromPartitions(sc, "kafka.CreateRDD", len(pieces), func(tc *rdd.TaskContext, p int) iter.Seq[Record[K, V]] {
 		return func(yield func(Record[K, V]) bool) {
@@ -52,12 +55,14 @@ func CreateRDD[K, V any](sc *rdd.Context, p Params, ranges []OffsetRange, key De
 
 // A sharedFetcher is opened by the first task that needs it; others wait for that.
 type sharedFetcher struct {
-	sc   *rdd.Context
-	cfg  *client.Config
-	opts options
+	sc     *rdd.Context
+	params Params
+	cfg    *client.Config
+	opts   options
 
-	mu   sync.Mutex
-	open *openFetcher
+	mu     sync.Mutex
+	open   *openFetcher
+	closed bool
 }
 
 type openFetcher struct {
@@ -66,49 +71,69 @@ type openFetcher struct {
 	err  error
 }
 
+// get gives the fetcher. A task whose opener was cancelled opens one itself.
 func (s *sharedFetcher) get(ctx context.Context) (*fetcher, error) {
-	s.mu.Lock()
-	o, mine := s.open, s.open == nil
-	if mine {
-		o = &openFetcher{done: make(chan struct{})}
-		s.open = o
-	}
-	s.mu.Unlock()
-	if !mine {
+	for {
+		s.mu.Lock()
+		o, mine := s.open, s.open == nil
+		if s.closed {
+			s.mu.Unlock()
+			return nil, errors.New("the context of the RDD has been stopped")
+		}
+		if mine {
+			o = &openFetcher{done: make(chan struct{})}
+			s.open = o
+		}
+		s.mu.Unlock()
+		if mine {
+			s.connect(ctx, o)
+			return o.f, o.err
+		}
 		select {
 		case <-o.done:
-			return o.f, o.err
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
+		if !errors.Is(o.err, context.Canceled) {
+			return o.f, o.err
+		}
 	}
+}
+
+// connect opens the fetcher for all; if that fails the next attempt tries again.
+func (s *sharedFetcher) connect(ctx context.Context, o *openFetcher) {
 	defer close(o.done)
-	c, err := client.Open(ctx, s.cfg, s.opts.client...)
+	c, err := client.Open(ctx, s.cfg, readOptions((&throttle{warn: s.warn}).with(s.opts.client))...)
 	if err != nil {
-		// The next attempt tries again.
+		if ctx.Err() != nil {
+			err = errors.Join(context.Canceled, err)
+		}
 		o.err = err
 		s.mu.Lock()
 		s.open = nil
 		s.mu.Unlock()
-		return nil, err
+		return
 	}
-	settings := s.sc.Conf()
-	o.f = newFetcher(c, fetchOptions{
-		bytes:    int32(min(conf.KafkaFetchBytes.Get(settings), maxFetchBytes)),
-		patience: conf.KafkaPollTimeout.Get(settings),
-		pause:    s.cfg.RetryBackoff,
-		checkCRC: s.cfg.Fetch.CheckCRC,
-		dataLoss: conf.KafkaFailOnDataLoss.Get(settings),
-		lost: func(tp TopicPartition, from, until int64) {
-			s.sc.Logger().Warn("records were lost before they could be read; going on without them",
-				"partition", tp.String(), "from", from, "until", until, "count", until-from)
-		},
-	})
-	return o.f, nil
+	opts := newFetchOptions(s.sc.Conf(), s.params, s.cfg)
+	opts.proof = strangerProof
+	opts.lost = func(loss *DataLossError) {
+		s.warn("records were lost before they could be read; going on without them (weir.kafka.failOnDataLoss=false)",
+			loss, "partition", loss.TopicPartition.String(), "from", loss.From, "until", loss.Until, "count", loss.Until-loss.From)
+	}
+	o.f = newFetcher(c, opts)
+}
+
+// strangerProof is how long a topic that nobody has seen yet must be missing until that is believed: one that was
+// just created is not known to every broker at once.
+const strangerProof = 3 * time.Second
+
+func (s *sharedFetcher) warn(message string, err error, attrs ...any) {
+	s.sc.Logger().Warn(message, append(attrs, "error", err)...)
 }
 
 func (s *sharedFetcher) close() {
 	s.mu.Lock()
+	s.closed = true
 	o := s.open
 	s.mu.Unlock()
 	if o == nil {
@@ -116,6 +141,6 @@ func (s *sharedFetcher) close() {
 	}
 	<-o.done // Open has a deadline.
 	if o.f != nil {
-		o.f.c.Close()
+		o.f.close()
 	}
 }

@@ -30,8 +30,11 @@ func DirectStream[K, V any](ssc *dstream.Context, s Strategy, p Params, key Dese
 	opts ...Option,
 ) (*dstream.DStream[Record[K, V]], error) {
 	o, cfg, err := settings(p, key, value, opts)
-	if err == nil && s == nil {
-		err = errors.New("a direct stream needs a strategy, such as kafka.Subscribe(\"topic\")")
+	if s == nil {
+		err = errors.Join(err, errors.New("a direct stream needs a strategy, such as kafka.Subscribe(\"topic\")"))
+	}
+	if own, ok := s.(interface{ check() error }); ok {
+		err = errors.Join(err, own.check())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("kafka.DirectStream: %w", err)
@@ -39,7 +42,7 @@ func DirectStream[K, V any](ssc *dstream.Context, s Strategy, p Params, key Dese
 	if pattern, ok := s.(*PatternSubscription); ok {
 		pattern.internal = !cfg.ExcludeInternal
 	}
-	src := &source[K, V]{ssc: ssc, strategy: s, cfg: cfg, key: key, value: value, opts: o}
+	src := &source[K, V]{ssc: ssc, strategy: s, params: p, cfg: cfg, key: key, value: value, opts: o}
 	return dstream.FromSource(ssc, "kafka.DirectStream", dstream.Source[Record[K, V]](src)), nil
 }
 
@@ -74,12 +77,24 @@ func sameDecoder(param, class, given string, missing bool) error {
 	if class == "" {
 		return nil
 	}
-	wanted, known := client.Decoder(class)
+	wanted, known := javaName(class)
 	if !known || given == "" || strings.EqualFold(wanted, given) {
 		return nil
 	}
 	return fmt.Errorf("%s names %s, which weir reads with kafka.%s, but the program passes kafka.%s: make them agree",
 		param, class, wanted, given)
+}
+
+// javaName is the name that this package has for what a Java class does: numbers are called as Go's types are.
+func javaName(class string) (name string, known bool) {
+	name, known = client.Decoder(class)
+	switch name {
+	case "Float":
+		name = "Float32"
+	case "Double":
+		name = "Float64"
+	}
+	return name, known
 }
 
 // nameOf is the name of one of this package's decoders, "" for any other function.

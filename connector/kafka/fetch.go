@@ -2,17 +2,19 @@ package kafka
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/connector/kafka/internal/client"
 	"github.com/weirstream/weir/connector/kafka/internal/recordbatch"
+	"github.com/weirstream/weir/internal/exec"
 )
 
 // A fetcher reads ranges of offsets straight from the partitions' leaders, in requests that name the offset and
@@ -24,53 +26,74 @@ type fetcher struct {
 
 	leaders leaders
 	ahead   ahead
-	records atomic.Int64 // read so far, with bytes: for the size of a record
-	bytes   atomic.Int64
+	size    average
+	pace    pacer
+	losses  losses
+
+	mu     sync.Mutex // guards closed; a fetch is begun under it
+	closed bool
+	under  sync.WaitGroup
 }
 
 // fetchOptions bound a fetcher.
 type fetchOptions struct {
-	bytes    int32         // asked of a partition at a time
+	bytes    int32         // asked of a partition at a time, at most
+	rate     int64         // bytes fetched in a second, at most; 0 for no limit
 	patience time.Duration // how long a range may make no progress
 	pause    time.Duration // between attempts
+	// proof is how long a topic must be missing until that is believed: a broker that has just started, or a topic
+	// that was just created, may not be known everywhere.
+	proof    time.Duration
 	checkCRC bool
 	prefetch bool
+	// planned tells that the ranges come from a plan: what they hold was there once.
+	planned  bool
 	dataLoss bool // fail on it
-	lost     func(tp TopicPartition, from, until int64)
+	lost     func(*DataLossError)
+}
+
+// newFetchOptions takes over what settings and parameters say.
+func newFetchOptions(c *conf.Conf, p Params, cfg *client.Config) fetchOptions {
+	o := fetchOptions{
+		bytes:    int32(min(conf.KafkaFetchBytes.Get(c), maxFetchBytes)),
+		rate:     int64(conf.KafkaMaxBytesPerSecond.Get(c)),
+		patience: conf.KafkaPollTimeout.Get(c),
+		pause:    cfg.RetryBackoff,
+		checkCRC: cfg.Fetch.CheckCRC,
+		dataLoss: conf.KafkaFailOnDataLoss.Get(c),
+	}
+	// Java's defaults are meant for a consumer's many small fetches; what a user set holds here, too.
+	for name, n := range map[string]int32{
+		"max.partition.fetch.bytes": cfg.Fetch.PartitionMaxBytes, "fetch.message.max.bytes": cfg.Fetch.PartitionMaxBytes,
+		"fetch.max.bytes": cfg.Fetch.MaxBytes,
+	} {
+		if _, set := p[name]; set {
+			o.bytes = max(min(o.bytes, n), 1)
+		}
+	}
+	return o
+}
+
+// readOptions are the client's options for what is read here: responses may be as large as is asked for.
+func readOptions(extra []kgo.Opt) []kgo.Opt {
+	return append([]kgo.Opt{kgo.BrokerMaxReadBytes(maxFetchBytes)}, extra...)
 }
 
 func newFetcher(c *client.Client, opts fetchOptions) *fetcher {
 	f := &fetcher{c: c, dec: recordbatch.NewDecompressors(0), opts: opts}
 	f.leaders.c = c
 	f.ahead.max = aheadMax
+	f.pace.rate = float64(opts.rate)
 	return f
 }
 
-// A chunk is the record set of one fetch response.
-type chunk struct {
-	set     []byte
-	aborted []recordbatch.AbortedTransaction
-	// low and high are the offsets between which the leader holds records, -1 if it does not say.
-	low, high int64
-}
-
-// end is the offset after the last entry that lies whole in the chunk, -1 if there is none: where the fetch
-// after this one begins. It looks at the entries' headers only.
-func (c *chunk) end() int64 {
-	end := int64(-1)
-	for b := c.set; len(b) >= 17; {
-		size := int(int32(binary.BigEndian.Uint32(b[8:])))
-		if size < 5 || size > len(b)-12 {
-			break
-		}
-		last := int64(binary.BigEndian.Uint64(b)) // of a message or a wrapper: its last offset
-		if b[16] >= 2 && size >= 49 {
-			last += int64(int32(binary.BigEndian.Uint32(b[23:])))
-		}
-		end = last + 1
-		b = b[12+size:]
-	}
-	return end
+// close ends the connections and waits for the fetches under way, which fail.
+func (f *fetcher) close() {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.c.Close()
+	f.under.Wait()
 }
 
 // A piece is what is asked of a partition.
@@ -82,6 +105,7 @@ type piece struct {
 // pending is a fetch under way.
 type pending struct {
 	offset int64
+	asked  int32 // bytes
 	done   chan struct{}
 	chunk  chunk
 	err    error
@@ -91,11 +115,18 @@ type pending struct {
 // begin fetches from offset in the background.
 func (f *fetcher) begin(ctx context.Context, p piece, offset int64, bytes int32) *pending {
 	ctx, cancel := context.WithCancel(ctx)
-	fetch := &pending{offset: offset, done: make(chan struct{}), cancel: cancel}
-	go func() {
+	fetch := &pending{offset: offset, asked: bytes, done: make(chan struct{}), cancel: cancel}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		fetch.err = kgo.ErrClientClosed
+		close(fetch.done)
+		return fetch
+	}
+	f.under.Go(func() {
 		defer close(fetch.done)
-		fetch.chunk, fetch.err = f.fetch(ctx, p, offset, bytes)
-	}()
+		fetch.chunk, fetch.err = f.paced(ctx, p, offset, bytes)
+	})
 	return fetch
 }
 
@@ -108,29 +139,63 @@ func (p *pending) wait(ctx context.Context) (*chunk, error) {
 	}
 }
 
+// paced fetches when its turn has come.
+func (f *fetcher) paced(ctx context.Context, p piece, offset int64, bytes int32) (chunk, error) {
+	if err := f.pace.wait(ctx, bytes); err != nil {
+		return chunk{}, err
+	}
+	c, err := f.fetch(ctx, p, offset, bytes)
+	f.pace.correct(bytes, len(c.set))
+	return c, err
+}
+
 // fetch asks the leader until it answers, for as long as the options have patience.
 func (f *fetcher) fetch(ctx context.Context, p piece, offset int64, bytes int32) (chunk, error) {
+	var missing time.Time // since when the topic or partition is
 	for since := time.Now(); ; {
-		c, err := f.ask(ctx, p, offset, bytes)
+		c, err := f.ask(ctx, p, offset, bytes, fetchWait)
 		if errors.Is(err, kerr.OffsetOutOfRange) {
 			c, err = f.outOfRange(ctx, p, offset)
 		}
+		late := time.Since(since) > f.opts.patience
 		switch {
 		case err == nil:
 			return c, nil
 		case ctx.Err() != nil:
 			return c, context.Cause(ctx)
+		case isGone(err):
+			if missing.IsZero() {
+				missing = time.Now()
+			}
+			if late || time.Since(missing) >= f.opts.proof {
+				return f.vanished(p, offset, err)
+			}
 		case !temporary(err):
-			return c, fmt.Errorf("%s at offset %d: %w", p.tp(), offset, err)
-		case time.Since(since) > f.opts.patience:
-			return c, fmt.Errorf("%s at offset %d: %w (tried for %v, spark.streaming.kafka.consumer.poll.ms)",
-				p.tp(), offset, err, f.opts.patience)
+			return c, fmt.Errorf("%s at offset %d: %w", p.tp(), offset, f.c.Explain(err))
+		case late:
+			return f.giveUp(p, offset, err)
+		default:
+			missing = time.Time{}
 		}
 		f.leaders.forget(p.tp())
 		if err := pause(ctx, f.opts.pause); err != nil {
 			return c, err
 		}
 	}
+}
+
+// giveUp ends a fetch after all patience. If it was the leader that answered, and it does not have what was
+// planned, then that is lost.
+func (f *fetcher) giveUp(p piece, offset int64, err error) (chunk, error) {
+	var short *shortLogError
+	if f.opts.planned && errors.As(err, &short) {
+		return f.lose(p, offset, p.Until, fmt.Sprintf("for %v %v; the log was truncated", f.opts.patience, err))
+	}
+	if short == nil {
+		err = f.c.Explain(err)
+	}
+	return chunk{}, exec.Permanent(fmt.Errorf("%s at offset %d: %w (tried for %v, spark.streaming.kafka.consumer.poll.ms)",
+		p.tp(), offset, err, f.opts.patience))
 }
 
 // pause waits, or gives the reason why ctx ended.
@@ -154,26 +219,25 @@ func temporary(err error) bool {
 	default:
 		return false
 	}
-	var ke *kerr.Error
-	if errors.As(err, &ke) {
-		return ke.Retriable || errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
+	if ke, ok := errors.AsType[*kerr.Error](err); ok {
+		return ke.Retriable
 	}
-	var loss *DataLossError
-	return !errors.As(err, &loss)
+	_, loss := errors.AsType[*DataLossError](err)
+	return !loss && !errors.Is(err, kgo.ErrClientClosed)
 }
 
 // fetchWait is how long a broker may wait for records: the ranges that are fetched exist already, so the time
 // passes only when the leader lags behind.
 const fetchWait = 250 * time.Millisecond
 
-// ask sends one fetch request to the leader.
-func (f *fetcher) ask(ctx context.Context, p piece, offset int64, bytes int32) (chunk, error) {
-	l, err := f.leaders.of(ctx, p.tp())
+// ask sends one fetch request to the leader, which answers after wait at the latest, with nothing if need be.
+func (f *fetcher) ask(ctx context.Context, p piece, offset int64, bytes int32, wait time.Duration) (chunk, error) {
+	l, err := f.leaders.of(ctx, p.partitionRange)
 	if err != nil {
 		return chunk{}, err
 	}
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis = int32(fetchWait.Milliseconds())
+	req.MaxWaitMillis = int32(wait.Milliseconds())
 	req.MinBytes, req.MaxBytes = 1, bytes
 	if p.committed {
 		req.IsolationLevel = 1
@@ -192,61 +256,15 @@ func (f *fetcher) ask(ctx context.Context, p piece, offset int64, bytes int32) (
 	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
 		return chunk{}, err
 	}
-	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
-		return chunk{}, fmt.Errorf("the broker answered for %d topics instead of one", len(resp.Topics))
+	if len(resp.Topics) == 0 && resp.ThrottleMillis > 0 {
+		return chunk{}, kerr.ThrottlingQuotaExceeded // So answers a broker whose quota is used up.
+	}
+	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 || resp.Topics[0].Partitions[0].Partition != p.Partition {
+		return chunk{}, errors.New("the broker's answer is not about the one partition that was asked for")
 	}
 	got := &resp.Topics[0].Partitions[0]
 	if err := kerr.ErrorForCode(got.ErrorCode); err != nil {
 		return chunk{}, err
 	}
-	c := chunk{set: got.RecordBatches, low: got.LogStartOffset, high: got.HighWatermark}
-	for _, a := range got.AbortedTransactions {
-		c.aborted = append(c.aborted, recordbatch.AbortedTransaction{ProducerID: a.ProducerID, FirstOffset: a.FirstOffset})
-	}
-	return c, nil
-}
-
-// outOfRange finds out from the current leader why it has no such offset: what lies before its first one is
-// lost; an end before the offset may be a leader that lags behind, and time will tell.
-func (f *fetcher) outOfRange(ctx context.Context, p piece, offset int64) (chunk, error) {
-	ctp := client.TopicPartition(p.tp())
-	at := func(spec client.OffsetSpec) (int64, error) {
-		got, err := f.c.ListOffsets(ctx, map[client.TopicPartition]client.OffsetSpec{ctp: spec}, client.ReadUncommitted)
-		if err != nil {
-			return 0, err
-		}
-		return got[ctp].Offset, got[ctp].Err
-	}
-	first, err := at(client.Earliest)
-	if err != nil {
-		return chunk{}, err
-	}
-	end, err := at(client.Latest)
-	if err != nil {
-		return chunk{}, err
-	}
-	if offset >= first {
-		return chunk{}, fmt.Errorf("the leader holds offsets %d to %d, not %d: %w", first, end, offset, kerr.LeaderNotAvailable)
-	}
-	until := min(first, p.Until)
-	if f.opts.dataLoss {
-		return chunk{}, &DataLossError{TopicPartition: p.tp(), From: offset, Until: until, Why: "retention deleted them before they were read"}
-	}
-	f.opts.lost(p.tp(), offset, until)
-	return chunk{low: first, high: end}, nil
-}
-
-// A DataLossError says which records are gone before they could be read.
-type DataLossError struct {
-	TopicPartition
-	// From and Until are the lost offsets, Until being the first that is not lost.
-	From, Until int64
-	Why         string
-}
-
-// Error implements error.
-func (e *DataLossError) Error() string {
-	return fmt.Sprintf("%s: offsets %d to %d are lost: %s; raise the topic's retention, start the job elsewhere "+
-		"(weir offsets), or set weir.kafka.failOnDataLoss=false to go on without them",
-		e.TopicPartition, e.From, e.Until-1, e.Why)
+	return newChunk(got, p.committed), nil
 }

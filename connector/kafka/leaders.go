@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -25,29 +26,47 @@ type leader struct {
 	id    [16]byte
 }
 
-// of gives a partition's leader; an error is temporary if there is none at the moment.
-func (l *leaders) of(ctx context.Context, tp TopicPartition) (leader, error) {
-	l.mu.Lock()
-	found, ok := l.known[tp]
-	l.mu.Unlock()
-	if ok {
-		return found, nil
+// of gives a partition's leader. An error is temporary if there is none at the moment; it says that the partition
+// is gone if its topic has no such partition, or is another one than the range was planned from.
+func (l *leaders) of(ctx context.Context, p partitionRange) (leader, error) {
+	found, ok := l.get(p.tp())
+	if !ok || !sameTopic(found.id, p.ID) {
+		md, err := l.c.Metadata(ctx, []string{p.Topic})
+		if err != nil {
+			return leader{}, err
+		}
+		if err := md.Topics[p.Topic].Err; err != nil {
+			return leader{}, err
+		}
+		l.learn(md.Topics)
+		if found, ok = l.get(p.tp()); !ok {
+			return leader{}, without(md.Topics[p.Topic], p.Partition)
+		}
 	}
-	md, err := l.c.Metadata(ctx, []string{tp.Topic})
-	if err != nil {
-		return leader{}, err
-	}
-	if err := md.Topics[tp.Topic].Err; err != nil {
-		return leader{}, err
-	}
-	l.learn(md.Topics)
-	l.mu.Lock()
-	found, ok = l.known[tp]
-	l.mu.Unlock()
-	if !ok {
-		return leader{}, fmt.Errorf("no leader of %s: %w", tp, kerr.LeaderNotAvailable)
+	if !sameTopic(found.id, p.ID) {
+		return leader{}, &goneError{"the topic was deleted and created again"}
 	}
 	return found, nil
+}
+
+// without says why a partition has no leader.
+func without(t client.Topic, partition int32) error {
+	if !slices.ContainsFunc(t.Partitions, func(p client.Partition) bool { return p.ID == partition }) {
+		return &goneError{fmt.Sprintf("topic %q has no partition %d, only 0 to %d", t.Name, partition, len(t.Partitions)-1)}
+	}
+	return fmt.Errorf("%s has no leader: %w", TopicPartition{t.Name, partition}, kerr.LeaderNotAvailable)
+}
+
+// sameTopic compares topic ids; brokers that know none, and ranges without one, match any.
+func sameTopic(a, b [16]byte) bool {
+	return a == b || a == [16]byte{} || b == [16]byte{}
+}
+
+func (l *leaders) get(tp TopicPartition) (leader, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found, ok := l.known[tp]
+	return found, ok
 }
 
 // learn takes over what a refresh of the metadata says.

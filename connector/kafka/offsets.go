@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -50,7 +51,8 @@ func OffsetRanges[K, V any](b *dstream.Batch, d *dstream.DStream[Record[K, V]]) 
 // A CommitOption of Commit.
 type CommitOption func(*commitRequest)
 
-// OnCommit has f called when the offsets are committed, or could not be.
+// OnCommit has f called when the offsets are committed, or could not be, in the batch loop, which waits for it. A body
+// that is run again asks again, and f is called once for each time.
 func OnCommit(f func(ranges []OffsetRange, err error)) CommitOption {
 	return func(c *commitRequest) { c.callbacks = append(c.callbacks, f) }
 }
@@ -61,10 +63,13 @@ type commitRequest struct {
 
 // Commit has the batch's offsets committed to the group when all outputs of the batch are done, also for the
 // last batch before a stop. It is how a program with enable.auto.commit=false commits. A commit that fails is a
-// warning and does not fail the batch, which is done.
+// warning and does not fail the batch, which is done; so is one of a stream that is not a direct stream itself, or
+// that has no group.id.
 func Commit[K, V any](b *dstream.Batch, d *dstream.DStream[Record[K, V]], opts ...CommitOption) {
 	s, ok := dstream.SourceOf(d).(*source[K, V])
 	if !ok {
+		d.Context().Warn("kafka.Commit commits nothing", errors.New("it was given a stream that was derived from a direct "+
+			"stream: give it the one that kafka.DirectStream returned"), "batch", b.Sequence)
 		return
 	}
 	var r commitRequest

@@ -47,25 +47,20 @@ func WithProduceBytesPerSecond(n int64) Option { return func(o *options) { o.pro
 func WithLocation(l Location) Option { return func(o *options) { o.location = l } }
 
 // WithRatePerPartition sets the limits of each partition: at most max(tp) records per second (0 for no limit), and
-// while a rate is in force at least min(tp) records per batch. Without it they are
+// while a rate is in force at least min(tp) records per second, but never more than max(tp). Without it they are
 // spark.streaming.kafka.maxRatePerPartition and minRatePerPartition.
 func WithRatePerPartition(max, min func(TopicPartition) int64) Option {
 	return func(o *options) { o.maxRate, o.minRate = max, min }
 }
 
-func (o *options) rates(c *conf.Conf) (maxRate func(TopicPartition) float64, minRate func(TopicPartition) int64) {
-	highest, lowest := conf.KafkaMaxRatePerPartition.Get(c), conf.KafkaMinRatePerPartition.Get(c)
-	maxRate = func(tp TopicPartition) float64 {
-		if o.maxRate != nil {
-			return float64(o.maxRate(tp))
+func (o *options) rates(c *conf.Conf) (maxRate, minRate func(TopicPartition) float64) {
+	rate := func(of func(TopicPartition) int64, otherwise int64) func(TopicPartition) float64 {
+		return func(tp TopicPartition) float64 {
+			if of != nil {
+				return float64(max(of(tp), 0))
+			}
+			return float64(otherwise)
 		}
-		return float64(highest)
 	}
-	minRate = func(tp TopicPartition) int64 {
-		if o.minRate != nil {
-			return o.minRate(tp)
-		}
-		return lowest
-	}
-	return maxRate, minRate
+	return rate(o.maxRate, conf.KafkaMaxRatePerPartition.Get(c)), rate(o.minRate, conf.KafkaMinRatePerPartition.Get(c))
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -38,8 +41,11 @@ type Producer[K, V any] struct {
 	value Serializer[V]
 	opts  options
 	bytes *rate.Limiter // nil for no limit
-	c     *client.Client
 	sent  producing
+
+	c      atomic.Pointer[client.Client] // nil before open and after Close
+	mu     sync.Mutex                    // guards exists; never held over I/O
+	exists map[string]bool               // topics that are known to exist
 }
 
 // OpenProducer connects a producer to topic, which must exist: nothing here creates topics. An empty topic
@@ -56,7 +62,7 @@ func OpenProducer[K, V any](ctx context.Context, topic string, p Params, key Ser
 }
 
 func newProducer[K, V any](topic string, p Params, key Serializer[K], value Serializer[V], opts []Option) (*Producer[K, V], error) {
-	out := &Producer[K, V]{topic: topic, key: key, value: value}
+	out := &Producer[K, V]{topic: topic, key: key, value: value, exists: map[string]bool{}}
 	for _, opt := range opts {
 		opt(&out.opts)
 	}
@@ -64,9 +70,14 @@ func newProducer[K, V any](topic string, p Params, key Serializer[K], value Seri
 	if err == nil {
 		cfg, err = cfg.Resolve()
 	}
-	if err == nil && (key == nil || value == nil) {
-		err = errors.New("the serializers of key and value must not be nil; kafka.StringSerializer is one")
+	if err != nil {
+		return nil, err
 	}
+	if cfg.Produce.TransactionalID != "" {
+		err = errors.New("transactional.id is set, but this producer writes without transactions: remove it")
+	}
+	err = errors.Join(err, sameEncoder("key.serializer", cfg.KeySerializer, nameOf(key), key == nil),
+		sameEncoder("value.serializer", cfg.ValueSerializer, nameOf(value), value == nil))
 	if err != nil {
 		return nil, err
 	}
@@ -78,25 +89,58 @@ func newProducer[K, V any](topic string, p Params, key Serializer[K], value Seri
 	return out, nil
 }
 
+// sameEncoder compares the class that a parameter names with the serializer that the program gives.
+func sameEncoder(param, class, given string, missing bool) error {
+	if missing {
+		return fmt.Errorf("the serializer for %s is nil; pass one, such as kafka.StringSerializer", strings.TrimSuffix(param, ".serializer"))
+	}
+	given, own := strings.CutSuffix(given, "Serializer")
+	if wanted, ok := javaName(class); ok && own && !strings.EqualFold(wanted, given) {
+		return fmt.Errorf("%s names %s, which in weir is kafka.%sSerializer, but the program passes kafka.%sSerializer: "+
+			"make them agree", param, class, wanted, given)
+	}
+	return nil
+}
+
 // open connects and makes sure that the topic is there.
 func (s *Producer[K, V]) open(ctx context.Context) error {
-	c, err := client.Open(ctx, s.cfg, s.opts.client...)
+	opts := append([]kgo.Opt{kgo.RecordPartitioner(explicitPartitioner{s.cfg.Produce.NewPartitioner()})}, s.opts.client...)
+	c, err := client.Open(ctx, s.cfg, opts...)
 	if err != nil {
 		return err
 	}
-	s.c = c
+	if !s.c.CompareAndSwap(nil, c) {
+		c.Close()
+		return errors.New("the producer is open already")
+	}
 	if s.topic == "" {
 		return nil
 	}
-	md, err := c.Metadata(ctx, []string{s.topic})
+	return s.checkTopic(ctx, c, s.topic)
+}
+
+// checkTopic makes sure that a topic exists before anything is sent to it: a broker that makes topics as they are
+// written to shall not.
+func (s *Producer[K, V]) checkTopic(ctx context.Context, c *client.Client, topic string) error {
+	s.mu.Lock()
+	known := s.exists[topic]
+	s.mu.Unlock()
+	if known {
+		return nil
+	}
+	md, err := c.Metadata(ctx, []string{topic})
 	if err != nil {
 		return err
 	}
-	if err := md.Topics[s.topic].Err; client.KindOf(err) == client.NoTopic {
-		return &MissingTopicError{Topic: s.topic}
-	} else if err != nil {
+	switch err := md.Topics[topic].Err; {
+	case client.KindOf(err) == client.NoTopic:
+		return &MissingTopicError{Topic: topic}
+	case err != nil:
 		return err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.exists[topic] = true
 	return nil
 }
 
@@ -112,15 +156,21 @@ func (s *Producer[K, V]) Send(ctx context.Context, r ProducerRecord[K, V], done 
 }
 
 func (s *Producer[K, V]) send(ctx context.Context, out *kgo.Record, w *producing, done func(int32, int64, error)) error {
-	if s.bytes != nil {
-		if err := s.bytes.WaitN(ctx, min(len(out.Key)+len(out.Value), s.bytes.Burst())); err != nil {
-			return err
-		}
+	c := s.c.Load()
+	if c == nil {
+		return errClosed
+	}
+	if err := s.checkTopic(ctx, c, out.Topic); err != nil {
+		return err
+	}
+	if err := s.slow(ctx, len(out.Key)+len(out.Value)); err != nil {
+		return err
 	}
 	w.add()
-	s.c.Kgo().Produce(ctx, out, func(r *kgo.Record, err error) {
+	wanted := out.Partition
+	c.Kgo().Produce(ctx, out, func(r *kgo.Record, err error) {
 		if err != nil {
-			err = s.explain(r, err)
+			err = s.explain(c, r, wanted, err)
 		}
 		if done != nil {
 			done(r.Partition, r.Offset, err)
@@ -130,23 +180,46 @@ func (s *Producer[K, V]) send(ctx context.Context, out *kgo.Record, w *producing
 	return nil
 }
 
+var errClosed = errors.New("the producer is not open: it was never opened, or it was closed")
+
+// slow waits until n bytes may be sent.
+func (s *Producer[K, V]) slow(ctx context.Context, n int) error {
+	if s.bytes == nil {
+		return nil
+	}
+	for burst := s.bytes.Burst(); n > 0; n -= burst {
+		if err := s.bytes.WaitN(ctx, min(n, burst)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Flush waits until every record that was sent is acknowledged or has failed, and gives the first error since the
 // last Flush.
 func (s *Producer[K, V]) Flush(ctx context.Context) error {
-	if err := s.c.Kgo().Flush(ctx); err != nil {
+	c := s.c.Load()
+	if c == nil {
+		return errClosed
+	}
+	if err := c.Kgo().Flush(ctx); err != nil {
 		return err
 	}
 	return s.sent.wait(ctx)
 }
 
-// Close flushes and ends the connections.
+// Close flushes and ends the connections. It may be called more than once; nothing can be sent afterwards.
 func (s *Producer[K, V]) Close(ctx context.Context) error {
-	if s.c == nil {
+	if s.c.Load() == nil {
 		return nil
 	}
 	err := s.Flush(ctx)
-	s.c.Close()
-	s.c = nil
+	if errors.Is(err, errClosed) {
+		return nil // Another Close was faster.
+	}
+	if c := s.c.Swap(nil); c != nil {
+		c.Close()
+	}
 	return err
 }
 
@@ -177,9 +250,17 @@ func (s *Producer[K, V]) record(r *ProducerRecord[K, V]) (*kgo.Record, error) {
 	return out, nil
 }
 
-func (s *Producer[K, V]) explain(r *kgo.Record, err error) error {
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+// explain says what became of a record that was to go to partition wanted, or to any if that is -1.
+func (s *Producer[K, V]) explain(c *client.Client, r *kgo.Record, wanted int32, err error) error {
+	switch {
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		return &MissingTopicError{Topic: r.Topic}
+	case errors.Is(err, kerr.MessageTooLarge):
+		return fmt.Errorf("write to topic %q: a record with a key of %d and a value of %d bytes is too large (%w): "+
+			"raise max.request.size, which is %d, and the topic's max.message.bytes", r.Topic, len(r.Key), len(r.Value), err,
+			s.cfg.Produce.MaxRequestBytes)
+	case wanted >= 0 && strings.HasPrefix(err.Error(), "invalid record partitioning choice"): // Not exported by franz-go.
+		return fmt.Errorf("write to topic %q: it has no partition %d: %w", r.Topic, wanted, err)
 	}
-	return fmt.Errorf("write to topic %q: %w", r.Topic, s.c.Explain(err))
+	return fmt.Errorf("write to topic %q: %w", r.Topic, c.Explain(err))
 }

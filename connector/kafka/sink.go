@@ -1,8 +1,8 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 
@@ -61,7 +61,10 @@ func (s *ProducerSink[K, V]) Write(ctx context.Context, _ dstream.Effect, in ite
 			break
 		}
 	}
-	return errors.Join(err, w.wait(context.WithoutCancel(ctx)))
+	if lost := w.wait(context.WithoutCancel(ctx)); lost != nil {
+		return lost
+	}
+	return cmp.Or(err, context.Cause(ctx)) // A task that is cancelled has not written all.
 }
 
 // Close waits for what is being written and ends the connections.

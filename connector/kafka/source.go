@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
-	"time"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -20,6 +20,7 @@ import (
 type source[K, V any] struct {
 	ssc      *dstream.Context
 	strategy Strategy
+	params   Params
 	cfg      *client.Config
 	key      Deserializer[K]
 	value    Deserializer[V]
@@ -30,7 +31,9 @@ type source[K, V any] struct {
 	commits commits
 	shares  shares
 	watch   watch
-	life    context.Context // ends with Close: what is fetched ahead ends with it
+	stable  stability
+	hosts   atomic.Pointer[map[TopicPartition]string] // of the leaders; read by Read, which may overlap with Plan
+	life    context.Context                           // ends with Close: what is fetched ahead ends with it
 	end     context.CancelFunc
 }
 
@@ -38,31 +41,24 @@ type source[K, V any] struct {
 // committed, else auto.offset.reset. It stops the job before its first batch if brokers cannot be reached, a
 // topic is missing, a right is, or the group has live members.
 func (s *source[K, V]) Resolve(ctx context.Context, from []byte) ([]byte, error) {
-	c, err := client.Open(ctx, s.cfg, s.opts.client...)
+	prev, err := decodeRange(from)
 	if err != nil {
 		return nil, err
 	}
-	s.c, s.f = c, newFetcher(c, s.fetchOptions())
-	s.life, s.end = context.WithCancel(context.Background())
-	s.shares.carry = map[TopicPartition]float64{}
-	s.shares.maxRate, s.shares.minRate = s.opts.rates(s.ssc.Conf())
-	for _, w := range c.Warnings() {
-		s.ssc.Logger().Warn(w)
-	}
-	if line := s.cfg.Summary(); line != "" {
-		s.ssc.Logger().Info(line)
+	if err := s.open(ctx); err != nil {
+		return nil, err
 	}
 	if err := s.checkGroup(ctx); err != nil {
 		return nil, err
 	}
-	chosen, err := s.choose(ctx)
+	chosen, err := s.choose(ctx, prev)
 	if err != nil {
 		return nil, err
 	}
-	r := &batchRange{ReadCommitted: s.cfg.Isolation == client.ReadCommitted}
-	if from != nil {
-		return from, nil
+	if prev != nil {
+		return from, s.checkRead(ctx, prev)
 	}
+	r := &batchRange{ReadCommitted: s.cfg.Isolation == client.ReadCommitted}
 	if r.Partitions, err = s.startPositions(ctx, chosen); err != nil {
 		return nil, err
 	}
@@ -73,23 +69,34 @@ func (s *source[K, V]) Resolve(ctx context.Context, from []byte) ([]byte, error)
 	return r.encode()
 }
 
-func (s *source[K, V]) fetchOptions() fetchOptions {
-	c := s.ssc.Conf()
-	return fetchOptions{
-		bytes:    int32(min(conf.KafkaFetchBytes.Get(c), maxFetchBytes)),
-		patience: conf.KafkaPollTimeout.Get(c),
-		pause:    s.cfg.RetryBackoff,
-		checkCRC: s.cfg.Fetch.CheckCRC,
-		prefetch: conf.KafkaPrefetch.Get(c),
-		dataLoss: conf.KafkaFailOnDataLoss.Get(c),
-		lost:     s.lost,
+// open connects, and says once what there is to say about the parameters.
+func (s *source[K, V]) open(ctx context.Context) error {
+	throttled := &throttle{warn: s.ssc.Warn}
+	c, err := client.Open(ctx, s.cfg, readOptions(throttled.with(s.opts.client))...)
+	if err != nil {
+		return err
 	}
+	settings := s.ssc.Conf()
+	opts := newFetchOptions(settings, s.params, s.cfg)
+	opts.planned, opts.proof, opts.lost = true, goneProof, s.lost
+	opts.prefetch = conf.KafkaPrefetch.Get(settings)
+	s.c, s.f = c, newFetcher(c, opts)
+	s.life, s.end = context.WithCancel(context.Background())
+	s.shares.carry = map[TopicPartition]float64{}
+	s.shares.maxRate, s.shares.minRate = s.opts.rates(settings)
+	for _, w := range c.Warnings() {
+		s.ssc.Logger().Warn(w)
+	}
+	if line := s.cfg.Summary(); line != "" {
+		s.ssc.Logger().Info(line)
+	}
+	return nil
 }
 
 // lost tells of records that are gone, when the job goes on without them.
-func (s *source[K, V]) lost(tp TopicPartition, from, until int64) {
+func (s *source[K, V]) lost(loss *DataLossError) {
 	s.ssc.Warn("records were lost before they could be read; going on without them (weir.kafka.failOnDataLoss=false)",
-		nil, "partition", tp.String(), "from", from, "until", until, "count", until-from)
+		loss, "partition", loss.TopicPartition.String(), "from", loss.From, "until", loss.Until, "count", loss.Until-loss.From)
 }
 
 // checkGroup refuses a group with live members: a commit to it would fail, and they would commit beside us.
@@ -120,9 +127,9 @@ func (s *source[K, V]) checkRead(ctx context.Context, r *batchRange) error {
 			continue
 		}
 		seen[p.Topic] = true
-		_, err := s.f.ask(ctx, piece{p, r.ReadCommitted}, p.From, 1)
+		_, err := s.f.ask(ctx, piece{p, r.ReadCommitted}, p.From, 1, 0)
 		if errors.Is(err, kerr.TopicAuthorizationFailed) {
-			return client.Explain(fmt.Errorf("read topic %q: %w", p.Topic, err), s.cfg)
+			return fmt.Errorf("read topic %q: %w", p.Topic, s.c.Explain(err))
 		}
 	}
 	return nil
@@ -132,6 +139,9 @@ func (s *source[K, V]) checkRead(ctx context.Context, r *batchRange) error {
 // the limits.
 func (s *source[K, V]) Plan(ctx context.Context, from []byte, limit dstream.Limit) ([]byte, int64, error) {
 	prev, err := decodeRange(from)
+	if err == nil && prev == nil {
+		err = errors.New("there is no range to go on from")
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -162,21 +172,26 @@ func (s *source[K, V]) Plan(ctx context.Context, from []byte, limit dstream.Limi
 
 // soften marks what time may mend, so that the loop asks again.
 func (s *source[K, V]) soften(err error) error {
-	var missing *MissingTopicError
-	if temporary(err) || errors.As(err, &missing) {
+	if temporary(err) || isGone(err) {
 		return dstream.Transient(err)
 	}
 	return err
 }
 
-// byteLimit is weir.kafka.maxBytesPerSecond in records of the size that was seen so far.
+// strangeSize is taken for the bytes of an offset while none was read.
+const strangeSize = 1 << 10
+
+// byteLimit is weir.kafka.maxBytesPerSecond in records of the size that was seen so far, so that a batch holds what
+// an interval may bring. The fetcher keeps to the bytes themselves.
 func (s *source[K, V]) byteLimit(interval float64) int64 {
-	rate := conf.KafkaMaxBytesPerSecond.Get(s.ssc.Conf())
-	n, bytes := s.f.records.Load(), s.f.bytes.Load()
-	if rate <= 0 || n == 0 || bytes == 0 {
+	if s.f.opts.rate <= 0 {
 		return unlimited
 	}
-	return max(1, int64(float64(rate)*interval*float64(n)/float64(bytes)))
+	per, known := s.f.size.per()
+	if !known {
+		per = strangeSize
+	}
+	return max(1, int64(float64(s.f.opts.rate)*interval/max(per, 1)))
 }
 
 // Read gives an RDD with a partition for each range.
@@ -184,7 +199,7 @@ func (s *source[K, V]) Read(sc *rdd.Context, rng []byte) *rdd.RDD[Record[K, V]] 
 	r, err := decodeRange(rng)
 	if err != nil || r == nil {
 		return rdd.FromPartitions(sc, "kafka.DirectStream", 1, func(tc *rdd.TaskContext, _ int) iter.Seq[Record[K, V]] {
-			tc.Fail(err)
+			tc.Fail(fmt.Errorf("the batch's range cannot be read: %w", err))
 			return nil
 		})
 	}
@@ -192,7 +207,11 @@ func (s *source[K, V]) Read(sc *rdd.Context, rng []byte) *rdd.RDD[Record[K, V]] 
 	out := rdd.FromPartitions(sc, "kafka.DirectStream", len(pieces), func(tc *rdd.TaskContext, p int) iter.Seq[Record[K, V]] {
 		return read(tc, s.f, pieces[p], s.key, s.value)
 	})
-	return out.Prefer(s.opts.location.hosts(s.watch.hosts(), pieces))
+	var leaders map[TopicPartition]string
+	if at := s.hosts.Load(); at != nil {
+		leaders = *at
+	}
+	return out.Prefer(s.opts.location.hosts(leaders, pieces))
 }
 
 func (r *batchRange) pieces() []piece {
@@ -201,31 +220,6 @@ func (r *batchRange) pieces() []piece {
 		out[i] = piece{p, r.ReadCommitted}
 	}
 	return out
-}
-
-// Committed commits the ends of the ranges to the group, if the program asked for it: by enable.auto.commit,
-// or by Commit in this batch.
-func (s *source[K, V]) Committed(ctx context.Context, b *dstream.Batch, rng []byte) error {
-	request, asked := s.commits.take(b.Sequence)
-	if !asked && !s.cfg.AutoCommit || s.cfg.GroupID == "" {
-		return nil
-	}
-	r, err := decodeRange(rng)
-	if err == nil {
-		err = s.commit(ctx, r)
-	}
-	for _, f := range request.callbacks {
-		f(r.offsetRanges(), err)
-	}
-	return err
-}
-
-func (s *source[K, V]) commit(ctx context.Context, r *batchRange) error {
-	offsets := make(map[client.TopicPartition]client.OffsetToCommit, len(r.Partitions))
-	for _, p := range r.Partitions {
-		offsets[client.TopicPartition(p.tp())] = client.OffsetToCommit{Offset: p.Until, LeaderEpoch: -1, TopicID: p.ID}
-	}
-	return s.c.CommitOffsets(ctx, s.cfg.GroupID, offsets)
 }
 
 // Released ends fetches that no task took.
@@ -253,18 +247,9 @@ func (s *source[K, V]) Describe(rng []byte) []string {
 
 // Close ends what is fetched ahead and the connections.
 func (s *source[K, V]) Close(context.Context) error {
-	if s.c != nil {
+	if s.f != nil {
 		s.end()
-		s.c.Close()
+		s.f.close()
 	}
 	return nil
 }
-
-// watch is what the source knows of the cluster between refreshes of the metadata.
-type watch struct {
-	refreshed time.Time
-	brokers   map[TopicPartition]string // the leader's host
-	shrunk    map[TopicPartition]int    // how often the log ended before our position
-}
-
-func (w *watch) hosts() map[TopicPartition]string { return w.brokers }

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -54,7 +55,17 @@ func (s *Subscription) String() string { return "Subscribe(" + strings.Join(s.to
 
 // Select implements Strategy.
 func (s *Subscription) Select(ctx context.Context, c Cluster) ([]TopicPartition, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
 	return wholeTopics(ctx, c, s.topics)
+}
+
+func (s *Subscription) check() error {
+	if len(s.topics) == 0 || slices.Contains(s.topics, "") {
+		return fmt.Errorf("%v: name at least one topic, and none by an empty name", s)
+	}
+	return nil
 }
 
 func wholeTopics(ctx context.Context, c Cluster, topics []string) ([]TopicPartition, error) {
@@ -64,7 +75,7 @@ func wholeTopics(ctx context.Context, c Cluster, topics []string) ([]TopicPartit
 	}
 	var tps []TopicPartition
 	for _, t := range topics {
-		if counts[t] == 0 {
+		if counts[t] == 0 && !mayMiss(c, t) {
 			return nil, &MissingTopicError{Topic: t}
 		}
 		for p := range counts[t] {
@@ -86,7 +97,19 @@ func (e *MissingTopicError) Error() string {
 // SubscribePattern chooses all partitions of the topics whose whole name matches, new topics as they appear.
 // Kafka's own topics are left out unless exclude.internal.topics is false.
 func SubscribePattern(pattern *regexp.Regexp) *PatternSubscription {
-	return &PatternSubscription{pattern: pattern, whole: regexp.MustCompile("^(?:" + pattern.String() + ")$")}
+	return &PatternSubscription{pattern: pattern, whole: whole(pattern)}
+}
+
+// whole gives the expression that matches where all of the text does, nil if there is none.
+func whole(pattern *regexp.Regexp) *regexp.Regexp {
+	if pattern == nil {
+		return nil
+	}
+	out, err := regexp.Compile(`\A(?:` + pattern.String() + `)\z`)
+	if err != nil { // A quote that the pattern leaves open would swallow what is put behind it.
+		out, _ = regexp.Compile(`\A(?:` + pattern.String() + `\E)\z`)
+	}
+	return out
 }
 
 // A PatternSubscription is the strategy of SubscribePattern.
@@ -107,10 +130,20 @@ func (s *PatternSubscription) From(offsets map[TopicPartition]int64) *PatternSub
 func (s *PatternSubscription) Offsets() map[TopicPartition]int64 { return s.offsets }
 
 // String implements Strategy.
-func (s *PatternSubscription) String() string { return "SubscribePattern(" + s.pattern.String() + ")" }
+func (s *PatternSubscription) String() string { return fmt.Sprintf("SubscribePattern(%v)", s.pattern) }
+
+func (s *PatternSubscription) check() error {
+	if s.whole == nil {
+		return fmt.Errorf("%v: it needs a pattern that can stand for a whole name", s)
+	}
+	return nil
+}
 
 // Select implements Strategy. No match at all is no error: topics may come later.
 func (s *PatternSubscription) Select(ctx context.Context, c Cluster) ([]TopicPartition, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
 	topics, err := c.Topics(ctx)
 	if err != nil {
 		return nil, err
@@ -150,8 +183,23 @@ func (a *Assignment) String() string {
 	return "Assign(" + strings.Join(names, ", ") + ")"
 }
 
+func (a *Assignment) check() error {
+	if len(a.partitions) == 0 {
+		return errors.New("Assign() needs at least one partition")
+	}
+	for _, tp := range a.partitions {
+		if tp.Topic == "" || tp.Partition < 0 {
+			return fmt.Errorf("%v: a partition needs the name of a topic and a number of at least 0", a)
+		}
+	}
+	return nil
+}
+
 // Select implements Strategy.
 func (a *Assignment) Select(ctx context.Context, c Cluster) ([]TopicPartition, error) {
+	if err := a.check(); err != nil {
+		return nil, err
+	}
 	var topics []string
 	for _, tp := range a.partitions {
 		if !slices.Contains(topics, tp.Topic) {
@@ -164,6 +212,7 @@ func (a *Assignment) Select(ctx context.Context, c Cluster) ([]TopicPartition, e
 	}
 	for _, tp := range a.partitions {
 		switch n := counts[tp.Topic]; {
+		case mayMiss(c, tp.Topic):
 		case n == 0:
 			return nil, &MissingTopicError{Topic: tp.Topic}
 		case tp.Partition < 0 || tp.Partition >= n:

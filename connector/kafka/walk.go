@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirstream/weir/connector/kafka/internal/recordbatch"
+	"github.com/weirstream/weir/internal/exec"
 )
 
 // A walk reads one range, chunk by chunk; while a chunk is iterated the one after it is fetched.
@@ -14,20 +15,21 @@ type walk struct {
 	p     piece
 	it    *recordbatch.Iterator
 	next  int64 // offset to go on from
-	bytes int32 // asked for at a time; grows for a batch that is larger
 	fetch *pending
-	// stalled is since when, and how often, the leader has had nothing at next.
-	since time.Time
+	asked int32 // bytes, the last time
+	floor int32 // the least to ask for: more for a batch that did not fit
+	// empty is how often in a row, since when, the leader has had nothing at next.
 	empty int
+	since time.Time
 }
 
 // each calls yield with the records of the range until it returns false. The end of the range is known by
 // position: offsets without a record are no error, wherever they lie. The record given to yield is
 // overwritten by the next one; the bytes it points to never are.
 func (f *fetcher) each(ctx context.Context, p piece, yield func(*recordbatch.Record) bool) error {
-	w := walk{f: f, p: p, it: recordbatch.NewIterator(f.dec), next: p.From, bytes: f.opts.bytes}
+	w := walk{f: f, p: p, it: recordbatch.NewIterator(f.dec), next: p.From}
 	if p.From < p.Until {
-		w.fetch = f.ahead.take(p.tp(), p.From)
+		w.fetch = f.ahead.take(p)
 	}
 	defer w.drop()
 	for w.next < p.Until {
@@ -51,11 +53,16 @@ func (f *fetcher) each(ctx context.Context, p piece, yield func(*recordbatch.Rec
 func (w *walk) chunk(ctx context.Context) (*chunk, error) {
 	if w.fetch == nil || w.fetch.offset != w.next {
 		w.drop()
-		w.fetch = w.f.begin(ctx, w.p, w.next, w.bytes)
+		w.begin(ctx, w.next)
 	}
+	w.asked = w.fetch.asked
 	c, err := w.fetch.wait(ctx)
 	w.drop()
 	return c, err
+}
+
+func (w *walk) begin(ctx context.Context, offset int64) {
+	w.fetch = w.f.begin(ctx, w.p, offset, max(w.floor, w.f.guess(w.p.Until-offset)))
 }
 
 func (w *walk) drop() {
@@ -67,8 +74,10 @@ func (w *walk) drop() {
 
 // follow begins the fetch of what comes after the chunk.
 func (w *walk) follow(ctx context.Context, c *chunk) {
-	if end := c.end(); end > w.next && end < w.p.Until {
-		w.fetch = w.f.begin(ctx, w.p, end, w.bytes)
+	end, size := c.whole()
+	w.f.size.observe(size, end-w.next)
+	if end > w.next && end < w.p.Until {
+		w.begin(ctx, end)
 	}
 }
 
@@ -76,17 +85,13 @@ func (w *walk) follow(ctx context.Context, c *chunk) {
 func (w *walk) iterate(c *chunk, yield func(*recordbatch.Record) bool) (more bool, err error) {
 	w.it.Reset(c.set, recordbatch.Want{From: w.next, Until: w.p.Until, ReadCommitted: w.p.committed,
 		Aborted: c.aborted, SkipCRC: !w.f.opts.checkCRC})
-	n := int64(0)
 	for w.it.Next() {
-		n++
 		if !yield(w.it.Record()) {
 			return false, nil
 		}
 	}
-	w.f.records.Add(n)
-	w.f.bytes.Add(int64(len(c.set)))
 	if err := w.it.Err(); err != nil {
-		return false, fmt.Errorf("%s: %w: the batch is corrupt on the broker, or was damaged on its way", w.p.tp(), err)
+		return false, fmt.Errorf("%s: %w", w.p.tp(), err)
 	}
 	return true, nil
 }
@@ -111,29 +116,32 @@ const maxFetchBytes = 1 << 30
 
 // enlarge asks for more bytes the next time: the entry at next does not fit.
 func (w *walk) enlarge() error {
-	if w.bytes >= maxFetchBytes {
-		return fmt.Errorf("%s at offset %d: a batch of more than %d bytes", w.p.tp(), w.next, maxFetchBytes)
+	if w.asked >= maxFetchBytes {
+		return exec.Permanent(fmt.Errorf("%s at offset %d: a batch of more than %d bytes", w.p.tp(), w.next, maxFetchBytes))
 	}
-	w.bytes = int32(min(max(2*int64(w.bytes), int64(w.it.NeedBytes())), maxFetchBytes))
+	w.floor = int32(min(max(2*int64(w.asked), int64(w.it.NeedBytes())), maxFetchBytes))
 	return nil
 }
 
+// emptyProofs is how often in a row the leader must have nothing before that is believed.
+const emptyProofs = 3
+
 // wait is for a leader that has nothing at next although the range was planned from what was there. If it says,
-// again and again, that it holds offsets beyond the range, then the rest of the range has no records, for
+// again and again, that it gives records up to the end of the range, then the rest of the range has none, for
 // compaction or transaction markers took them. Else it lags behind, and is given time.
 func (w *walk) wait(ctx context.Context, c *chunk) error {
 	if w.empty == 0 {
 		w.since = time.Now()
 	}
 	w.empty++
-	if w.empty >= 3 && c.high >= w.p.Until {
+	if w.empty >= emptyProofs && c.high >= w.p.Until {
 		w.next = w.p.Until
 		return nil
 	}
 	if time.Since(w.since) > w.f.opts.patience {
-		return fmt.Errorf("%s: the leader has had nothing at offset %d for %v, though the batch was planned up to %d; "+
-			"its log ends at %d: the log was truncated, or the leader does not catch up",
-			w.p.tp(), w.next, w.f.opts.patience, w.p.Until, c.high)
+		gone, err := w.f.giveUp(w.p, w.next, &shortLogError{c.low, c.high, w.next})
+		w.next = gone.low
+		return err
 	}
 	w.f.leaders.forget(w.p.tp())
 	return pause(ctx, w.f.opts.pause)

@@ -90,7 +90,12 @@ func Schema[T any](schema string, opts ...Option) kafka.Deserializer[T] {
 			var zero T
 			return zero, nil
 		}
-		return decode[T](t, p, data)
+		v, err := decode[T](t, p, data)
+		if err != nil && len(data) > 5 && data[0] == 0 {
+			err = fmt.Errorf("%w: the first byte is 0, as with a schema registry's serializer, which avro.Registry reads",
+				err)
+		}
+		return v, err
 	}
 }
 

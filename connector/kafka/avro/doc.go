@@ -37,5 +37,6 @@
 // Strings and byte slices point into the fetch buffer; nothing is copied. They may be kept, which
 // keeps the buffer, and must not be written to.
 //
-// The codec is github.com/twmb/avro.
+// The codec is github.com/twmb/avro, which decodes into structs and resolves schemas. It writes the
+// entries of a map in no particular order, so that two attempts at the same record may differ in bytes.
 package avro

@@ -44,6 +44,8 @@ func TestGoldenBytes(t *testing.T) {
 	if unsafe.StringData(got.F1) != &data[6] {
 		t.Error("the string was copied out of the buffer")
 	}
+	_, err = avro.Schema[myrecord](goldenSchema)(kafka.Meta{}, data)
+	wantText(t, err, "schema myrecord", "avro.Registry reads")
 	plain, err := avro.SchemaSerializer[myrecord](goldenSchema)(kafka.SerializeMeta{}, myrecord{"value1"})
 	if err != nil || string(plain) != golden[5:] {
 		t.Errorf("without a registry %q, %v", plain, err)
@@ -347,6 +349,24 @@ func FuzzRegistry(f *testing.F) {
 				t.Errorf("%d bytes took %d of memory", len(data), grew)
 			}
 		}
+	})
+}
+
+// Whatever the text of a schema: an error or a value, and no panic.
+func FuzzSchema(f *testing.F) {
+	f.Add(goldenSchema, []byte("\x0cvalue1"))
+	f.Add(record(`{"name":"skipped","type":`+shopType+`},{"name":"main","type":["null","Shop"]}`), []byte{2, 65, 2, 2, 65})
+	f.Add(`{"type":"record","name":"Tree","fields":[{"name":"next","type":["null","Tree"]}]}`, []byte{2, 2, 0})
+	f.Add(`[{"type":"array","items":"long"},{"type":"map","values":["null","int"]}]`, []byte{0, 2, 2, 0})
+	f.Add(`{"type":"record","name":"a.b","fields":[{"name":"id","aliases":["x"],"type":{"type":"fixed","name":"c","size":2}}]}`,
+		[]byte{1, 2})
+	f.Add(strings.Repeat(`{"type":"array","items":`, 3000)+`"int"`+strings.Repeat(`}`, 3000), []byte{2, 2})
+	f.Fuzz(func(t *testing.T, schema string, data []byte) {
+		_, _ = avro.Schema[any](schema)(kafka.Meta{}, data)
+		_, _ = avro.Schema[mainOnly](schema)(kafka.Meta{}, data)
+		_, _ = avro.Schema[*tree](schema)(kafka.Meta{}, data)
+		_, _ = avro.Schema[renamed](schema, avro.Reader(record(`{"name":"number","type":"long","default":1}`)))(kafka.Meta{}, data)
+		_, _ = avro.SchemaSerializer[shop](schema)(kafka.SerializeMeta{}, shop{"a", "b"})
 	})
 }
 

@@ -69,14 +69,45 @@ func parseFile(text string) (*descriptorpb.FileDescriptorProto, error) {
 		}
 		return file, nil
 	}
-	handler := reporter.NewHandler(nil)
-	tree, err := parser.Parse("schema.proto", strings.NewReader(text), handler)
+	file, err := parseText(text)
 	if err != nil {
 		return nil, fmt.Errorf("the schema is no .proto file: %w", err)
 	}
+	return file, nil
+}
+
+// nestingMax bounds the brackets that may be open at a time. The parser's stack grows with them, and a
+// stack that is too deep ends the process, which no recover prevents.
+const nestingMax = 10_000
+
+func parseText(text string) (file *descriptorpb.FileDescriptorProto, err error) {
+	// The parser panics on some malformed texts (a string that is not UTF-8 at the very front is one),
+	// and a registry is somebody else's program.
+	defer func() {
+		if cause := recover(); cause != nil {
+			file, err = nil, fmt.Errorf("it is malformed, and the parser failed on it: %v", cause)
+		}
+	}()
+	open := 0
+	for i := range len(text) {
+		switch text[i] {
+		case '{', '[', '<', '(':
+			open++
+		case '}', ']', '>', ')':
+			open = max(open-1, 0)
+		}
+		if open > nestingMax {
+			return nil, fmt.Errorf("more than %d brackets are open at a time", nestingMax)
+		}
+	}
+	handler := reporter.NewHandler(nil)
+	tree, err := parser.Parse("schema.proto", strings.NewReader(text), handler)
+	if err != nil {
+		return nil, err
+	}
 	result, err := parser.ResultFromAST(tree, false, handler)
 	if err != nil {
-		return nil, fmt.Errorf("the schema is no .proto file: %w", err)
+		return nil, err
 	}
 	return result.FileDescriptorProto(), nil
 }
@@ -113,6 +144,7 @@ func (l *layout) check(path []int, name protoreflect.FullName) error {
 			return nil
 		}
 	}
+	shown := slices.Clone(path) // what is printed goes to the heap, where the caller's path need not be
 	if len(l.paths) == 0 {
 		return fmt.Errorf("schema id %d defines no message %s, but %s: read the topic with the type of what is in it",
 			l.id, name, l.names())
@@ -120,10 +152,10 @@ func (l *layout) check(path []int, name protoreflect.FullName) error {
 	other := l.at(path)
 	if other == "" {
 		return fmt.Errorf("the record says that it is message %v of schema id %d, which defines no such message: "+
-			"it was written by another serializer, or with another registry", path, l.id)
+			"it was written by another serializer, or with another registry", shown, l.id)
 	}
 	return fmt.Errorf("the record is a %s (message %v of schema id %d), not a %s: the topic holds several types of "+
-		"messages; read it with kafka.Bytes, and filter", other, path, l.id, name)
+		"messages; read it with kafka.Bytes, and filter", other, shown, l.id, name)
 }
 
 // at is the full name of the message at a path, counted as Java does, or "" if there is none.

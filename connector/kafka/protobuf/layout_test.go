@@ -3,6 +3,7 @@ package protobuf
 import (
 	"encoding/base64"
 	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -48,6 +49,8 @@ func FuzzLayout(f *testing.F) {
 	f.Add(`edition = "2023"; message M { extensions 4 to max; }`, "M")
 	f.Add(`syntax = "proto2"; message M { optional group G = 1 {} oneof o { int32 x = 2; } }`, "M.G")
 	f.Add("CgFmEgFhIgMKAU0=", "a.M")
+	f.Add("\"\\\xa9\xa9\xa9\xa9jjjj\xa9\\\xa9", "M") // the parser panics
+	f.Add(strings.Repeat("message M {", 20_000), "M")
 	f.Add("message \x00 { option (a).b = { c: [1] }; }", "")
 	f.Fuzz(func(t *testing.T, text, message string) {
 		l, err := newLayout(registry.Schema{ID: 1, Type: registry.Protobuf, Text: text}, protoreflect.FullName(message))

@@ -58,11 +58,12 @@ var table = map[string]row{
 	"http.read.timeout.ms":    {set: setMillis(1, func(s *settings) *time.Duration { return &s.readTimeout })},
 
 	"schema.registry.request.timeout.ms": {set: setMillis(1, func(s *settings) *time.Duration { return &s.timeout })},
-	"max.retries":                        {set: setInt(0, func(s *settings) *int { return &s.retries })},
-	"retries.wait.ms":                    {set: setMillis(0, func(s *settings) *time.Duration { return &s.retryWait })},
-	"retries.max.wait.ms":                {set: setMillis(0, func(s *settings) *time.Duration { return &s.retryWaitMax })},
-	"proxy.host":                         {set: setText(func(s *settings) *string { return &s.proxyHost })},
-	"proxy.port":                         {set: setPort},
+
+	"max.retries":         {set: setInt(0, func(s *settings) *int { return &s.retries })},
+	"retries.wait.ms":     {set: setMillis(0, func(s *settings) *time.Duration { return &s.retryWait })},
+	"retries.max.wait.ms": {set: setMillis(0, func(s *settings) *time.Duration { return &s.retryWaitMax })},
+	"proxy.host":          {set: setText(func(s *settings) *string { return &s.proxyHost })},
+	"proxy.port":          {set: setPort},
 
 	"max.schemas.per.subject": {set: setInt(1, func(s *settings) *int { return &s.cacheLimit })},
 	"latest.cache.size":       {why: oneCache},

@@ -25,9 +25,9 @@ func (e *dialError) Unwrap() error { return e.err }
 
 // dialPlain makes a connection without TLS, the way the user wants it.
 func (c *Config) dialPlain(ctx context.Context, network, addr string) (net.Conn, error) {
-	dial := c.Dial
-	if dial == nil {
-		dial = (&net.Dialer{}).DialContext
+	dial := (&net.Dialer{}).DialContext
+	if c.Dial != nil {
+		dial = abandoning(c.Dial)
 	}
 	conn, err := dial(ctx, network, addr)
 	if err != nil {
@@ -43,6 +43,33 @@ func (c *Config) dialPlain(ctx context.Context, network, addr string) (net.Conn,
 		}
 	}
 	return conn, nil
+}
+
+// abandoning gives up a dialer that does not return when its context ends. Whatever it makes later is closed.
+func abandoning(dial dialFunc) dialFunc {
+	type made struct {
+		conn net.Conn
+		err  error
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		done := make(chan made)
+		go func() {
+			conn, err := dial(ctx, network, addr)
+			select {
+			case done <- made{conn, err}:
+			case <-ctx.Done():
+				if conn != nil {
+					_ = conn.Close()
+				}
+			}
+		}()
+		select {
+		case m := <-done:
+			return m.conn, m.err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // dialer makes connections as the parameters say. m is nil for connections without TLS.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Kind says what sort of trouble an Error is about, so that a caller can act on it.
@@ -59,6 +61,20 @@ const (
 	TimedOut
 )
 
+// kindNames are for metrics and logs.
+var kindNames = [...]string{"other", "unreachable", "host unknown", "advertised address unreachable", "not Kafka",
+	"TLS expected", "TLS unexpected", "certificate unknown", "certificate invalid", "host mismatch",
+	"certificate required", "SASL expected", "SASL unexpected", "mechanism unsupported", "authentication failed",
+	"token failed", "unauthorized", "too old", "group live", "no topic", "unavailable", "timed out"}
+
+// String is the kind's name, for metrics and logs.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "unknown"
+}
+
 // An Error says what went wrong, where, and what to do. Err is the cause, if there is one.
 type Error struct {
 	Kind Kind
@@ -103,6 +119,9 @@ func KindOf(err error) Kind {
 func brief(err error) string {
 	if e, ok := errors.AsType[*dialError](err); ok {
 		err = e.err
+	}
+	if _, ok := errors.AsType[*kgo.ErrFirstReadEOF](err); ok {
+		return "the connection was closed without an answer" // franz-go's text guesses at reasons
 	}
 	return strings.TrimSuffix(strings.TrimPrefix(err.Error(), "unable to dial: "), ".")
 }

@@ -42,7 +42,7 @@ func explainAt(err error, cfg *Config, place string) error {
 			return e
 		}
 	}
-	e.Text = "something unexpected happened"
+	e.Text = "the request failed"
 	return e
 }
 
@@ -128,6 +128,8 @@ func explainBroker(e *Error, cfg *Config) bool {
 		kerr.FencedInstanceID:
 		e.Kind, e.Text = GroupLive, "the group has live members, so only they may set its offsets"
 		e.Remedy = "stop the other consumers of the group, or use a group.id of its own"
+	case kerr.InvalidGroupID:
+		e.Kind, e.Text, e.Remedy = Other, "the group's name is empty or not allowed", "set group.id"
 	case kerr.UnsupportedVersion, kerr.UnsupportedForMessageFormat:
 		e.Kind, e.Text = TooOld, "the broker, or the format of its log, is too old for what was asked"
 		e.Remedy = "upgrade the broker, or do without"

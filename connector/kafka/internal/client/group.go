@@ -171,12 +171,13 @@ func (c *Client) committed(resp *kmsg.OffsetFetchResponse, group string, names m
 			at.LeaderEpoch = -1
 		}
 		if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-			// A topic that is not there is an answer (0.8 says it where newer brokers say -1); only an id may be
-			// out of date.
-			if mayPass(err) && err != kerr.UnknownTopicOrPartition {
+			at = CommittedOffset{Offset: -1, LeaderEpoch: -1, Err: explainAt(err, c.cfg, tp.String())}
+			switch {
+			case err == kerr.UnknownTopicOrPartition:
+				at.Err = nil // 0.8 says this where newer brokers say -1
+			case mayPass(err):
 				passing = err
 			}
-			at = CommittedOffset{Offset: -1, LeaderEpoch: -1, Err: explainAt(err, c.cfg, tp.String())}
 		}
 		out[tp] = at
 	}

@@ -196,7 +196,7 @@ func wantError(t testing.TB, err error, kind Kind, parts ...string) {
 		t.Fatal("no error")
 	}
 	if got := KindOf(err); got != kind {
-		t.Errorf("kind %d, want %d: %v", got, kind, err)
+		t.Errorf("%v, want %v: %v", got, kind, err)
 	}
 	for _, p := range parts {
 		if !strings.Contains(err.Error(), p) {
@@ -210,6 +210,8 @@ func wantError(t testing.TB, err error, kind Kind, parts ...string) {
 type oldBroker struct {
 	addr   string
 	answer func(kmsg.Request) kmsg.Response
+	// swallow is a request that is neither answered nor taken amiss.
+	swallow kmsg.Key
 
 	mu   sync.Mutex
 	seen []string
@@ -221,7 +223,12 @@ func startOldBroker(t testing.TB, answer func(kmsg.Request) kmsg.Response) *oldB
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &oldBroker{addr: l.Addr().String(), answer: answer}
+	b := &oldBroker{addr: l.Addr().String(), answer: answer, swallow: -1}
+	b.listen(t, l)
+	return b
+}
+
+func (b *oldBroker) listen(t testing.TB, l net.Listener) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	conns := map[net.Conn]bool{}
@@ -246,7 +253,6 @@ func startOldBroker(t testing.TB, answer func(kmsg.Request) kmsg.Response) *oldB
 		mu.Unlock()
 		wg.Wait()
 	})
-	return b
 }
 
 func (b *oldBroker) serve(conn net.Conn) {
@@ -278,6 +284,9 @@ func (b *oldBroker) serve(conn net.Conn) {
 		b.mu.Lock()
 		b.seen = append(b.seen, kmsg.NameForKey(key))
 		b.mu.Unlock()
+		if key == int16(b.swallow) {
+			continue
+		}
 		resp := b.answer(req)
 		if resp == nil {
 			return

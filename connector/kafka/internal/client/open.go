@@ -14,7 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // startLimit bounds Open, and every call that comes without a deadline and without
@@ -64,9 +63,15 @@ func Open(ctx context.Context, cfg *Config, extra ...kgo.Opt) (*Client, error) {
 // start runs the checks. Each may take half of the time that is left, so that the last, too, has some.
 func (c *Client) start(ctx context.Context, opts []kgo.Opt) error {
 	seeds, _ := c.kc.OptValue(kgo.SeedBrokers).([]string)
+	seeds = slices.Clone(seeds)
 	dial, _ := c.kc.OptValue(kgo.Dialer).(func(context.Context, string, string) (net.Conn, error))
 	if len(seeds) == 0 || dial == nil {
 		return errors.New("kafka: the client has lost its bootstrap addresses or its dialer")
+	}
+	for i, addr := range seeds {
+		if _, _, err := net.SplitHostPort(addr); err != nil { // an extra option may leave out the port
+			seeds[i] = net.JoinHostPort(addr, "9092")
+		}
 	}
 	p := prober{c.cfg, dial}
 	at, err := half(ctx, func(ctx context.Context) (found, error) { return p.first(ctx, seeds) })
@@ -100,23 +105,24 @@ func (c *Client) start(ctx context.Context, opts []kgo.Opt) error {
 
 // half runs a step with half of the time that is left.
 func half[T any](ctx context.Context, step func(context.Context) (T, error)) (T, error) {
-	if deadline, ok := ctx.Deadline(); ok {
-		part, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
-		defer cancel()
-		return step(part)
+	part, cancel := partOf(ctx, 0.5)
+	defer cancel()
+	return step(part)
+}
+
+// partOf returns a context with a part of the time that ctx has left.
+func partOf(ctx context.Context, part float64) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
 	}
-	return step(ctx)
+	return context.WithTimeout(ctx, time.Duration(float64(time.Until(deadline))*part))
 }
 
 // adapt makes the client anew for brokers that do not say what they know: franz-go must be told.
 func (c *Client) adapt(opts []kgo.Opt) error {
-	var known *kversion.Versions
-	switch c.version.Generation {
-	case V08:
-		known = kversion.V0_8_2()
-	case V09:
-		known = kversion.V0_9_0()
-	default:
+	pin := c.version.Opts()
+	if len(pin) == 0 {
 		return nil
 	}
 	if c.cfg.UsesSASL() {
@@ -124,7 +130,7 @@ func (c *Client) adapt(opts []kgo.Opt) error {
 			c.version, c.cfg.sasl.mechanism), Remedy: "upgrade the brokers, or use a listener without SASL"}
 	}
 	c.kc.Close()
-	kc, err := kgo.NewClient(append(slices.Clone(opts), kgo.MaxVersions(known))...)
+	kc, err := kgo.NewClient(slices.Concat(opts, pin)...)
 	if err != nil {
 		return fmt.Errorf("kafka: make the client: %w", err)
 	}
@@ -181,7 +187,7 @@ func (c *Client) explainSignIn(ctx context.Context, p prober, at found, err erro
 			return &Error{Kind: SASLExpected, Place: at.addr, Err: err,
 				Text: "the broker wants clients to sign in on this port (with " + strings.Join(names, ", ") +
 					"), but security.protocol is " + c.cfg.tls.protocol,
-				Remedy: "set security.protocol to " + map[bool]string{true: "SASL_SSL", false: "SASL_PLAINTEXT"}[c.cfg.UsesTLS()] +
+				Remedy: "set security.protocol to SASL_" + c.cfg.tls.protocol +
 					", sasl.mechanism and sasl.jaas.config"}
 		}
 	case closed && !isError[*dialError](err):

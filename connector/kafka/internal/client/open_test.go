@@ -327,6 +327,29 @@ func TestOldBrokerWithoutTopics(t *testing.T) {
 	}
 }
 
+// In virtual time: a broker of 0.9 keeps silent about the question that it does not know.
+func TestSilentOldBroker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network kfake.VirtualNetwork
+		l, err := network.Listen("tcp", "127.0.0.1:9092")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &oldBroker{addr: "127.0.0.1:9092", swallow: kmsg.ApiVersions}
+		b.answer = answers(false, func() string { return b.addr })
+		b.listen(t, l)
+		begin := time.Now()
+		c, err := Open(t.Context(), mustParse(t, Consumer, with("bootstrap.servers", b.addr)), kgo.Dialer(network.DialContext))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if d := time.Since(begin); c.Version().Generation != V09 || d > oldPatience+time.Second {
+			t.Errorf("version %v after %v", c.Version(), d)
+		}
+	})
+}
+
 func TestOldBrokerRefusesSASL(t *testing.T) {
 	var b *oldBroker
 	b = startOldBroker(t, answers(false, func() string { return "127.0.0.1:1" }))
@@ -362,7 +385,11 @@ func TestOpenEndsInTime(t *testing.T) {
 		go func() { _, _ = io.Copy(io.Discard, theirs) }()
 		return ours, nil
 	}
-	for name, dial := range map[string]dialFunc{"dial hangs": hang, "broker is silent": silent} {
+	deaf := func(context.Context, string, string) (net.Conn, error) {
+		time.Sleep(time.Minute) // a dialer that does not look at its context
+		return nil, errors.New("late")
+	}
+	for name, dial := range map[string]dialFunc{"dial hangs": hang, "dialer is deaf": deaf, "broker is silent": silent} {
 		for _, protocol := range []string{"PLAINTEXT", "SSL"} {
 			t.Run(name+" "+protocol, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -375,6 +402,7 @@ func TestOpenEndsInTime(t *testing.T) {
 					if d := time.Since(begin); err == nil || d > startLimit {
 						t.Errorf("took %v: %v", d, err)
 					}
+					time.Sleep(time.Hour) // whatever was abandoned has ended by then, or the bubble complains
 				})
 			})
 		}

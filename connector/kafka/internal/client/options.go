@@ -132,7 +132,7 @@ func (c *Config) produceOptions() []kgo.Opt {
 		kgo.MaxBufferedBytes(int(max(p.BufferBytes, 1))),
 		kgo.ProduceRequestTimeout(clamp(c.RequestTimeout, requestFloor, requestCeiling)),
 		kgo.TransactionTimeout(clamp(p.TransactionTimeout, time.Millisecond, 24*time.Hour)),
-		kgo.RecordPartitioner(p.partitioner()),
+		kgo.RecordPartitioner(p.NewPartitioner()),
 	}
 	if p.Retries >= 0 {
 		opts = append(opts, kgo.RecordRetries(int(p.Retries)))
@@ -164,7 +164,9 @@ func (p Produce) codec() kgo.CompressionCodec {
 	return codec
 }
 
-func (p Produce) partitioner() kgo.Partitioner {
+// NewPartitioner makes the partitioner that the parameters ask for. It knows nothing of a partition that a record may
+// have of its own.
+func (p Produce) NewPartitioner() kgo.Partitioner {
 	size := int(p.BatchBytes)
 	if size <= 0 {
 		size = 64 << 10

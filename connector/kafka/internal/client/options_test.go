@@ -136,11 +136,12 @@ func TestExplain(t *testing.T) {
 		{kerr.GroupAuthorizationFailed, plain, Unauthorized, []string{"anonymous", "group"}},
 		{kerr.ClusterAuthorizationFailed, secured, Unauthorized, []string{"IDEMPOTENT_WRITE"}},
 		{kerr.TransactionalIDAuthorizationFailed, secured, Unauthorized, []string{"transactional id"}},
+		{kerr.InvalidGroupID, plain, Other, []string{"set group.id"}},
 		{kerr.UnknownTopicOrPartition, plain, NoTopic, []string{"create it"}},
 		{kerr.UnknownMemberID, plain, GroupLive, []string{"group.id"}},
 		{kerr.UnsupportedVersion, plain, TooOld, []string{"upgrade"}},
 		{kerr.LeaderNotAvailable, plain, Unavailable, []string{"leader"}},
-		{kerr.UnknownServerError, plain, Other, []string{"unexpected"}},
+		{kerr.UnknownServerError, plain, Other, []string{"UNKNOWN_SERVER_ERROR"}},
 		{errors.New("broker is too old; x"), plain, TooOld, []string{"upgrade"}},
 		{errors.New("odd"), plain, Other, []string{"odd"}},
 	} {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -37,31 +38,87 @@ func (p prober) one(ctx context.Context, addr string, req kmsg.Request, version 
 	return ask(ctx, conn, p.cfg.ClientID, req, version)
 }
 
-// version asks a broker what it is. Brokers before 0.10 end the connection at a request that they do
-// not know, so what 0.9 knows is asked next, and then what 0.8 knows.
+// oldPatience is how long an answer may take until older questions are asked beside. Brokers of 0.8 end
+// the connection at a question that they do not know; those of 0.9 keep it and never answer.
+const oldPatience = 2 * time.Second
+
+// version asks a broker what it is: first what 0.10 and later know, then what 0.9 knows, then 0.8.
 func (p prober) version(ctx context.Context, addr string) (Version, error) {
-	resp, err := p.one(ctx, addr, kmsg.NewPtrApiVersionsRequest(), 0)
-	if err == nil {
-		api := resp.(*kmsg.ApiVersionsResponse)
-		if err := kerr.ErrorForCode(api.ErrorCode); err != nil {
-			return Version{}, err
-		}
-		if len(api.ApiKeys) == 0 {
-			return Version{}, errNotKafka
-		}
-		return versionOf(api), nil
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type answer struct {
+		version Version
+		err     error
 	}
-	// TLS 1.3 lets a broker refuse a certificate only now; that, too, ends the connection.
-	if d, ok := errors.AsType[*dialError](err); !isClosed(err) || ok && (d.plain || d.wantsOurs) {
+	current, older := make(chan answer, 1), make(chan answer, 1)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() {
+		v, err := p.current(ctx, addr)
+		current <- answer{v, err}
+	})
+	askOlder := func() { wg.Go(func() { v, err := p.older(ctx, addr); older <- answer{v, err} }) }
+	patience := time.NewTimer(oldPatience)
+	defer patience.Stop()
+	var asked bool
+	var failed error
+	for {
+		select {
+		case a := <-current:
+			// TLS 1.3 lets a broker refuse a certificate only now; that, too, ends the connection.
+			d, dialled := errors.AsType[*dialError](a.err)
+			if a.err == nil || !isClosed(a.err) || dialled && (d.plain || d.wantsOurs) {
+				return a.version, a.err
+			}
+			failed, current = a.err, nil
+			if !asked {
+				asked = true
+				askOlder()
+			}
+		case <-patience.C:
+			if !asked {
+				asked = true
+				askOlder()
+			}
+		case a := <-older:
+			// A broker that answers this, asked later, would have answered the other if it knew it.
+			if a.err == nil {
+				return a.version, nil
+			}
+			older = nil
+		}
+		if current == nil && older == nil {
+			return Version{}, failed
+		}
+	}
+}
+
+// current asks the question that brokers know since 0.10.
+func (p prober) current(ctx context.Context, addr string) (Version, error) {
+	resp, err := p.one(ctx, addr, kmsg.NewPtrApiVersionsRequest(), 0)
+	if err != nil {
 		return Version{}, err
 	}
-	if _, old := p.one(ctx, addr, kmsg.NewPtrListGroupsRequest(), 0); old == nil {
+	api := resp.(*kmsg.ApiVersionsResponse)
+	if err := kerr.ErrorForCode(api.ErrorCode); err != nil {
+		return Version{}, err
+	}
+	if len(api.ApiKeys) == 0 {
+		return Version{}, errNotKafka
+	}
+	return versionOf(api), nil
+}
+
+// older asks the questions that brokers know since 0.9 and since 0.8.
+func (p prober) older(ctx context.Context, addr string) (Version, error) {
+	if _, err := p.one(ctx, addr, kmsg.NewPtrListGroupsRequest(), 0); err == nil {
 		return oldVersion(V09), nil
 	}
-	if _, old := p.one(ctx, addr, kmsg.NewPtrMetadataRequest(), 0); old == nil {
-		return oldVersion(V08), nil
+	if _, err := p.one(ctx, addr, kmsg.NewPtrMetadataRequest(), 0); err != nil {
+		return Version{}, err
 	}
-	return Version{}, err
+	return oldVersion(V08), nil
 }
 
 // speaksTLS says whether a port that does not answer us in plain text answers to TLS.
@@ -125,7 +182,10 @@ func (p prober) first(ctx context.Context, addrs []string) (found, error) {
 	defer cancel()
 	for _, addr := range addrs {
 		wg.Go(func() {
-			v, err := p.version(ctx, addr)
+			// A third of the time is kept for finding out why there was no answer.
+			part, done := partOf(ctx, 2./3)
+			v, err := p.version(part, addr)
+			done()
 			if err != nil {
 				err = p.diagnose(ctx, addr, err)
 			}

@@ -97,6 +97,9 @@ func TestSASLSettings(t *testing.T) {
 			"http(s)"},
 		{"OAuth without secret", []string{"sasl.mechanism", "OAUTHBEARER", "sasl.oauthbearer.token.endpoint.url", "http://x"},
 			"clientSecret"},
+		{"OAuth option", []string{"sasl.mechanism", "OAUTHBEARER", "sasl.oauthbearer.token.endpoint.url", "http://x",
+			"sasl.jaas.config", `x.OAuthBearerLoginModule required clientId="a" clientSecret="b" ssl.truststore.locatio="c";`},
+			"did you mean ssl.truststore.location?"},
 		{"OAuth handler", []string{"sasl.login.callback.handler.class", "com.x.Y"}, "Java class"},
 		{"secret in no file", []string{"sasl.mechanism", "PLAIN", "sasl.jaas.config",
 			`x.PlainLoginModule required username="a" password="${file:/nowhere}";`}, "option password"},
@@ -199,6 +202,25 @@ func TestOAuthEndpointErrors(t *testing.T) {
 		"sasl.oauthbearer.client.credentials.client.secret", "x")
 	_, _, err := m.Authenticate(context.Background(), "b:1")
 	wantError(t, err, TokenFailed, server.URL, "deadline")
+}
+
+// The endpoint's certificate is checked against the login module's own trust store.
+func TestOAuthEndpointTLS(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"access_token":"tok"}`)
+	}))
+	defer server.Close()
+	get := func(options string) error {
+		m := mechanism(t, "sasl.oauthbearer.token.endpoint.url", server.URL, "sasl.jaas.config",
+			`x.OAuthBearerLoginModule required clientId="id" clientSecret="x" `+options+`;`)
+		_, _, err := m.Authenticate(t.Context(), "b:1")
+		return err
+	}
+	wantError(t, get(""), TokenFailed, "unknown authority")
+	ca := writeFile(t, "ca.pem", []byte(certPEM(server.Certificate())))
+	if err := get(`ssl.truststore.location="` + ca + `"`); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestOAuthFile(t *testing.T) {

@@ -50,13 +50,12 @@ func (s storeSettings) read(prefix string) (content []byte, kind, warning string
 		return nil, "", "", fmt.Errorf("%s is neither a JKS nor a PKCS12 nor a PEM store: check the path",
 			s.location)
 	}
-	named := s.kind
-	if named == "" {
-		named = storeJKS // Kafka's default
-	}
-	if kind != named && (kind == storePEM || s.kind != "") {
+	switch {
+	case s.kind == "" && kind == storePEM: // the default is JKS, as which Java's own readers take PKCS12, too
+		warning = fmt.Sprintf("%s is a PEM store and is read as one; Java needs %s.type=PEM for it", s.location, prefix)
+	case s.kind != "" && s.kind != kind:
 		warning = fmt.Sprintf("%s is a %s store, not %s as %s.type says; it is read as what it is",
-			s.location, kind, named, prefix)
+			s.location, kind, s.kind, prefix)
 	}
 	return content, kind, warning, nil
 }

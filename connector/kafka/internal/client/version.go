@@ -1,8 +1,9 @@
 package client
 
 import (
-	"strings"
+	"regexp"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 )
@@ -39,6 +40,15 @@ func (v Version) Supports(key kmsg.Key, version int16) bool {
 	return ok && n >= version
 }
 
+// Opts are the options that a further franz-go client for the same brokers needs: brokers before 0.10 have to
+// be spoken to in the versions that they know, without asking.
+func (v Version) Opts() []kgo.Opt {
+	if v.Generation == V010 || v.max == nil {
+		return nil
+	}
+	return []kgo.Opt{kgo.MaxVersions(v.max)}
+}
+
 // String is Name.
 func (v Version) String() string { return v.Name }
 
@@ -50,7 +60,10 @@ func oldVersion(g Generation) Version {
 	return Version{Generation: V09, Name: "0.9", max: kversion.V0_9_0()}
 }
 
+// versionPrefix is the v before a number in a guess such as "between v0.10.2 and v0.11.0".
+var versionPrefix = regexp.MustCompile(`\bv(\d)`)
+
 func versionOf(resp *kmsg.ApiVersionsResponse) Version {
 	known := kversion.FromApiVersionsResponse(resp)
-	return Version{Generation: V010, Name: strings.TrimPrefix(known.VersionGuess(), "v"), max: known}
+	return Version{Generation: V010, Name: versionPrefix.ReplaceAllString(known.VersionGuess(), "$1"), max: known}
 }

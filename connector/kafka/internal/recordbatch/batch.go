@@ -40,6 +40,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func (it *Iterator) openBatch(entry []byte) bool {
 	base := int64(binary.BigEndian.Uint64(entry))
 	last := int64(int32(binary.BigEndian.Uint32(entry[offsetLastDelta:])))
+	// The CRC comes before all decisions: a damaged last offset could make the batch seem to lie before
+	// the range, and its records would be lost without a word.
 	if !it.want.SkipCRC {
 		sum := crc32.Checksum(entry[offsetAttributes:], castagnoli)
 		if want := binary.BigEndian.Uint32(entry[offsetBatchCRC:]); sum != want {
@@ -52,6 +54,7 @@ func (it *Iterator) openBatch(entry []byte) bool {
 	it.after = base + last + 1
 	attributes := binary.BigEndian.Uint16(entry[offsetAttributes:])
 	count := int32(binary.BigEndian.Uint32(entry[offsetCount:]))
+	// Each record has an offset of its own. There may be fewer: compaction keeps the offsets.
 	if count < 0 || int64(count) > last+1 {
 		return it.fail(BadLength, "%d records cannot have %d offsets", count, last+1)
 	}
@@ -65,6 +68,7 @@ func (it *Iterator) openBatch(entry []byte) bool {
 		}
 		skip = skip || aborted
 	}
+	// A batch without records stays in a compacted log for the sake of its producer's sequence.
 	if skip || count == 0 || it.after <= it.floor {
 		return true
 	}
@@ -106,6 +110,8 @@ func (it *Iterator) nextRecord() bool {
 		}
 		end := at + int(size)
 		b := body[:end:end]
+		// A record whose offset is that of another one, or outside the batch, would be given twice or
+		// never when the range is split elsewhere.
 		if delta <= it.prev || delta > it.last {
 			return it.badDelta(delta)
 		}
@@ -122,6 +128,7 @@ func (it *Iterator) nextRecord() bool {
 		}
 		r := &it.rec
 		var ok bool
+		// b ends with the record, so nothing read from it can reach into the next one.
 		if r.Key, p, ok = field(b, p); !ok {
 			return it.badRecord("its key does not fit its %d bytes", size)
 		}

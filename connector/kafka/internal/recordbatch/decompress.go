@@ -79,6 +79,7 @@ func (d *Decompressors) decompress(c Codec, src []byte) ([]byte, error) {
 	if c != Gzip && c != LZ4 && c != Zstd {
 		return nil, errUnknownCodec
 	}
+	// Decoders are not for concurrent use: each call has one to itself.
 	one := d.take()
 	defer d.give(one)
 	switch c {
@@ -132,7 +133,7 @@ func (d *decompressor) exact(buf []byte) []byte {
 
 func (d *decompressor) gunzip(src []byte, limit int) ([]byte, error) {
 	d.source.Reset(src)
-	defer d.source.Reset(nil)
+	defer d.source.Reset(nil) // an idle decoder must not keep a fetch response alive
 	if d.gzip == nil {
 		d.gzip = new(gzip.Reader)
 	}

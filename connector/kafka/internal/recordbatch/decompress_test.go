@@ -65,6 +65,7 @@ func TestBadCompression(t *testing.T) {
 		{"snappy length", recordbatch.Snappy, "\xff\xff\xff\xff\xff\xff", "corrupt"},
 		{"snappy frame is only a magic", recordbatch.Snappy, "\x82SNAPPY\x00\x00", "too early"},
 		{"snappy block beyond the frame", recordbatch.Snappy, javaMagic + "\x00\x00\x00\x09abc", "too early"},
+		{"snappy block in a frame", recordbatch.Snappy, javaMagic + "\x00\x00\x00\x05\x05\xf0abc", "corrupt"},
 		{"lz4 magic", recordbatch.LZ4, "abcdefghijk", "not a frame"},
 		{"lz4 version 2", recordbatch.LZ4, lz4Magic + "\x80\x40\x00\x00\x00\x00\x00", "header"},
 		{"lz4 reserved bit", recordbatch.LZ4, lz4Magic + "\x62\x40\x00\x00\x00\x00\x00", "header"},
@@ -76,6 +77,8 @@ func TestBadCompression(t *testing.T) {
 		{"lz4 size too small", recordbatch.LZ4,
 			lz4Sized + "\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x80ab\x00\x00\x00\x00",
 			"not as long"},
+		{"lz4 size too large", recordbatch.LZ4,
+			lz4Sized + "\x03\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x80ab\x00\x00\x00\x00", "not as long"},
 		{"lz4 block too large", recordbatch.LZ4, lz4Magic + "\x60\x40\x00\x01\x00\x01\x80" + strings.Repeat("a", 1<<16+1) +
 			"\x00\x00\x00\x00", "larger than its frame"},
 		{"lz4 block", recordbatch.LZ4, lz4Magic + "\x60\x40\x00\x03\x00\x00\x00\x0f\xff\xff\x00\x00\x00\x00", "lz4"},
@@ -84,6 +87,8 @@ func TestBadCompression(t *testing.T) {
 		{"zstd magic", recordbatch.Zstd, "no zstd at all", "magic"},
 		{"zstd size too large for its blocks", recordbatch.Zstd,
 			"\x28\xb5\x2f\xfd\xa0\x00\x00\x00\x70\x01\x00\x00", "more than"},
+		{"zstd skips beyond the end", recordbatch.Zstd, "\x50\x2a\x4d\x18\x09\x00\x00\x00abc", "too early"},
+		{"zstd header cut", recordbatch.Zstd, "\x28\xb5\x2f\xfd", "EOF"},
 		{"zstd reserved block", recordbatch.Zstd, "\x28\xb5\x2f\xfd\x20\x01\x0f\x00\x00a", "block"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,10 +99,28 @@ func TestBadCompression(t *testing.T) {
 			if n != 0 || !errors.As(it.Err(), &e) || e.Kind != recordbatch.BadCompression || errors.Unwrap(e) == nil {
 				t.Fatalf("%d records, error %v, want bad compression with its cause", n, it.Err())
 			}
-			if !strings.Contains(errors.Unwrap(e).Error(), tt.text) {
-				t.Errorf("the cause is %q, want something with %q", errors.Unwrap(e), tt.text)
+			if !strings.Contains(e.Error(), tt.text) || !strings.Contains(errors.Unwrap(e).Error(), tt.text) {
+				t.Errorf("error %q, want something with %q in its cause", e, tt.text)
 			}
 		})
+	}
+}
+
+// TestSkippableFrame has a frame that zstd's readers must pass over, before and after the content.
+func TestSkippableFrame(t *testing.T) {
+	const skippable = "\x50\x2a\x4d\x18\x03\x00\x00\x00abc"
+	plain := encode(t, recordbatchtest.Entry{Magic: 2, Records: plainRecords(0, 9)})[61:]
+	for _, frame := range recordbatchtest.Frames(recordbatch.Zstd) {
+		src, err := recordbatchtest.Compress(recordbatch.Zstd, frame, plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src = append(append([]byte(skippable), src...), skippable...)
+		it := recordbatch.NewIterator(nil)
+		it.Reset(compressedBatch(t, recordbatch.Zstd, 9, src), all)
+		if n := drain(t, it); n != 9 || it.Err() != nil {
+			t.Errorf("frame %d: %d records, %v", frame, n, it.Err())
+		}
 	}
 }
 

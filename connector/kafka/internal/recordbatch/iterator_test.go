@@ -130,8 +130,7 @@ func TestRoundTrip(t *testing.T) {
 		records []recordbatchtest.Record
 	}{
 		{"one", plainRecords(5, 1)},
-		{"thousand", plainRecords(1<<40, 1000)},
-		{"ten thousand, for varints of three bytes", plainRecords(0, 10_000)},
+		{"many", plainRecords(1<<40, 300)},
 		{"null and empty", []recordbatchtest.Record{
 			{Offset: 1}, {Offset: 2, Key: []byte{}}, {Offset: 3, Value: []byte{}},
 			{Offset: 4, Key: []byte{}, Value: []byte{}}, {Offset: 5, Key: []byte("k")}, {Offset: 6, Value: []byte("v")}}},

@@ -111,6 +111,7 @@ func lz4Header(src []byte) (f lz4Frame, rest []byte, err error) {
 func (f *lz4Frame) blocks(buf, src []byte, limit int) (out, rest []byte, err error) {
 	start := len(buf)
 	for {
+		// A frame ends with a length of 0; one that just stops is cut, whatever was in it.
 		if len(src) < 4 {
 			return nil, nil, errCut
 		}
@@ -161,6 +162,7 @@ func (f *lz4Frame) block(buf, src []byte, uncompressed bool, start, limit int) (
 	short := room > limit-at
 	room = min(room, limit-at)
 	buf = slices.Grow(buf, room)
+	// Linked blocks, which Python's lz4 writes, refer to the 64 KiB before them, in their own frame.
 	var dict []byte
 	if f.flags&lz4FlagIndependent == 0 {
 		dict = buf[max(start, at-lz4Window):at]

@@ -42,6 +42,7 @@ func (it *Iterator) openMessage(entry []byte) bool {
 // openWrapper goes to the messages inside a compressed one. The wrapper has the offset of its last
 // message, so a wrapper that lies before the range need not be opened.
 func (it *Iterator) openWrapper(entry []byte, codec Codec) bool {
+	// The CRC of a wrapper covers the compressed bytes; that of each message inside is checked with it.
 	_, value, ok := it.openFields(entry)
 	if !ok {
 		return false
@@ -61,6 +62,8 @@ func (it *Iterator) openWrapper(entry []byte, codec Codec) bool {
 		return false
 	}
 	wrapper := it.after - 1
+	// A broker gives the wrapper the offset of its last message, or leaves it behind that when it
+	// compacts. The other way round the position would run past records not yet given.
 	if last > wrapper {
 		return it.fail(BadOffset, "the last message inside has offset field %d", last)
 	}
@@ -124,6 +127,8 @@ func (it *Iterator) nextMessage() bool {
 		if !ok {
 			return false
 		}
+		// No client writes this and the Java client refuses it. It would also be a way to make a bomb
+		// of a bomb.
 		if b[offsetMessageAttributes]&maskCodec != 0 {
 			return it.fail(BadRecord, "the message at offset %d is compressed inside a compressed one", offset)
 		}

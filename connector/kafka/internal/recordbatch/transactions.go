@@ -53,10 +53,13 @@ func (t *transactions) advance(last int64) {
 // before it.after, and tells whether the batch belongs to one of them. ok is false on an error.
 func (it *Iterator) decideBatch(entry []byte, attributes uint16, count int) (aborted, ok bool) {
 	producer := int64(binary.BigEndian.Uint64(entry[offsetProducerID:]))
+	// Records without a producer id are in no transaction, and say nothing about where others begin
+	// that a later batch of theirs would not say.
 	if producer < 0 {
 		return false, true
 	}
 	it.txn.advance(it.after - 1)
+	// Without an aborted transaction underway markers need not be read, which is nearly always.
 	if len(it.txn.aborted) == 0 {
 		return false, true
 	}

@@ -96,16 +96,37 @@ func TestTransactionsEnd(t *testing.T) {
 	}
 }
 
-// TestControlKey has a marker that says nothing while a transaction is open.
-func TestControlKey(t *testing.T) {
-	bad := recordbatchtest.Marker(12, 1, false)
-	bad.Records[0].Key = []byte{0, 0, 0}
-	it := recordbatch.NewIterator(nil)
-	it.Reset(encode(t, txnBatch(1, 10, 2), bad), recordbatch.Want{From: 10, Until: 16, ReadCommitted: true,
-		Aborted: []recordbatch.AbortedTransaction{{ProducerID: 1, FirstOffset: 10}}})
-	same(t, collect(t, it), nil)
-	var e *recordbatch.Error
-	if !errors.As(it.Err(), &e) || e.Kind != recordbatch.BadRecord || e.BaseOffset != 12 {
-		t.Fatalf("error %v, want a bad record at offset 12", it.Err())
+// TestBadMarker has markers that cannot be read while a transaction is open.
+func TestBadMarker(t *testing.T) {
+	short := recordbatchtest.Marker(12, 1, false)
+	short.Records[0].Key = []byte{0, 0, 0}
+	null := recordbatchtest.Marker(12, 1, false)
+	null.Records[0].Key = nil
+	cut := encode(t, recordbatchtest.Marker(12, 1, false))
+	cut[61] = 0x7e
+	recordbatchtest.Seal(cut)
+	garbled := encode(t, recordbatchtest.Marker(12, 1, false))
+	garbled[22] |= byte(recordbatch.Zstd)
+	recordbatchtest.Seal(garbled)
+	for _, tt := range []struct {
+		name   string
+		marker []byte
+		kind   recordbatch.Kind
+	}{
+		{"short key", encode(t, short), recordbatch.BadRecord},
+		{"null key", encode(t, null), recordbatch.BadRecord},
+		{"record beyond the batch", cut, recordbatch.BadRecord},
+		{"not what its codec says", garbled, recordbatch.BadCompression},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			it := recordbatch.NewIterator(nil)
+			it.Reset(append(encode(t, txnBatch(1, 10, 2)), tt.marker...), recordbatch.Want{From: 10, Until: 16,
+				ReadCommitted: true, Aborted: []recordbatch.AbortedTransaction{{ProducerID: 1, FirstOffset: 10}}})
+			same(t, collect(t, it), nil)
+			var e *recordbatch.Error
+			if !errors.As(it.Err(), &e) || e.Kind != tt.kind || e.BaseOffset != 12 || it.NextOffset() != 12 {
+				t.Fatalf("error %v, next %d, want %v at offset 12", it.Err(), it.NextOffset(), tt.kind)
+			}
+		})
 	}
 }

@@ -61,8 +61,8 @@ func TestWitnessKgo(t *testing.T) {
 		for _, codec := range codecs {
 			for _, frame := range recordbatchtest.Frames(codec) {
 				for _, appendTime := range []bool{false, true} {
-					if magic < 2 && codec == recordbatch.Zstd || magic == 1 && codec != recordbatch.None && appendTime ||
-						frame == recordbatchtest.Old {
+					wrapped := magic == 1 && codec != recordbatch.None
+					if magic < 2 && codec == recordbatch.Zstd || wrapped && appendTime || frame == recordbatchtest.Old {
 						continue
 					}
 					e := recordbatchtest.Entry{Magic: magic, Codec: codec, Frame: frame, Records: witnessRecords(50),

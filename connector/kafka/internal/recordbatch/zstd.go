@@ -64,6 +64,7 @@ func zstdSize(src []byte) (size int, exact bool, err error) {
 		if err := h.Decode(src); err != nil {
 			return 0, false, err
 		}
+		// Not a record's data by definition; pzstd writes such frames.
 		if h.Skippable {
 			if int64(h.SkippableSize) > int64(len(src)-h.HeaderSize) {
 				return 0, false, errCut
@@ -101,6 +102,7 @@ func zstdBlocks(src []byte) (room int, rest []byte, err error) {
 		if len(src) < 3 {
 			return 0, nil, errCut
 		}
+		// Three bytes: whether it is the last block, its type, its size.
 		header := int(src[0]) | int(src[1])<<8 | int(src[2])<<16
 		size := header >> 3 // of the block's bytes here, but for a byte that is repeated
 		skip := size

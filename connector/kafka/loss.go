@@ -1,0 +1,139 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/weirstream/weir/connector/kafka/internal/client"
+	"github.com/weirstream/weir/internal/exec"
+)
+
+// A DataLossError says which records are gone before they could be read.
+type DataLossError struct {
+	TopicPartition
+	// From and Until are the lost offsets, Until being the first that is not lost, or -1 if nobody knows: the topic is
+	// gone.
+	From, Until int64
+	Why         string
+}
+
+// Error implements error.
+func (e *DataLossError) Error() string {
+	which := fmt.Sprintf("offsets %d to %d are lost", e.From, e.Until-1)
+	switch e.Until {
+	case e.From + 1:
+		which = fmt.Sprintf("offset %d is lost", e.From)
+	case -1:
+		which = fmt.Sprintf("what it held from offset %d on is lost", e.From)
+	}
+	return fmt.Sprintf("%s: %s: %s; raise the topic's retention, start the job elsewhere "+
+		"(weir offsets), or set weir.kafka.failOnDataLoss=false to go on without them", e.TopicPartition, which, e.Why)
+}
+
+// losses remembers up to where the loss of a partition was told: a range that is read twice, or fetched ahead and
+// then again, has lost its records once.
+type losses struct {
+	mu   sync.Mutex
+	told map[incarnation]int64
+}
+
+// An incarnation is a partition of one life of its topic.
+type incarnation struct {
+	TopicPartition
+	id [16]byte
+}
+
+// count gives the part of a loss that is news.
+func (l *losses) count(p partitionRange, from, until int64) (int64, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.told == nil {
+		l.told = map[incarnation]int64{}
+	}
+	key := incarnation{p.tp(), p.ID}
+	from = max(from, l.told[key])
+	if from >= until {
+		return 0, false
+	}
+	l.told[key] = until
+	return from, true
+}
+
+// lose is for offsets that are gone: an error, or, if the job is to go on, a chunk without records that the leader's
+// log begins after.
+func (f *fetcher) lose(p piece, from, until int64, why string) (chunk, error) {
+	if f.opts.dataLoss {
+		loss := &DataLossError{TopicPartition: p.tp(), From: from, Until: until, Why: why}
+		return chunk{}, exec.Permanent(loss)
+	}
+	if from, news := f.losses.count(p.partitionRange, from, until); news {
+		f.opts.lost(&DataLossError{TopicPartition: p.tp(), From: from, Until: until, Why: why})
+	}
+	return chunk{low: until, high: until}, nil
+}
+
+// A shortLogError is a leader's answer that it does not have an offset and that its log ends before. It may lag
+// behind, and time will tell.
+type shortLogError struct{ begin, end, offset int64 }
+
+func (e *shortLogError) Error() string {
+	if e.begin >= e.end {
+		return fmt.Sprintf("the leader holds no records, and its log ends at %d", e.end)
+	}
+	return fmt.Sprintf("the leader holds offsets %d to %d only", e.begin, e.end-1)
+}
+
+// outOfRange finds out from the current leader why it has no such offset: what lies before its first one is
+// lost.
+func (f *fetcher) outOfRange(ctx context.Context, p piece, offset int64) (chunk, error) {
+	ctp := client.TopicPartition(p.tp())
+	at := func(spec client.OffsetSpec) (int64, error) {
+		got, err := f.c.ListOffsets(ctx, map[client.TopicPartition]client.OffsetSpec{ctp: spec}, client.ReadUncommitted)
+		if err != nil {
+			return 0, err
+		}
+		return got[ctp].Offset, got[ctp].Err
+	}
+	begin, err := at(client.Earliest)
+	if err != nil {
+		return chunk{}, err
+	}
+	end, err := at(client.Latest)
+	if err != nil {
+		return chunk{}, err
+	}
+	if offset >= begin {
+		return chunk{}, &shortLogError{begin, end, offset}
+	}
+	return f.lose(p, offset, min(begin, p.Until), "retention deleted them before they were read")
+}
+
+// A goneError says that a partition is not there, or not any more.
+type goneError struct{ why string }
+
+func (e *goneError) Error() string { return e.why }
+
+// isGone tells errors that say that there is no such topic or partition.
+func isGone(err error) bool {
+	_, gone := errors.AsType[*goneError](err)
+	return gone || client.KindOf(err) == client.NoTopic || errors.Is(err, kerr.UnknownTopicOrPartition) ||
+		errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.InconsistentTopicID)
+}
+
+// vanished is for a piece whose topic or partition is not there, after some proof of that.
+func (f *fetcher) vanished(p piece, offset int64, err error) (chunk, error) {
+	gone, ok := errors.AsType[*goneError](err)
+	switch {
+	case f.opts.planned && ok:
+		return f.lose(p, offset, p.Until, gone.why)
+	case f.opts.planned:
+		return f.lose(p, offset, p.Until, "the topic was deleted")
+	case ok:
+		return chunk{}, exec.Permanent(fmt.Errorf("%s at offset %d: %w", p.tp(), offset, err))
+	}
+	return chunk{}, exec.Permanent(&MissingTopicError{Topic: p.Topic})
+}

@@ -1,0 +1,128 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirstream/weir/connector/kafka/internal/client"
+)
+
+// stability watches, under read_committed, how long a last stable offset stands still.
+type stability struct{ still map[TopicPartition]standing }
+
+// A standing is since when an end has been where it is.
+type standing struct {
+	end   int64
+	since time.Time
+	told  bool
+}
+
+// hangs is after what time a transaction that holds records back is told of: Kafka's clients end theirs within a
+// minute unless they are told otherwise.
+const hangs = time.Minute
+
+// holdBack looks at the partitions whose last stable offset lies before our position or does not move. The former
+// have nothing to read; of the latter it is told who holds them back.
+func (s *source[K, V]) holdBack(ctx context.Context, r *batchRange, got map[client.TopicPartition]client.ListedOffset) error {
+	var behind, still []client.TopicPartition
+	for _, p := range r.Partitions {
+		tp := client.TopicPartition(p.tp())
+		end := got[tp].Offset
+		if end < p.From {
+			behind = append(behind, tp)
+		}
+		if s.stable.stands(p.tp(), end) {
+			still = append(still, tp)
+		}
+	}
+	tops, err := s.list(ctx, append(behind, still...), client.Latest, client.ReadUncommitted)
+	if err != nil {
+		return err
+	}
+	for _, p := range r.Partitions {
+		tp := client.TopicPartition(p.tp())
+		top, asked := tops[p.tp()]
+		if o := got[tp]; asked && o.Offset < p.From && top >= p.From {
+			o.Offset = p.From // The position is good; an open transaction began before it.
+			got[tp] = o
+		}
+	}
+	for _, tp := range still {
+		if end := s.stable.still[TopicPartition(tp)].end; tops[TopicPartition(tp)] > end {
+			s.tellHanging(ctx, tp, end, tops[TopicPartition(tp)])
+		}
+	}
+	return nil
+}
+
+// stands notes an end and tells whether it has stood still for long, once in that time.
+func (s *stability) stands(tp TopicPartition, end int64) bool {
+	if s.still == nil {
+		s.still = map[TopicPartition]standing{}
+	}
+	at, known := s.still[tp]
+	if !known || at.end != end {
+		s.still[tp] = standing{end: end, since: time.Now()}
+		return false
+	}
+	if time.Since(at.since) < hangs {
+		return false
+	}
+	at.since = time.Now()
+	s.still[tp] = at
+	return true
+}
+
+// tellHanging warns of the transaction that holds a partition back, once.
+func (s *source[K, V]) tellHanging(ctx context.Context, tp client.TopicPartition, stable, end int64) {
+	at := s.stable.still[TopicPartition(tp)]
+	if at.told {
+		return
+	}
+	at.told = true
+	s.stable.still[TopicPartition(tp)] = at
+	place := TopicPartition(tp)
+	who := "its producer is not known"
+	if id, epoch, ok := s.openProducer(ctx, tp, stable); ok {
+		who = fmt.Sprintf("producer id %d, epoch %d", id, epoch)
+	}
+	s.ssc.Warn("an open transaction holds records back from a read_committed stream",
+		fmt.Errorf("%s: offsets %d to %d wait for a transaction that has been open for more than %v (%s): end its producer, "+
+			"or abort it (kafka-transactions.sh abort)", place, stable, end-1, hangs, who), "partition", place.String())
+}
+
+// openProducer asks the leader who has the transaction open that begins at an offset.
+func (s *source[K, V]) openProducer(ctx context.Context, tp client.TopicPartition, at int64) (id int64, epoch int32, ok bool) {
+	if !s.c.Version().Supports(kmsg.DescribeProducers, 0) {
+		return 0, 0, false
+	}
+	l, err := s.f.leaders.of(ctx, partitionRange{Topic: tp.Topic, Partition: tp.Partition})
+	if err != nil {
+		return 0, 0, false
+	}
+	req := kmsg.NewPtrDescribeProducersRequest()
+	topic := kmsg.NewDescribeProducersRequestTopic()
+	topic.Topic, topic.Partitions = tp.Topic, []int32{tp.Partition}
+	req.Topics = append(req.Topics, topic)
+	answer, err := s.c.Kgo().Broker(int(l.node)).Request(ctx, req)
+	if err != nil {
+		return 0, 0, false
+	}
+	for _, t := range answer.(*kmsg.DescribeProducersResponse).Topics {
+		for _, p := range t.Partitions {
+			if kerr.ErrorForCode(p.ErrorCode) != nil {
+				continue
+			}
+			for _, a := range p.ActiveProducers {
+				if a.CurrentTxnStartOffset == at {
+					return a.ProducerID, a.ProducerEpoch, true
+				}
+			}
+		}
+	}
+	return 0, 0, false
+}
