@@ -56,17 +56,15 @@ func kv(r *ints) *rdd.RDD[rdd.Pair[string, int]] {
 	return rdd.MapToPair(r, func(v int) (string, int) { return string(rune('a' + v%3)), v })
 }
 
+// other is the right side of joins.
+func other(r *ints) *rdd.RDD[rdd.Pair[string, string]] {
+	pairs := []rdd.Pair[string, string]{rdd.KV("a", "x"), rdd.KV("a", "y"), rdd.KV("d", "z")}
+	return rdd.Parallelize(r.Context(), pairs, 2)
+}
+
 // TestOperators runs each operator with 1, 2 and 7 partitions, and in the honest mode that encodes every shuffled
 // record.
 func TestOperators(t *testing.T) {
-	add := func(a, b int) int { return a + b }
-	other := func(r *ints) *rdd.RDD[rdd.Pair[string, string]] {
-		return rdd.Parallelize(
-			r.Context(),
-			[]rdd.Pair[string, string]{rdd.KV("a", "x"), rdd.KV("a", "y"), rdd.KV("d", "z")},
-			2,
-		)
-	}
 	tests := []struct {
 		name    string
 		ordered bool

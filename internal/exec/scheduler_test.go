@@ -272,7 +272,7 @@ func TestSiteSkipsOurOwnFrames(t *testing.T) {
 		function, file string
 		ours           bool
 	}{
-		{"main.build", "/home/user/main.go", false},
+		{"main.build", "/src/job/main.go", false},
 		{module + "/examples/kafka_rdd.main", "main.go", false},
 		{module + "/cmd/weir.main", "main.go", false},
 		{module + "/rdd.Map[...]", "map.go", true},

@@ -95,15 +95,17 @@ func login(module, user string) string {
 	)
 }
 
-// testWaysIn reads the same topic by each way in; the user has no right but to read it with one group.
-func testWaysIn(t *testing.T, c *realkafka.Cluster) {
+// A wayIn is a set of parameters that lets the user read.
+type wayIn struct {
+	name   string
+	params kafka.Params
+}
+
+func waysIn(c *realkafka.Cluster) []wayIn {
 	certs := c.CertDir()
 	const user = realkafka.CKafkaUser
 	plain, scram := login("plain.PlainLoginModule", user), login("scram.ScramLoginModule", user)
-	tests := []struct {
-		name   string
-		params kafka.Params
-	}{
+	return []wayIn{
 		{
 			"SASL PLAIN",
 			with(
@@ -175,7 +177,11 @@ func testWaysIn(t *testing.T, c *realkafka.Cluster) {
 		{"TLS", with(c, realkafka.TLSListener, "security.protocol", "SSL", "ssl.truststore.type", "PEM",
 			"ssl.truststore.location", filepath.Join(certs, "ca.pem"))},
 	}
-	for _, tt := range tests {
+}
+
+// testWaysIn reads the same topic by each way in; the user has no right but to read it with one group.
+func testWaysIn(t *testing.T, c *realkafka.Cluster) {
+	for _, tt := range waysIn(c) {
 		tt.params["group.id"], tt.params["enable.auto.commit"] = "readers", "false"
 		if got, err := stream(t, "open", 100, tt.params); err != nil || !slices.Equal(got, values(100)) {
 			t.Errorf("%s: %d values, %v", tt.name, len(got), err)
