@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -95,96 +94,47 @@ func login(module, user string) string {
 	)
 }
 
-// A wayIn is a set of parameters that lets the user read.
+// A wayIn is a listener with what the parameters say of it, as NAME=VALUE; DIR is the folder of certificates.
 type wayIn struct {
-	name   string
-	params kafka.Params
+	name     string
+	listener realkafka.Listener
+	login    string // of the JAAS configuration, "" for none
+	params   string
 }
 
-func waysIn(c *realkafka.Cluster) []wayIn {
-	certs := c.CertDir()
-	const user = realkafka.CKafkaUser
-	plain, scram := login("plain.PlainLoginModule", user), login("scram.ScramLoginModule", user)
-	return []wayIn{
-		{
-			"SASL PLAIN",
-			with(
-				c,
-				realkafka.SASLListener,
-				"security.protocol",
-				"SASL_PLAINTEXT",
-				"sasl.mechanism",
-				"PLAIN",
-				"sasl.jaas.config",
-				plain,
-			),
-		},
-		{
-			"SASL_SSL, host name not checked, PEM",
-			with(
-				c,
-				realkafka.SASLTLSListener,
-				"security.protocol",
-				"SASL_SSL",
-				"sasl.mechanism",
-				"PLAIN",
-				"sasl.jaas.config",
-				plain,
-				"ssl.truststore.type",
-				"PEM",
-				"ssl.truststore.location",
-				filepath.Join(certs, "ca.pem"),
-				"ssl.endpoint.identification.algorithm",
-				"",
-			),
-		},
-		{
-			"SCRAM-SHA-256 over TLS, JKS",
-			with(
-				c,
-				realkafka.SASLTLSListener,
-				"security.protocol",
-				"SASL_SSL",
-				"sasl.mechanism",
-				"SCRAM-SHA-256",
-				"sasl.jaas.config",
-				scram,
-				"ssl.truststore.location",
-				filepath.Join(certs, "trust.jks"),
-				"ssl.truststore.password",
-				realkafka.StorePassword,
-			),
-		},
-		{
-			"SCRAM-SHA-512 over TLS, PKCS12",
-			with(
-				c,
-				realkafka.SASLTLSListener,
-				"security.protocol",
-				"SASL_SSL",
-				"sasl.mechanism",
-				"SCRAM-SHA-512",
-				"sasl.jaas.config",
-				scram,
-				"ssl.truststore.type",
-				"PKCS12",
-				"ssl.truststore.location",
-				filepath.Join(certs, "trust.p12"),
-				"ssl.truststore.password",
-				realkafka.StorePassword,
-			),
-		},
-		{"TLS", with(c, realkafka.TLSListener, "security.protocol", "SSL", "ssl.truststore.type", "PEM",
-			"ssl.truststore.location", filepath.Join(certs, "ca.pem"))},
+const plainLogin, scramLogin = "plain.PlainLoginModule", "scram.ScramLoginModule"
+
+var waysIn = []wayIn{
+	{"SASL PLAIN", realkafka.SASLListener, plainLogin, "security.protocol=SASL_PLAINTEXT sasl.mechanism=PLAIN"},
+	{"SASL_SSL, host name not checked, PEM", realkafka.SASLTLSListener, plainLogin, "security.protocol=SASL_SSL " +
+		"sasl.mechanism=PLAIN ssl.truststore.type=PEM ssl.truststore.location=DIR/ca.pem " +
+		"ssl.endpoint.identification.algorithm="},
+	{"SCRAM-SHA-256 over TLS, JKS", realkafka.SASLTLSListener, scramLogin, "security.protocol=SASL_SSL " +
+		"sasl.mechanism=SCRAM-SHA-256 ssl.truststore.location=DIR/trust.jks " +
+		"ssl.truststore.password=" + realkafka.StorePassword},
+	{"SCRAM-SHA-512 over TLS, PKCS12", realkafka.SASLTLSListener, scramLogin, "security.protocol=SASL_SSL " +
+		"sasl.mechanism=SCRAM-SHA-512 ssl.truststore.type=PKCS12 ssl.truststore.location=DIR/trust.p12 " +
+		"ssl.truststore.password=" + realkafka.StorePassword},
+	{"TLS", realkafka.TLSListener, "", "security.protocol=SSL ssl.truststore.type=PEM ssl.truststore.location=DIR/ca.pem"},
+}
+
+func (w wayIn) with(c *realkafka.Cluster) kafka.Params {
+	p := with(c, w.listener, "group.id", "readers", "enable.auto.commit", "false")
+	for pair := range strings.FieldsSeq(strings.ReplaceAll(w.params, "DIR", c.CertDir())) {
+		name, value, _ := strings.Cut(pair, "=")
+		p[name] = value
 	}
+	if w.login != "" {
+		p["sasl.jaas.config"] = login(w.login, realkafka.CKafkaUser)
+	}
+	return p
 }
 
 // testWaysIn reads the same topic by each way in; the user has no right but to read it with one group.
 func testWaysIn(t *testing.T, c *realkafka.Cluster) {
-	for _, tt := range waysIn(c) {
-		tt.params["group.id"], tt.params["enable.auto.commit"] = "readers", "false"
-		if got, err := stream(t, "open", 100, tt.params); err != nil || !slices.Equal(got, values(100)) {
-			t.Errorf("%s: %d values, %v", tt.name, len(got), err)
+	for _, way := range waysIn {
+		if got, err := stream(t, "open", 100, way.with(c)); err != nil || !slices.Equal(got, values(100)) {
+			t.Errorf("%s: %d values, %v", way.name, len(got), err)
 		}
 	}
 }
