@@ -19,20 +19,22 @@ func CoGroup[K comparable, V, W any](
 	if err != nil {
 		d = &dealing{n: 1}
 	}
-	left, errLeft := side(a, d, err)
-	right, errRight := side(b, d, err)
+	left, errLeft := dealSide(a, d, err)
+	right, errRight := dealSide(b, d, err)
 	out := shuffled(a.sc, "cogroup", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, CoGrouped[V, W]]] {
 		return func(yield func(Pair[K, CoGrouped[V, W]]) bool) {
-			t := shuffle.NewTable[K, CoGrouped[V, W]](cloner[K]())
-			each(tc, a, left, p, func(kv Pair[K, V]) {
-				g, _ := t.Slot(kv.Key)
-				g.Left = append(g.Left, kv.Value)
+			groups := shuffle.NewGroups[K](nil)
+			vs, err := shuffle.AddSide(groups, side(tc, a, left, p))
+			if err != nil {
+				tc.Fail(err)
+			}
+			ws, err := shuffle.AddSide(groups, side(tc, b, right, p))
+			if err != nil {
+				tc.Fail(err)
+			}
+			groups.Keys()(func(n int, k K) bool {
+				return yield(Pair[K, CoGrouped[V, W]]{k, CoGrouped[V, W]{Left: vs.Of(n), Right: ws.Of(n)}})
 			})
-			each(tc, b, right, p, func(kv Pair[K, W]) {
-				g, _ := t.Slot(kv.Key)
-				g.Right = append(g.Right, kv.Value)
-			})
-			emit(tc, t, yield)
 		}
 	})
 	out.reads(errLeft, a.node, left)
@@ -43,8 +45,8 @@ func CoGroup[K comparable, V, W any](
 	return out
 }
 
-// side shuffles one parent unless it lies right already.
-func side[K comparable, V any](r *RDD[Pair[K, V]], d *dealing, err error) (*exec.Shuffle, error) {
+// dealSide shuffles one parent unless its keys lie where they must already.
+func dealSide[K comparable, V any](r *RDD[Pair[K, V]], d *dealing, err error) (*exec.Shuffle, error) {
 	if err != nil || r.dealt.same(d) {
 		return nil, err
 	}

@@ -96,46 +96,41 @@ type parent struct {
 
 func (r *RDD[T]) asParent() parent { return parent{r.node.Partitions, r.dealt} }
 
-// dealer makes the function that deals keys of type K.
-func dealer[K comparable](d *dealing) (func(K) (int, error), error) {
+// dealer makes, for a task, the function that deals keys of type K. A key that cannot be dealt fails the task.
+func dealer[K comparable](d *dealing) (func(tc *TaskContext) func(K) int, error) {
 	if d.by != nil {
 		p, ok := d.by.(Partitioner[K])
 		if !ok {
 			return nil, fmt.Errorf("the partitioner %T does not deal keys of type %v", d.by, reflect.TypeFor[K]())
 		}
-		return func(k K) (int, error) {
-			i := p.Partition(k)
-			if i < 0 || i >= d.n {
-				return 0, fmt.Errorf(
-					"the partitioner %T gave partition %d for key %v: it must be from 0 to %d",
-					d.by,
-					i,
-					k,
-					d.n-1,
-				)
+		return func(tc *TaskContext) func(K) int {
+			return func(k K) int {
+				i := p.Partition(k)
+				if i < 0 || i >= d.n {
+					tc.Fail(fmt.Errorf("the partitioner %T gave partition %d for key %v: it must be from 0 to %d",
+						d.by, i, k, d.n-1))
+				}
+				return i
 			}
-			return i, nil
 		}, nil
 	}
 	c, err := codec.ForKey[K]()
 	if err != nil {
 		return nil, err
 	}
-	if d.n == 1 {
-		// All keys go to one place, but a key that equals nothing must still be found out.
-		return func(k K) (int, error) {
-			if k != k {
-				_, err := c.Hash(0, k)
-				return 0, err
+	return func(tc *TaskContext) func(K) int {
+		return func(k K) int {
+			if d.n == 1 && k == k {
+				return 0
 			}
-			return 0, nil
-		}, nil
-	}
-	return func(k K) (int, error) {
-		h, err := c.Hash(0, k)
-		if err != nil {
-			return 0, err
+			h, err := c.Hash(dealingSeed, k)
+			if err != nil {
+				tc.Fail(err) // NaN, which equals no key, not even itself
+			}
+			return codec.Partition(h, d.n)
 		}
-		return codec.Partition(h, d.n), nil
 	}, nil
 }
+
+// dealingSeed is that of the hash that deals keys, as long as there is no checkpoint to keep another one.
+const dealingSeed = 0

@@ -4,141 +4,146 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"reflect"
 
 	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/internal/exec"
+	"github.com/weirstream/weir/internal/shuffle"
 )
 
-// buckets is what a map task of a shuffle of Rs writes.
-type buckets[R any] [][]R
+// output is what a map task of a shuffle writes: a bucket for each reduce partition.
+type output[K, V any] []shuffle.Bucket[K, V]
 
-func (b buckets[R]) Bucket(i int) any { return b[i] }
+// Bucket implements exec.MapOutput.
+func (o output[K, V]) Bucket(i int) any { return o[i] }
 
-// newShuffle makes the edge over which rows of type R go. The codec is asked for here, so that a type that
+// newShuffle makes the edge over which rows of K and V go. The codecs are asked for here, so that a type that
 // could not leave the process is found when the graph is built, on a laptop too.
-func newShuffle[T, R any](
-	r *RDD[T],
-	n int,
-	write func(tc *TaskContext, p int) (buckets[R], error),
+func newShuffle[T, K, V any](r *RDD[T], n int,
+	write func(tc *TaskContext, p int) ([]shuffle.Bucket[K, V], error),
 ) (*exec.Shuffle, error) {
-	c, err := codec.For[R]()
+	keys, err := codec.For[K]()
 	if err != nil {
 		return nil, err
 	}
+	values, err := codec.For[V]()
+	if err != nil {
+		return nil, err
+	}
+	wire := wire[K, V]{keys, values}
 	return &exec.Shuffle{
 		Parent: r.node, Buckets: n,
-		Write:  func(t *exec.Task, p int) (exec.MapOutput, error) { return write((*TaskContext)(t), p) },
-		Encode: func(bucket any) ([]byte, error) { return encodeRows(c, bucket.([]R)) },
-		Decode: func(data []byte) (any, error) { return decodeRows(c, data) },
+		Write: func(t *exec.Task, p int) (exec.MapOutput, error) {
+			out, err := write((*TaskContext)(t), p)
+			return output[K, V](out), err
+		},
+		Encode: wire.encode, Decode: wire.decode,
 	}, nil
 }
 
-func encodeRows[R any](c *codec.Codec[R], rows []R) ([]byte, error) {
-	data := binary.AppendUvarint(nil, uint64(len(rows)))
-	for i := range rows {
+// wire carries buckets across a process boundary: the number of rows, then each row's key and value.
+type wire[K, V any] struct {
+	keys   *codec.Codec[K]
+	values *codec.Codec[V]
+}
+
+func (w wire[K, V]) encode(bucket any) ([]byte, error) {
+	b := bucket.(shuffle.Bucket[K, V])
+	data := binary.AppendUvarint(nil, uint64(b.Len()))
+	for i := range b.Keys {
 		var err error
-		if data, err = c.Append(data, &rows[i]); err != nil {
+		if data, err = w.keys.Append(data, &b.Keys[i]); err != nil {
+			return nil, err
+		}
+		if data, err = w.values.Append(data, &b.Values[i]); err != nil {
 			return nil, err
 		}
 	}
 	return data, nil
 }
 
-func decodeRows[R any](c *codec.Codec[R], data []byte) ([]R, error) {
+func (w wire[K, V]) decode(data []byte) (any, error) {
 	n, size := binary.Uvarint(data)
 	if size <= 0 {
 		return nil, fmt.Errorf("a bucket of a shuffle begins with no count")
 	}
 	data = data[size:]
-	rows := make([]R, 0, min(n, uint64(len(data))))
+	var b shuffle.Bucket[K, V]
 	for range n {
-		v, rest, err := c.Decode(data)
+		k, rest, err := w.keys.Decode(data)
 		if err != nil {
 			return nil, err
 		}
-		rows, data = append(rows, v), rest
+		v, rest, err := w.values.Decode(rest)
+		if err != nil {
+			return nil, err
+		}
+		b.Keys, b.Values, data = append(b.Keys, k), append(b.Values, v), rest
 	}
-	return rows, nil
+	return b, nil
 }
 
-// rows gives what the map tasks wrote for a reduce partition, in the order of the map partitions.
-func rows[R any](tc *TaskContext, sh *exec.Shuffle, p int) iter.Seq[[]R] {
-	return func(yield func([]R) bool) {
-		for _, b := range tc.task().Fetch(sh, p) {
-			if !yield(b.([]R)) {
-				return
+// fetch gives what the map tasks wrote for a reduce partition, in the order of the map partitions.
+func fetch[K, V any](tc *TaskContext, sh *exec.Shuffle, p int) []shuffle.Bucket[K, V] {
+	fetched := tc.task().Fetch(sh, p)
+	buckets := make([]shuffle.Bucket[K, V], len(fetched))
+	for i, b := range fetched {
+		buckets[i] = b.(shuffle.Bucket[K, V])
+	}
+	return buckets
+}
+
+// cloner gives a function that makes a value independent of all memory that it may share, nil for types that
+// share none. Only values that hold themselves cannot be cloned; the codec has refused those types.
+func cloner[T any]() func(T) T {
+	c, err := codec.For[T]()
+	if err != nil || c.PointerFree() {
+		return nil // A type without a codec is refused where its shuffle is made.
+	}
+	return func(v T) T {
+		v, _ = c.Clone(v)
+		return v
+	}
+}
+
+// mutableCloner is cloner for types through which a user's function could write: where it merges into its first
+// argument, that must not be memory that another attempt reads again. Strings cannot be written to.
+func mutableCloner[T any]() func(T) T {
+	if !mutable(reflect.TypeFor[T]()) {
+		return nil
+	}
+	return cloner[T]()
+}
+
+func mutable(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface:
+		return true
+	case reflect.Array:
+		return mutable(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if mutable(t.Field(i).Type) {
+				return true
 			}
 		}
 	}
+	return false
 }
 
-// owner gives a function that makes a value independent of the buffer it may alias, nil if it never does.
-func owner[T any]() (func(T) (T, error), error) {
-	c, err := codec.For[T]()
-	if err != nil {
-		return nil, err
-	}
-	if c.PointerFree() {
-		return nil, nil
-	}
-	return c.Clone, nil
+// owning is how rows are kept past their task.
+func owning[K, V any]() shuffle.Own[K, V] {
+	return shuffle.Own[K, V]{Key: cloner[K](), Value: cloner[V]()}
 }
 
-// shuffled makes the node of an operator that reads shuffles, and of those narrow parents whose keys lie where
-// they must already.
+// shuffled makes the node of an operator that reads shuffles, or narrow parents whose keys lie where they must
+// already.
 func shuffled[T any](sc *Context, op string, d *dealing, compute func(tc *TaskContext, p int) iter.Seq[T]) *RDD[T] {
 	n := 1
 	if d != nil {
 		n = d.n
 	}
 	return &RDD[T]{sc: sc, node: sc.node(op, n), compute: compute, dealt: d}
-}
-
-// dealRows writes each pair of r to the bucket of its key, as it is.
-func dealRows[K comparable, V any](r *RDD[Pair[K, V]], d *dealing) (*exec.Shuffle, error) {
-	deal, err := dealer[K](d)
-	if err != nil {
-		return nil, err
-	}
-	own, err := owner[Pair[K, V]]()
-	if err != nil {
-		return nil, err
-	}
-	return newShuffle(r, d.n, func(tc *TaskContext, p int) (buckets[Pair[K, V]], error) {
-		out := make(buckets[Pair[K, V]], d.n)
-		r.compute(tc, p)(func(kv Pair[K, V]) bool {
-			i, err := deal(kv.Key)
-			if err == nil && own != nil {
-				kv, err = own(kv)
-			}
-			if err != nil {
-				tc.Fail(err)
-			}
-			out[i] = append(out[i], kv)
-			return true
-		})
-		return out, nil
-	})
-}
-
-// Merged makes an RDD of one partition: part gives something of each partition of r, and merge makes the
-// elements of the result from all of them, in the order of the partitions. Shuffle of one value a partition. It
-// is what Count and Reduce of a stream are made of.
-func Merged[T, A, U any](r *RDD[T], part func(in iter.Seq[T]) A, merge func(parts []A) iter.Seq[U]) *RDD[U] {
-	sh, err := newShuffle(r, 1, func(tc *TaskContext, p int) (buckets[A], error) {
-		return buckets[A]{{part(r.compute(tc, p))}}, nil
-	})
-	out := shuffled(r.sc, "merged", nil, func(tc *TaskContext, p int) iter.Seq[U] {
-		return func(yield func(U) bool) {
-			var parts []A
-			for b := range rows[A](tc, sh, p) {
-				parts = append(parts, b...)
-			}
-			merge(parts)(yield)
-		}
-	})
-	out.reads(err, r.node, sh)
-	return out
 }
 
 // reads makes a parent of what r reads: a shuffle, or the parent itself if sh is nil; or it keeps the error of
@@ -154,14 +159,65 @@ func (r *RDD[T]) reads(err error, parent *exec.Node, sh *exec.Shuffle) {
 	}
 }
 
-// cloner is how a table keeps keys that hold memory of others.
-func cloner[K comparable]() func(K) K {
-	c, err := codec.For[K]()
-	if err != nil || c.PointerFree() {
-		return nil // A key without a codec is refused where it is dealt.
+// dealRows is the map side of a shuffle that does not combine: each pair goes to the bucket of its key.
+func dealRows[K comparable, V any](r *RDD[Pair[K, V]], d *dealing) (*exec.Shuffle, error) {
+	deal, err := dealer[K](d)
+	if err != nil {
+		return nil, err
 	}
-	return func(k K) K {
-		k, _ = c.Clone(k) // Keys hold no cycles, the only thing that cannot be cloned.
-		return k
+	own := owning[K, V]()
+	return newShuffle(r, d.n, func(tc *TaskContext, p int) ([]shuffle.Bucket[K, V], error) {
+		out, err := shuffle.NewRows(d.n, deal(tc), own)
+		if err != nil {
+			return nil, err
+		}
+		r.compute(tc, p)(func(kv Pair[K, V]) bool {
+			out.Add(kv.Key, kv.Value)
+			return out.Err() == nil
+		})
+		return out.Finish()
+	})
+}
+
+// side gives the rows of a reduce partition: those of a shuffle, or those of r's own partition if there is none
+// because r is dealt that way already.
+func side[K comparable, V any](tc *TaskContext, r *RDD[Pair[K, V]], sh *exec.Shuffle, p int) []shuffle.Bucket[K, V] {
+	if sh != nil {
+		return fetch[K, V](tc, sh, p)
 	}
+	var b shuffle.Bucket[K, V]
+	clone := cloner[K]()
+	r.compute(tc, p)(func(kv Pair[K, V]) bool {
+		if clone != nil {
+			kv.Key = clone(kv.Key)
+		}
+		b.Keys, b.Values = append(b.Keys, kv.Key), append(b.Values, kv.Value)
+		return true
+	})
+	return []shuffle.Bucket[K, V]{b}
+}
+
+// Merged makes an RDD of one partition: part gives something of each partition of r, and merge makes the
+// elements of the result from all of them, in the order of the partitions. Shuffle of one value a partition. It
+// is what Count and Reduce of a stream are made of.
+func Merged[T, A, U any](r *RDD[T], part func(in iter.Seq[T]) A, merge func(parts []A) iter.Seq[U]) *RDD[U] {
+	clone := cloner[A]()
+	sh, err := newShuffle(r, 1, func(tc *TaskContext, p int) ([]shuffle.Bucket[struct{}, A], error) {
+		a := part(r.compute(tc, p))
+		if clone != nil {
+			a = clone(a)
+		}
+		return []shuffle.Bucket[struct{}, A]{{Keys: make([]struct{}, 1), Values: []A{a}}}, nil
+	})
+	out := shuffled(r.sc, "merged", nil, func(tc *TaskContext, p int) iter.Seq[U] {
+		return func(yield func(U) bool) {
+			var parts []A
+			for _, b := range fetch[struct{}, A](tc, sh, p) {
+				parts = append(parts, b.Values...)
+			}
+			merge(parts)(yield)
+		}
+	})
+	out.reads(err, r.node, sh)
+	return out.needs(part == nil || merge == nil)
 }
