@@ -63,12 +63,16 @@ func (a *Admin) ListOffsets(ctx context.Context, at OffsetSpec, tps ...TopicPart
 
 // A GroupOffset is what a group has committed for a partition.
 type GroupOffset struct {
-	TopicPartition
+	Topic     string
+	Partition int32
 	// Offset is that of the next record to read, -1 if nothing is committed.
 	Offset int64
 	// Metadata is what the group stored beside it.
 	Metadata string
 }
+
+// TopicPartition is the partition that the group committed for.
+func (o GroupOffset) TopicPartition() TopicPartition { return TopicPartition{o.Topic, o.Partition} }
 
 // GroupOffsets gives what a group has committed for each partition of topics, those without a commit included; with
 // no topic named, for all topics in which it has committed something and which still exist. A group that does not
@@ -120,10 +124,9 @@ func groupOffsets(tps []client.TopicPartition, got map[client.TopicPartition]cli
 			errs = append(errs, o.Err)
 			continue
 		}
-		at := GroupOffset{TopicPartition: TopicPartition(tp), Offset: max(o.Offset, -1), Metadata: o.Metadata}
-		out = append(out, at)
+		out = append(out, GroupOffset{tp.Topic, tp.Partition, max(o.Offset, -1), o.Metadata})
 	}
-	slices.SortFunc(out, func(a, b GroupOffset) int { return byPartition(a.TopicPartition, b.TopicPartition) })
+	slices.SortFunc(out, func(a, b GroupOffset) int { return byPartition(a.TopicPartition(), b.TopicPartition()) })
 	return out, errors.Join(errs...)
 }
 

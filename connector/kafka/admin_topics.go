@@ -156,6 +156,7 @@ type NewTopic struct {
 // A TopicExistsError says that a topic cannot be created because it is there.
 type TopicExistsError struct{ Topic string }
 
+// Error names the topic and what to do.
 func (e *TopicExistsError) Error() string {
 	return fmt.Sprintf("topic %q exists already: use it as it is, choose another name, or delete it first", e.Topic)
 }

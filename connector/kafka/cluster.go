@@ -56,7 +56,7 @@ func (v *view) Partitions(ctx context.Context, topics ...string) (map[string]int
 	for _, name := range topics {
 		t := got[name]
 		if t.Err != nil && client.KindOf(t.Err) != client.NoTopic {
-			return nil, t.Err
+			return nil, fmt.Errorf("topic %q: %w", name, t.Err)
 		}
 		counts[name] = int32(len(t.Partitions))
 	}

@@ -7,8 +7,6 @@ import (
 	"math"
 	"reflect"
 	"unsafe"
-
-	"github.com/google/uuid"
 )
 
 // A Serializer turns a T into the bytes of a record's key or value. Nil data is a null: as a value a
@@ -77,8 +75,8 @@ func Float64Serializer(_ SerializeMeta, v float64) ([]byte, error) {
 }
 
 // UUIDSerializer is Kafka's: the UUID's text in lower case, 36 bytes.
-func UUIDSerializer(_ SerializeMeta, v uuid.UUID) ([]byte, error) {
-	return v.MarshalText()
+func UUIDSerializer(_ SerializeMeta, v UUIDValue) ([]byte, error) {
+	return []byte(v.String()), nil
 }
 
 // VoidSerializer is Kafka's: a null, always.

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
-
 	"github.com/weirstream/weir/connector/kafka"
 )
 
@@ -49,7 +47,7 @@ func TestSerializersWriteKafkasBytes(t *testing.T) {
 		{written("Float32", kafka.Float32Serializer, kafka.Float32, 1.5), "\x3f\xc0\x00\x00"},
 		{written("Float64", kafka.Float64Serializer, kafka.Float64, -2.5), "\xc0\x04\x00\x00\x00\x00\x00\x00"},
 		{written("UUID", kafka.UUIDSerializer, kafka.UUID, golden), "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"},
-		{written("UUID zero", kafka.UUIDSerializer, kafka.UUID, uuid.UUID{}), "00000000-0000-0000-0000-000000000000"},
+		{written("UUID zero", kafka.UUIDSerializer, kafka.UUID, kafka.UUIDValue{}), "00000000-0000-0000-0000-000000000000"},
 		{written("Void", kafka.VoidSerializer, kafka.Void, struct{}{}), null},
 		{written("JSON", kafka.JSONSerializer[order], kafka.JSON[order], order{ID: 1}), `{"id":1,"items":null}`},
 		{written("JSON nil", kafka.JSONSerializer[*order], kafka.JSON[*order], nil), `null`},

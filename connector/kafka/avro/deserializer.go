@@ -92,8 +92,7 @@ func Schema[T any](schema string, opts ...Option) kafka.Deserializer[T] {
 		}
 		v, err := decode[T](t, p, data)
 		if err != nil && len(data) > 5 && data[0] == 0 {
-			err = fmt.Errorf("%w: the first byte is 0, as with a schema registry's serializer, which avro.Registry reads",
-				err)
+			err = fmt.Errorf("%w: the first byte is 0, as with a schema registry's serializer: use avro.Registry", err)
 		}
 		return v, err
 	}

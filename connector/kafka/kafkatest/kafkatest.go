@@ -20,6 +20,7 @@ import (
 type Cluster struct {
 	*kfake.Cluster
 	network kfake.VirtualNetwork
+	conns   connections
 	t       testing.TB
 	client  *kgo.Client
 }
@@ -65,7 +66,7 @@ func (c *Cluster) Bootstrap() string {
 }
 
 // Dialer is the option by which a stream, an RDD or a sink reaches the cluster.
-func (c *Cluster) Dialer() kafka.Option { return kafka.WithDialer(c.network.DialContext) }
+func (c *Cluster) Dialer() kafka.Option { return kafka.WithDialer(c.dial) }
 
 // Params are parameters with the cluster's address and what else is given, as name, value, name, value ...
 func (c *Cluster) Params(more ...string) kafka.Params {
@@ -106,6 +107,19 @@ func (c *Cluster) ProduceRecords(records ...*kgo.Record) {
 	if err := c.Client().ProduceSync(context.Background(), records...).FirstErr(); err != nil {
 		c.t.Fatalf("produce: %v", err)
 	}
+}
+
+// Committed is what a group has committed for the partitions of a topic, nil if nothing.
+func (c *Cluster) Committed(group, topic string) map[int32]int64 {
+	info := c.GroupInfo(group)
+	if info == nil || len(info.Commits[topic]) == 0 {
+		return nil
+	}
+	out := make(map[int32]int64, len(info.Commits[topic]))
+	for p, commit := range info.Commits[topic] {
+		out[p] = commit.Offset
+	}
+	return out
 }
 
 // Records reads all that a topic holds now, partition by partition, transactions' markers and aborted records left

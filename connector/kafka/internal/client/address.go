@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// A bootstrap address is only ever dialled, so all that is checked is that it can be: a name that does not
+// resolve is found out by Open, where it can be told from a network that is away.
+
 // parseAddress reads one bootstrap address as Kafka does: host:port, [v6]:port, and with a listener's
 // name in front (SASL_SSL://host:port), which is dropped.
 func parseAddress(text string) (string, error) {
@@ -22,6 +25,7 @@ func parseAddress(text string) (string, error) {
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 		return "", errors.New("its port is not a number from 1 to 65535")
 	}
+	// A user's name or a path here is mostly a URL of something else, pasted.
 	if strings.ContainsAny(host, " \t/@?#") {
 		return "", errors.New("its host has characters that no host name has")
 	}
@@ -38,6 +42,7 @@ func parseISODuration(text string) (time.Duration, error) {
 	if m == nil || m[1] == "-" || m[2]+m[3]+m[4]+m[5] == "" || strings.HasSuffix(strings.ToUpper(text), "T") {
 		return 0, bad
 	}
+	// Beyond this a Duration would overflow; no log goes back that far.
 	const most = 100 * 366 * 24 * time.Hour
 	var total time.Duration
 	for i, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second} {

@@ -18,6 +18,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// at is a position to commit whose leader epoch is not known.
+func at(offset int64) OffsetToCommit { return OffsetToCommit{Offset: offset, LeaderEpoch: -1} }
+
 // produce writes n records into a partition, at times 1 s apart from the epoch.
 func produce(t testing.TB, k *kfake.Cluster, topic string, partition int32, n int, opts ...kgo.Opt) {
 	t.Helper()
@@ -28,7 +31,8 @@ func produce(t testing.TB, k *kfake.Cluster, topic string, partition int32, n in
 	}
 	defer cl.Close()
 	for i := range n {
-		r := &kgo.Record{Topic: topic, Partition: partition, Value: []byte("v"), Timestamp: time.Unix(int64(i), 0)}
+		r := &kgo.Record{Topic: topic, Partition: partition, Value: []byte("v"),
+			Timestamp: time.Unix(int64(i), 0)}
 		if err := cl.ProduceSync(context.Background(), r).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +53,8 @@ func TestMetadata(t *testing.T) {
 	for i, p := range m.Topics["a"].Partitions {
 		tp := TopicPartition{"a", p.ID}
 		leader, ok := m.Leader(tp)
-		if p.ID != int32(i) || !ok || leader.ID != k.LeaderFor("a", p.ID) || leader.Host != "127.0.0.1" || p.LeaderEpoch < 0 {
+		if p.ID != int32(i) || !ok || leader.ID != k.LeaderFor("a", p.ID) || leader.Host != "127.0.0.1" ||
+			p.LeaderEpoch < 0 {
 			t.Errorf("partition %+v, leader %+v", p, leader)
 		}
 	}
@@ -87,7 +92,8 @@ func TestMetadataMatching(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", pattern, got, want)
 		}
 	}
-	m, err := open(t, to(k, "exclude.internal.topics", "false")).MetadataMatching(t.Context(), regexp.MustCompile("__.*"))
+	m, err := open(t, to(k, "exclude.internal.topics", "false")).MetadataMatching(t.Context(),
+		regexp.MustCompile("__.*"))
 	if err != nil || len(m.Topics) != 1 {
 		t.Errorf("got %+v, %v", m, err)
 	}
@@ -103,7 +109,8 @@ func TestTopicMadeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	commit := func(id [16]byte) error {
-		return c.CommitOffsets(t.Context(), "g", map[TopicPartition]OffsetToCommit{tp: {Offset: 5, LeaderEpoch: -1, TopicID: id}})
+		position := OffsetToCommit{Offset: 5, LeaderEpoch: -1, TopicID: id}
+		return c.CommitOffsets(t.Context(), "g", map[TopicPartition]OffsetToCommit{tp: position})
 	}
 	if err := commit(first.Topics["t"].ID); err != nil {
 		t.Fatal(err)
@@ -115,7 +122,8 @@ func TestTopicMadeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The id that the client remembers is out of date, and it finds that out by itself.
-	if got, err := c.FetchOffsets(t.Context(), "g", []TopicPartition{tp}, false); err != nil || got[tp].Err != nil {
+	if got, err := c.FetchOffsets(t.Context(), "g", []TopicPartition{tp}, false); err != nil ||
+		got[tp].Err != nil {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	second, err := c.Metadata(t.Context(), []string{"t"})
@@ -139,7 +147,8 @@ func TestListOffsets(t *testing.T) {
 	}
 	c := open(t, to(k))
 	p0, p1, p2 := TopicPartition{"t", 0}, TopicPartition{"t", 1}, TopicPartition{"t", 2}
-	got, err := c.ListOffsets(t.Context(), map[TopicPartition]OffsetSpec{p0: Earliest, p1: Latest, p2: Latest}, ReadUncommitted)
+	got, err := c.ListOffsets(t.Context(), map[TopicPartition]OffsetSpec{p0: Earliest, p1: Latest,
+		p2: Latest}, ReadUncommitted)
 	if err != nil || got[p0].Offset != 3 || got[p1].Offset != 5 || got[p2].Offset != 0 {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -164,7 +173,8 @@ func TestListOffsetsReadCommitted(t *testing.T) {
 	if err := cl.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
-	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "t", Value: []byte("open")}).FirstErr(); err != nil {
+	undecided := &kgo.Record{Topic: "t", Value: []byte("open")}
+	if err := cl.ProduceSync(t.Context(), undecided).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
 	c := open(t, to(k))
@@ -205,8 +215,8 @@ func TestListOffsetsRetries(t *testing.T) {
 		}
 		return got[tp], calls.Load()
 	}
-	for _, code := range []*kerr.Error{kerr.NotLeaderForPartition, kerr.FencedLeaderEpoch, kerr.UnknownTopicOrPartition,
-		kerr.UnknownLeaderEpoch, kerr.OffsetNotAvailable, kerr.KafkaStorageError} {
+	for _, code := range []*kerr.Error{kerr.NotLeaderForPartition, kerr.FencedLeaderEpoch,
+		kerr.UnknownTopicOrPartition, kerr.UnknownLeaderEpoch, kerr.OffsetNotAvailable, kerr.KafkaStorageError} {
 		if got, calls := ask(t, code, 3); got.Err != nil || got.Offset != 3 || calls != 4 {
 			t.Errorf("%s: %+v after %d calls", code.Message, got, calls)
 		}
@@ -241,7 +251,8 @@ func TestListOffsetsFollowsTheLeader(t *testing.T) {
 func TestListOffsetsUnknownTopic(t *testing.T) {
 	c := open(t, to(cluster(t, kfake.SeedTopics(1, "t")), "default.api.timeout.ms", "300"))
 	absent, beyond := TopicPartition{"absent", 0}, TopicPartition{"t", 7}
-	got, err := c.ListOffsets(t.Context(), map[TopicPartition]OffsetSpec{absent: Latest, beyond: Latest, {"t", 0}: Latest},
+	got, err := c.ListOffsets(t.Context(), map[TopicPartition]OffsetSpec{absent: Latest, beyond: Latest,
+		{"t", 0}: Latest},
 		ReadUncommitted)
 	if err != nil || got[TopicPartition{"t", 0}].Err != nil {
 		t.Fatalf("got %+v, %v", got, err)
@@ -315,7 +326,8 @@ func TestGroupOffsets(t *testing.T) {
 	}
 	for _, stable := range []bool{true, false} {
 		got, err = c.FetchOffsets(t.Context(), "g", parts, stable)
-		if err != nil || got[t0].Offset != 7 || got[t0].Metadata != "note" || got[t1] != none || got[u0].Offset != 9 {
+		if err != nil || got[t0].Offset != 7 || got[t0].Metadata != "note" || got[t1] != none ||
+			got[u0].Offset != 9 {
 			t.Errorf("after: %+v, %v", got, err)
 		}
 	}
@@ -360,10 +372,11 @@ func testLiveGroup(t *testing.T, opts ...kgo.Opt) {
 	if err != nil || !g.Live() || g.Members[0].ClientID != "other-app" || g.Members[0].Host == "" {
 		t.Fatalf("group %+v, %v", g, err)
 	}
-	if text := g.Members[0].String(); !strings.Contains(text, "other-app") || !strings.Contains(text, "127.0.0.1") {
+	text := g.Members[0].String()
+	if !strings.Contains(text, "other-app") || !strings.Contains(text, "127.0.0.1") {
 		t.Errorf("member %q", text)
 	}
-	err = c.CommitOffsets(t.Context(), "g", map[TopicPartition]OffsetToCommit{{"t", 0}: {Offset: 1, LeaderEpoch: -1}})
+	err = c.CommitOffsets(t.Context(), "g", map[TopicPartition]OffsetToCommit{{"t", 0}: at(1)})
 	wantError(t, err, GroupLive, "group g", "group.id")
 }
 
@@ -372,11 +385,12 @@ func TestCoordinatorMoves(t *testing.T) {
 	c := open(t, to(k, "retry.backoff.ms", "1"))
 	tp := TopicPartition{"t", 0}
 	for i := range int64(5) {
-		if err := c.CommitOffsets(t.Context(), "g", map[TopicPartition]OffsetToCommit{tp: {Offset: i, LeaderEpoch: -1}}); err != nil {
+		if err := c.CommitOffsets(t.Context(), "g", map[TopicPartition]OffsetToCommit{tp: at(i)}); err != nil {
 			t.Fatal(err)
 		}
 		k.RehashCoordinators()
-		if got, err := c.FetchOffsets(t.Context(), "g", []TopicPartition{tp}, true); err != nil || got[tp].Err != nil {
+		if got, err := c.FetchOffsets(t.Context(), "g", []TopicPartition{tp}, true); err != nil ||
+			got[tp].Err != nil {
 			t.Fatalf("got %+v, %v", got, err)
 		}
 	}
@@ -386,11 +400,13 @@ func TestUnstableOffsetsAreWaitedFor(t *testing.T) {
 	k := cluster(t, kfake.SeedTopics(1, "t"))
 	c := open(t, to(k, "retry.backoff.ms", "1"))
 	tp := TopicPartition{"t", 0}
-	if err := c.CommitOffsets(t.Context(), "g", map[TopicPartition]OffsetToCommit{tp: {Offset: 1, LeaderEpoch: -1}}); err != nil {
+	if err := c.CommitOffsets(t.Context(), "g", map[TopicPartition]OffsetToCommit{tp: at(1)}); err != nil {
 		t.Fatal(err)
 	}
-	h := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: "t", Err: kerr.UnstableOffsetCommit, Count: 3})
-	if got, err := c.FetchOffsets(t.Context(), "g", []TopicPartition{tp}, true); err != nil || got[tp].Err != nil {
+	h := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: "t", Err: kerr.UnstableOffsetCommit,
+		Count: 3})
+	if got, err := c.FetchOffsets(t.Context(), "g", []TopicPartition{tp}, true); err != nil ||
+		got[tp].Err != nil {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if h.Hits() != 3 {
@@ -402,12 +418,14 @@ func TestUnstableOffsetsAreWaitedFor(t *testing.T) {
 func TestAuthorization(t *testing.T) {
 	const user, pass = "reader", "pw"
 	allow := func(resource kmsg.ACLResourceType, name string, op kmsg.ACLOperation) kfake.ACL {
-		return kfake.ACL{Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: op, Allow: true}
+		return kfake.ACL{Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral,
+			Operation: op, Allow: true}
 	}
 	k := cluster(t, kfake.EnableSASL(), kfake.EnableACLs(), kfake.SeedTopics(1, "mine", "theirs"),
 		kfake.User("PLAIN", user, pass, allow(kmsg.ACLResourceTypeTopic, "mine", kmsg.ACLOperationRead),
 			allow(kmsg.ACLResourceTypeGroup, "mine", kmsg.ACLOperationRead)))
-	c := open(t, to(k, "security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "PLAIN", "default.api.timeout.ms", "5000",
+	c := open(t, to(k, "security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "PLAIN",
+		"default.api.timeout.ms", "5000",
 		"sasl.jaas.config", fmt.Sprintf(`x.PlainLoginModule required username=%q password=%q;`, user, pass)))
 	ctx := t.Context()
 	mine, theirs := TopicPartition{"mine", 0}, TopicPartition{"theirs", 0}
@@ -421,7 +439,7 @@ func TestAuthorization(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, m.Topics["theirs"].Err, Unauthorized, "theirs")
-	if err := c.CommitOffsets(ctx, "mine", map[TopicPartition]OffsetToCommit{mine: {Offset: 1, LeaderEpoch: -1}}); err != nil {
+	if err := c.CommitOffsets(ctx, "mine", map[TopicPartition]OffsetToCommit{mine: at(1)}); err != nil {
 		t.Error(err)
 	}
 	if _, err := c.FetchOffsets(ctx, "mine", []TopicPartition{mine}, true); err != nil {
@@ -467,8 +485,9 @@ func TestClusterGoesAway(t *testing.T) {
 		if d := time.Since(begin); d > 2*time.Second {
 			t.Errorf("%s took %v", name, d)
 		}
-		if kind := KindOf(err); kind != Unreachable && kind != TimedOut || !strings.Contains(err.Error(), addr) {
-			t.Errorf("%s: kind %d: %v", name, kind, err)
+		kind := KindOf(err)
+		if kind != Unreachable && kind != TimedOut || !strings.Contains(err.Error(), addr) {
+			t.Errorf("%s: %v: %v", name, kind, err)
 		}
 		ctx, cancel = context.WithCancel(t.Context())
 		cancel()
@@ -522,7 +541,8 @@ func TestHowLongIsWaited(t *testing.T) {
 		}
 		k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.NotLeaderForPartition, Count: -1})
 		begin = time.Now()
-		if got, err = c.ListOffsets(t.Context(), map[TopicPartition]OffsetSpec{here: Latest}, ReadUncommitted); err != nil {
+		if got, err = c.ListOffsets(t.Context(), map[TopicPartition]OffsetSpec{here: Latest},
+			ReadUncommitted); err != nil {
 			t.Fatal(err)
 		}
 		wantError(t, got[here].Err, Unavailable, "t/0", "NOT_LEADER")

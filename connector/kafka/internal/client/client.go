@@ -108,6 +108,7 @@ func (c *Client) askAny(ctx context.Context, req kmsg.Request) (kmsg.Response, e
 		err  error
 	}
 	done := make(chan answer, 1)
+	// Counted under the lock, so that Close cannot be done waiting before this begins.
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -128,6 +129,7 @@ func (c *Client) askAny(ctx context.Context, req kmsg.Request) (kmsg.Response, e
 
 // pause waits before attempt n+1. It returns false if the context ends first, or would right after.
 func (c *Client) pause(ctx context.Context, n int) bool {
+	// A pause that the deadline would end is not begun: the error comes now, and says the same.
 	d := c.cfg.backoff(n)
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		return false
@@ -165,7 +167,7 @@ func newTracker() *tracker { return &tracker{bad: map[string]string{}} }
 
 // OnBrokerConnect is called by franz-go after each attempt to connect and sign in.
 func (t *tracker) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) { // ours, not the broker's fault
 		return
 	}
 	name := fmt.Sprintf("%s at %s", kgo.NodeName(meta.NodeID), Broker{Host: meta.Host, Port: meta.Port}.Addr())

@@ -12,8 +12,8 @@ var decoders = map[string]string{
 	"ShortDeserializer":           "Int16",
 	"IntegerDeserializer":         "Int32",
 	"LongDeserializer":            "Int64",
-	"FloatDeserializer":           "Float",
-	"DoubleDeserializer":          "Double",
+	"FloatDeserializer":           "Float32",
+	"DoubleDeserializer":          "Float64",
 	"BooleanDeserializer":         "Bool",
 	"UUIDDeserializer":            "UUID",
 	"VoidDeserializer":            "Void",
@@ -36,8 +36,8 @@ var decoders = map[string]string{
 	"ShortSerializer":             "Int16",
 	"IntegerSerializer":           "Int32",
 	"LongSerializer":              "Int64",
-	"FloatSerializer":             "Float",
-	"DoubleSerializer":            "Double",
+	"FloatSerializer":             "Float32",
+	"DoubleSerializer":            "Float64",
 	"BooleanSerializer":           "Bool",
 	"UUIDSerializer":              "UUID",
 	"VoidSerializer":              "Void",
@@ -56,7 +56,7 @@ var decoders = map[string]string{
 }
 
 // Decoder returns the name of weir's decoder (for a serializer's class, of the encoder) that does what
-// a Java class does: String, Bytes, Int16, Int32, Int64, Float, Double, Bool, UUID, Void, JSON, Avro
+// a Java class does: String, Bytes, Int16, Int32, Int64, Float32, Float64, Bool, UUID, Void, JSON, Avro
 // or Protobuf. ok is false for a class it does not know, such as a user's own, about which nothing
 // can be said.
 func Decoder(class string) (name string, ok bool) {

@@ -31,6 +31,7 @@ func (c *Config) dialPlain(ctx context.Context, network, addr string) (net.Conn,
 	}
 	conn, err := dial(ctx, network, addr)
 	if err != nil {
+		// The address is said here once and for all: not every dialer's error has it.
 		return nil, &dialError{addr: addr, plain: true, err: err}
 	}
 	// The sizes are hints to the kernel; a connection that is not TCP's has none.
@@ -75,6 +76,7 @@ func abandoning(dial dialFunc) dialFunc {
 // dialer makes connections as the parameters say. m is nil for connections without TLS.
 func (c *Config) dialer(m *tlsMaker) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		// One limit for both: a port that takes connections and then keeps silent is as good as none.
 		ctx, cancel := context.WithTimeout(ctx, c.DialTimeout)
 		defer cancel()
 		conn, err := c.dialPlain(ctx, network, addr)
@@ -110,6 +112,7 @@ func (c *tlsConn) Read(p []byte) (int, error) {
 	if n > 0 {
 		c.answered = true
 	}
+	// Once the broker has answered anything, it has accepted what we showed.
 	if err != nil && c.asked && !c.answered && !isTimeout(err) {
 		return n, &dialError{addr: c.addr, wantsOurs: true, hasOurs: c.hasOurs, err: err}
 	}

@@ -62,10 +62,13 @@ const (
 )
 
 // kindNames are for metrics and logs.
-var kindNames = [...]string{"other", "unreachable", "host unknown", "advertised address unreachable", "not Kafka",
+var kindNames = [...]string{
+	"other", "unreachable", "host unknown", "advertised address unreachable", "not Kafka",
 	"TLS expected", "TLS unexpected", "certificate unknown", "certificate invalid", "host mismatch",
-	"certificate required", "SASL expected", "SASL unexpected", "mechanism unsupported", "authentication failed",
-	"token failed", "unauthorized", "too old", "group live", "no topic", "unavailable", "timed out"}
+	"certificate required", "SASL expected", "SASL unexpected", "mechanism unsupported",
+	"authentication failed", "token failed", "unauthorized", "too old", "group live", "no topic",
+	"unavailable", "timed out",
+}
 
 // String is the kind's name, for metrics and logs.
 func (k Kind) String() string {

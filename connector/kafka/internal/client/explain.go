@@ -30,6 +30,7 @@ func explainAt(err error, cfg *Config, place string) error {
 		return err
 	}
 	e := &Error{Place: place, Err: err}
+	// The address that was dialled is nearer to the trouble than the partition it was dialled for.
 	if d, ok := errors.AsType[*dialError](err); ok {
 		e.Place = d.addr
 		if place != "" && place != d.addr {
@@ -48,10 +49,13 @@ func explainAt(err error, cfg *Config, place string) error {
 
 // explainTLS is for what goes wrong between the connection and the first request.
 func explainTLS(e *Error, cfg *Config) bool {
+	// The order matters from here to the next comment: what TLS says of itself, then what can only be guessed
+	// from how a handshake ended.
 	d, _ := errors.AsType[*dialError](e.Err)
 	switch {
 	case isError[x509.UnknownAuthorityError](e.Err):
-		e.Kind, e.Text = CertificateUnknown, "the broker's certificate is signed by an authority that is not trusted"
+		e.Kind, e.Text = CertificateUnknown,
+			"the broker's certificate is signed by an authority that is not trusted"
 		e.Remedy = "put the authority's certificate into ssl.truststore.location (or ssl.truststore.certificates)"
 		if cfg.tls.trust.empty() {
 			e.Remedy += "; none is set, so only the system's authorities are trusted"
@@ -69,6 +73,8 @@ func explainTLS(e *Error, cfg *Config) bool {
 	case errors.Is(e.Err, errAlert):
 		e.Kind, e.Text = TLSExpected, "the broker speaks TLS on this port"
 		e.Remedy = "set security.protocol to SSL or SASL_SSL"
+	// Brokers refuse a missing or bad certificate in words that vary with their version and TLS's; that they
+	// asked for one and that it failed then is what these cases have in common.
 	case d != nil && d.wantsOurs && !isTimeout(e.Err):
 		e.Kind, e.Text = CertificateRequired, "the broker wants a certificate of this client, and none is set"
 		e.Remedy = "set ssl.keystore.location and its password (or ssl.keystore.key and .certificate.chain)"
@@ -117,8 +123,9 @@ func explainBroker(e *Error, cfg *Config) bool {
 	case kerr.GroupAuthorizationFailed:
 		unauthorized(e, user, "the group", "READ on the group")
 	case kerr.ClusterAuthorizationFailed:
-		unauthorized(e, user, "the cluster", "the right on the cluster; an idempotent producer needs IDEMPOTENT_WRITE "+
-			"before Kafka 2.8 (or enable.idempotence=false)")
+		unauthorized(e, user, "the cluster",
+			"the right on the cluster; an idempotent producer needs IDEMPOTENT_WRITE "+
+				"before Kafka 2.8 (or enable.idempotence=false)")
 	case kerr.TransactionalIDAuthorizationFailed:
 		unauthorized(e, user, "the transactional id", "WRITE and DESCRIBE on the transactional id")
 	case kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidTopicException:
@@ -134,6 +141,7 @@ func explainBroker(e *Error, cfg *Config) bool {
 		e.Kind, e.Text = TooOld, "the broker, or the format of its log, is too old for what was asked"
 		e.Remedy = "upgrade the broker, or do without"
 	default:
+		// What Kafka itself would try again is a cluster in motion; the rest is left to its own name.
 		if !k.Retriable {
 			return false
 		}
@@ -172,7 +180,8 @@ func explainOld(e *Error, _ *Config) bool {
 	if !strings.Contains(text, "broker is too old") && !strings.Contains(text, "request key is unknown") {
 		return false
 	}
-	e.Kind, e.Text, e.Remedy = TooOld, "the broker does not know this request", "upgrade the broker, or do without"
+	e.Kind, e.Text, e.Remedy = TooOld, "the broker does not know this request",
+		"upgrade the broker, or do without"
 	return true
 }
 
@@ -182,9 +191,11 @@ func explainNetwork(e *Error, cfg *Config) bool {
 	d, dialled := errors.AsType[*dialError](e.Err)
 	op, isOp := errors.AsType[*net.OpError](e.Err)
 	switch {
+	// A name server that does not answer is a network that is away; one that says no is a wrong name.
 	case unresolved && !dns.IsTimeout:
 		e.Kind, e.Text = HostUnknown, fmt.Sprintf("the host name %s cannot be resolved", dns.Name)
 		e.Remedy = "correct the name, or make it known to this machine (DNS, /etc/hosts)"
+	// A timeout before the connection was there is the same as a connection that was refused.
 	case isTimeout(e.Err) && (!dialled || !d.plain):
 		e.Kind, e.Text = TimedOut, "there was no answer in time"
 		e.Remedy = "check that the brokers run, that a firewall does not swallow the connection, and that the port " +

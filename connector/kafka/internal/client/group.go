@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ func (c *Client) onCoordinator(ctx context.Context, group, what string, ask func
 		if !mayPass(err) || isUnknown(err) && time.Since(begin) > unknownPatience {
 			return c.Explain(explainAt(err, c.cfg, "group "+group))
 		}
+		// Whatever went wrong, the coordinator may have moved; looking it up again costs one request.
 		c.forget(group)
 		if !c.pause(ctx, attempt) {
 			return c.ended(ctx, what, explainAt(err, c.cfg, "group "+group))
@@ -49,6 +51,7 @@ func (c *Client) coordinator(ctx context.Context, group string) (int32, error) {
 	if ok {
 		return node, nil
 	}
+	// Old brokers read the one field, new ones the other.
 	req := kmsg.NewPtrFindCoordinatorRequest()
 	req.CoordinatorKey, req.CoordinatorKeys = group, []string{group}
 	kresp, err := c.askAny(ctx, req)
@@ -183,8 +186,10 @@ func (c *Client) committed(resp *kmsg.OffsetFetchResponse, group string, names m
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			add(t.Topic, [16]byte{}, kmsg.OffsetFetchResponseGroupTopicPartition{Partition: p.Partition, Offset: p.Offset,
-				LeaderEpoch: p.LeaderEpoch, Metadata: p.Metadata, ErrorCode: p.ErrorCode})
+			add(t.Topic, [16]byte{}, kmsg.OffsetFetchResponseGroupTopicPartition{
+				Partition: p.Partition, Offset: p.Offset, LeaderEpoch: p.LeaderEpoch,
+				Metadata: p.Metadata, ErrorCode: p.ErrorCode,
+			})
 		}
 	}
 	for _, g := range resp.Groups {
@@ -198,6 +203,7 @@ func (c *Client) committed(resp *kmsg.OffsetFetchResponse, group string, names m
 			}
 		}
 	}
+	// Kafka answers -1 for a group that never was; other brokers say that there is none.
 	if err := kerr.ErrorForCode(code); err != nil && err != kerr.GroupIDNotFound {
 		return nil, err
 	}
@@ -218,7 +224,8 @@ type OffsetToCommit struct {
 // CommitOffsets commits positions for a group from outside, without being its member. That works only
 // while the group has no members; otherwise the error is of kind GroupLive. The error joins one *Error
 // for each partition that could not be committed; the others are.
-func (c *Client) CommitOffsets(ctx context.Context, group string, offsets map[TopicPartition]OffsetToCommit) error {
+func (c *Client) CommitOffsets(ctx context.Context, group string,
+	offsets map[TopicPartition]OffsetToCommit) error {
 	if len(offsets) == 0 {
 		return nil
 	}
@@ -251,7 +258,7 @@ func (c *Client) commitRequest(ctx context.Context, group string, offsets map[To
 	for p := range offsets {
 		parts = append(parts, p)
 	}
-	slices.SortFunc(parts, func(a, b TopicPartition) int { return int(a.Partition) - int(b.Partition) })
+	slices.SortFunc(parts, func(a, b TopicPartition) int { return cmp.Compare(a.Partition, b.Partition) })
 	topics, groups := byTopic(parts, func(p TopicPartition) string { return p.Topic })
 	var ids map[string][16]byte
 	if c.version.Supports(kmsg.OffsetCommit, 10) {
@@ -260,14 +267,14 @@ func (c *Client) commitRequest(ctx context.Context, group string, offsets map[To
 		}
 	}
 	req = kmsg.NewPtrOffsetCommitRequest()
-	req.Group, req.Generation = group, -1
+	req.Group, req.Generation = group, -1 // -1 and no member: from outside
 	names = map[[16]byte]string{}
 	for _, name := range topics {
 		t := kmsg.NewOffsetCommitRequestTopic()
 		t.Topic, t.TopicID = name, ids[name]
 		for _, tp := range groups[name] {
 			o := offsets[tp]
-			if o.TopicID != [16]byte{} {
+			if o.TopicID != [16]byte{} { // the caller knows better which topic it was
 				t.TopicID = o.TopicID
 			}
 			p := kmsg.NewOffsetCommitRequestTopicPartition()

@@ -97,7 +97,10 @@ func (s *jaasScanner) space() {
 	}
 }
 
-// bare reads characters up to one that ends a word.
+// bare reads an unquoted word. Java's scanner ends it at more characters; none of those occur in what
+// people leave unquoted, and ending late keeps user#name and host:port whole.
+//
+// It reads characters up to one that ends a word.
 func (s *jaasScanner) bare() string {
 	start := s.pos
 	for !s.done() && s.text[s.pos] > ' ' && !strings.ContainsRune(`=;"'`, rune(s.text[s.pos])) {
@@ -126,6 +129,7 @@ func (s *jaasScanner) option(m *loginModule) error {
 			"characters into double quotes", at)
 	}
 	s.space()
+	// Either kind of quote will do, as in Java.
 	var v string
 	if !s.done() && (s.text[s.pos] == '"' || s.text[s.pos] == '\'') {
 		var ok bool
@@ -135,6 +139,7 @@ func (s *jaasScanner) option(m *loginModule) error {
 	} else if v = s.bare(); v == "" {
 		return fmt.Errorf("has no value for %s", name)
 	}
+	// Java takes the last one silently, which hides a password that was changed in one place only.
 	if _, twice := m.options[name]; twice {
 		return fmt.Errorf("has the option %s twice", name)
 	}

@@ -30,6 +30,9 @@ type outcome[R any] struct {
 	err   error
 }
 
+// answers are outcomes by partition.
+type answers[R any] map[TopicPartition]outcome[R]
+
 // byTopic groups partitions as requests want them, in a stable order.
 func byTopic[P any](parts []P, topic func(P) string) (names []string, groups map[string][]P) {
 	groups = map[string][]P{}
@@ -45,10 +48,10 @@ type leaderCall[R any] struct {
 	c    *Client
 	what string
 	// ask sends one request to one leader. A partition that it does not mention has no answer.
-	ask func(ctx context.Context, br *kgo.Broker, parts []leaderPart) (map[TopicPartition]outcome[R], error)
+	ask func(ctx context.Context, br *kgo.Broker, parts []leaderPart) (answers[R], error)
 
 	mu      sync.Mutex
-	done    map[TopicPartition]outcome[R]
+	done    answers[R]
 	pending map[TopicPartition]error // with the last reason
 	// strange are reasons that come from the connection, not from the broker.
 	strange map[TopicPartition]Broker
@@ -56,14 +59,15 @@ type leaderCall[R any] struct {
 
 // run returns an outcome for every partition. It fails as a whole only if the cluster could not even be
 // asked who leads.
-func (l *leaderCall[R]) run(ctx context.Context, parts []TopicPartition) (map[TopicPartition]outcome[R], error) {
-	l.done = make(map[TopicPartition]outcome[R], len(parts))
+func (l *leaderCall[R]) run(ctx context.Context, parts []TopicPartition) (answers[R], error) {
+	l.done = make(answers[R], len(parts))
 	l.pending = make(map[TopicPartition]error, len(parts))
 	for _, p := range parts {
 		l.pending[p] = nil
 	}
 	begin := time.Now()
 	for attempt := 1; len(l.pending) > 0; attempt++ {
+		// Who leads is asked every time: after a failure what was known is what has just proved wrong.
 		meta, err := l.c.metadata(ctx, topicsOf(maps.Keys(l.pending)))
 		if err != nil {
 			if attempt == 1 {
@@ -80,6 +84,7 @@ func (l *leaderCall[R]) run(ctx context.Context, parts []TopicPartition) (map[To
 			break
 		}
 	}
+	// Half an answer to a caller who has gone away is no answer; to one whose time is up it is.
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return nil, l.c.ended(ctx, l.what, nil)
 	}
@@ -105,6 +110,7 @@ func (l *leaderCall[R]) round(ctx context.Context, meta *Metadata) {
 			leaders[part.Leader] = append(leaders[part.Leader], leaderPart{p, part.LeaderEpoch})
 		}
 	}
+	// No leader waits for another: one that is away costs the others nothing but the next round.
 	var wg sync.WaitGroup
 	for node, parts := range leaders {
 		wg.Go(func() {
@@ -156,7 +162,8 @@ func (l *leaderCall[R]) lost(ctx context.Context, p TopicPartition, last error) 
 	case strange && KindOf(explainAt(last, l.c.cfg, "")) == Unreachable,
 		strange && KindOf(explainAt(last, l.c.cfg, "")) == HostUnknown:
 		return &Error{Kind: AdvertisedUnreachable, Place: p.String(), Err: last,
-			Text:   fmt.Sprintf("the leader of %s, node %d, advertises %s, which cannot be reached", p, b.ID, b.Addr()),
+			Text: fmt.Sprintf("the leader of %s, node %d, advertises %s, which cannot be reached",
+				p, b.ID, b.Addr()),
 			Remedy: "check that the broker runs, and that its advertised.listeners can be reached from this machine"}
 	case last == nil || isTimeout(last):
 		return l.c.timedOut(fmt.Sprintf("%s of %s", l.what, p), last)
@@ -171,6 +178,7 @@ func (l *leaderCall[R]) lost(ctx context.Context, p TopicPartition, last error) 
 func mayPass(err error) bool {
 	if k, ok := errors.AsType[*kerr.Error](err); ok {
 		switch k {
+		// Kafka does not call all of these retriable, because not every client looks up anew who leads.
 		case kerr.UnknownTopicID, kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch, kerr.KafkaStorageError,
 			kerr.OffsetNotAvailable, kerr.ReplicaNotAvailable:
 			return true
@@ -190,6 +198,7 @@ func isTransport(err error) bool {
 	case Unreachable, HostUnknown, TimedOut, Unavailable:
 		return true
 	}
+	// A leader that metadata names, but not among the brokers, is one that is just leaving or coming.
 	return kgo.IsRetryableBrokerErr(err) || err.Error() == "unknown broker"
 }
 

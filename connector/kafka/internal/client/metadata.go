@@ -56,7 +56,10 @@ func (m *Metadata) Leader(p TopicPartition) (b Broker, ok bool) {
 // Partition returns what is known of a partition.
 func (m *Metadata) Partition(p TopicPartition) (Partition, bool) {
 	parts := m.Topics[p.Topic].Partitions
-	i, ok := slices.BinarySearchFunc(parts, p.Partition, func(a Partition, id int32) int { return cmp.Compare(a.ID, id) })
+	// Nearly always the numbers are 0, 1, 2 ..., but a picture taken in the middle of a change has gaps.
+	i, ok := slices.BinarySearchFunc(parts, p.Partition, func(a Partition, id int32) int {
+		return cmp.Compare(a.ID, id)
+	})
 	if !ok {
 		return Partition{}, false
 	}
@@ -111,6 +114,7 @@ func (c *Client) metadata(ctx context.Context, topics []string) (*Metadata, erro
 		return nil, c.failed(ctx, "ask for the metadata", err)
 	}
 	m := c.metadataOf(resp.(*kmsg.MetadataResponse))
+	// Asked for all, brokers leave out what the user may not see; whoever asked by name wants to hear of it.
 	for _, name := range topics {
 		if _, ok := m.Topics[name]; !ok {
 			m.Topics[name] = Topic{Name: name, Err: explainAt(kerr.UnknownTopicOrPartition, c.cfg, name)}
@@ -132,7 +136,10 @@ func (c *Client) failed(ctx context.Context, what string, err error) error {
 }
 
 func (c *Client) metadataOf(resp *kmsg.MetadataResponse) *Metadata {
-	m := &Metadata{Brokers: make(map[int32]Broker, len(resp.Brokers)), Topics: make(map[string]Topic, len(resp.Topics))}
+	m := &Metadata{
+		Brokers: make(map[int32]Broker, len(resp.Brokers)),
+		Topics:  make(map[string]Topic, len(resp.Topics)),
+	}
 	if resp.ClusterID != nil {
 		m.ClusterID = *resp.ClusterID
 	}
@@ -140,7 +147,7 @@ func (c *Client) metadataOf(resp *kmsg.MetadataResponse) *Metadata {
 		m.Brokers[b.NodeID] = brokerOf(b)
 	}
 	for _, t := range resp.Topics {
-		if t.Topic == nil {
+		if t.Topic == nil { // only an answer about an id that is not known; none is asked about
 			continue
 		}
 		out := Topic{
@@ -159,7 +166,9 @@ func (c *Client) metadataOf(resp *kmsg.MetadataResponse) *Metadata {
 }
 
 func (c *Client) partitionOf(topic string, p kmsg.MetadataResponseTopicPartition) Partition {
-	out := Partition{ID: p.Partition, Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, Replicas: p.Replicas, ISR: p.ISR}
+	out := Partition{
+		ID: p.Partition, Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, Replicas: p.Replicas, ISR: p.ISR,
+	}
 	err := kerr.ErrorForCode(p.ErrorCode)
 	// An old broker reports a replica that is away by this error, though the leader is there.
 	if err == kerr.ReplicaNotAvailable && p.Leader >= 0 {
@@ -183,7 +192,7 @@ func (c *Client) remember(m *Metadata) {
 		if t.ID != [16]byte{} {
 			c.ids[name] = t.ID
 		} else {
-			delete(c.ids, name)
+			delete(c.ids, name) // deleted; the next of its name will have another
 		}
 	}
 }

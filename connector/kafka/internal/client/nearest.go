@@ -10,12 +10,14 @@ import (
 func nearest(name string, role Role) string {
 	if strings.HasPrefix(name, "kafka.") {
 		if row(name[len("kafka."):]) != nil {
-			return fmt.Sprintf("; did you mean %s? (the prefix kafka. is Structured Streaming's)", name[len("kafka."):])
+			return fmt.Sprintf("; did you mean %s? (the prefix kafka. is Structured Streaming's)",
+				name[len("kafka."):])
 		}
 	}
 	if strings.HasPrefix(name, "spark.") {
 		return ": settings of the engine belong into its configuration, not into the Kafka parameters"
 	}
+	// A third of the letters may differ, and two in any case: beyond that a proposal only confuses.
 	plain := plainName(name)
 	best, bestCost := "", len(plain)/3+2
 	for _, group := range params {
@@ -24,7 +26,7 @@ func nearest(name string, role Role) string {
 				continue // it would only be refused next
 			}
 			cost := editDistance(plain, plainName(p.name), bestCost)
-			if p.roles&role == 0 {
+			if p.roles&role == 0 { // of two that are equally near, the one that would act
 				cost++
 			}
 			if cost < bestCost {
@@ -50,6 +52,7 @@ func editDistance(a, b string, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
 		return limit
 	}
+	// The last three rows of the usual table are all that is ever looked at.
 	older, old, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range old {
 		old[j] = j

@@ -48,6 +48,7 @@ func newTokenSource(s *saslSettings, options map[string]string) (*tokenSource, e
 		return nil, &ParamError{name, "must be an http(s) address, or file:///path of a file with a token"}
 	}
 	t := &tokenSource{endpoint: u, extensions: map[string]string{}}
+	// SASL extensions: some clouds tell their tenants apart by them.
 	for option, v := range options {
 		if rest, ok := strings.CutPrefix(option, "extension_"); ok {
 			t.extensions[rest] = v
@@ -66,6 +67,7 @@ func newTokenSource(s *saslSettings, options map[string]string) (*tokenSource, e
 		id, key = url.QueryEscape(id), url.QueryEscape(key)
 	}
 	t.basic = secret("Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+key)))
+	// The secret goes into the header, never into the form, which servers log.
 	t.form = url.Values{"grant_type": {"client_credentials"}}
 	if scope := cmp.Or(s.scope, options["scope"]); scope != "" {
 		t.form.Set("scope", scope)
@@ -102,7 +104,8 @@ func endpointTLS(options map[string]string) (*tls.Config, error) {
 		}
 		p := row(name)
 		if p == nil {
-			return nil, &ParamError{jaasName, "has the option " + name + ", which is not known" + nearest(name, Admin)}
+			return nil, &ParamError{jaasName,
+				"has the option " + name + ", which is not known" + nearest(name, Admin)}
 		}
 		if err := c.set(p, v); err != nil {
 			return nil, &ParamError{jaasName, "option " + name + " " + err.Error()}
@@ -182,6 +185,7 @@ func (t *tokenSource) keep(token secret, life time.Duration) {
 
 func (t *tokenSource) get(ctx context.Context) (secret, error) {
 	if t.endpoint.Scheme == "file" {
+		// Read every time: whoever put the file there replaces it before the token in it expires.
 		b, err := readSmall(t.endpoint.Path)
 		if err != nil {
 			return "", err
@@ -201,6 +205,7 @@ func (t *tokenSource) get(ctx context.Context) (secret, error) {
 	if err != nil {
 		return "", err
 	}
+	// A token of unknown life is not kept: asking once more is cheaper than being refused.
 	if seconds > 0 {
 		t.keep(token, time.Duration(min(seconds, 1e6)*0.8*float64(time.Second)))
 	}
@@ -232,6 +237,7 @@ func (t *tokenSource) fetch(ctx context.Context) (token secret, seconds float64,
 		Error       string  `json:"error"`
 		Description string  `json:"error_description"`
 	}
+	// A refusal, too, is JSON mostly; what it says is worth more than its number.
 	bad := json.Unmarshal(answer, &out)
 	if resp.StatusCode != http.StatusOK {
 		return "", 0, fmt.Errorf("it answered %s%s", resp.Status, oauthProblem(out.Error, out.Description))
@@ -246,6 +252,7 @@ func (t *tokenSource) fetch(ctx context.Context) (token secret, seconds float64,
 	return secret(out.AccessToken), out.ExpiresIn, nil
 }
 
+// oauthProblem is what the endpoint says (RFC 6749, 5.2), cut to a length that fits into a log line.
 func oauthProblem(code, description string) string {
 	if code == "" {
 		return ""

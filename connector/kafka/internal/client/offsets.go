@@ -57,7 +57,7 @@ func (c *Client) ListOffsets(ctx context.Context, specs map[TopicPartition]Offse
 		parts = append(parts, p)
 	}
 	call := leaderCall[ListedOffset]{c: c, what: "ask for offsets",
-		ask: func(ctx context.Context, br *kgo.Broker, parts []leaderPart) (map[TopicPartition]outcome[ListedOffset], error) {
+		ask: func(ctx context.Context, br *kgo.Broker, parts []leaderPart) (answers[ListedOffset], error) {
 			return askOffsets(ctx, br, parts, specs, level)
 		}}
 	got, err := call.run(ctx, parts)
@@ -72,9 +72,9 @@ func (c *Client) ListOffsets(ctx context.Context, specs map[TopicPartition]Offse
 }
 
 func askOffsets(ctx context.Context, br *kgo.Broker, parts []leaderPart, specs map[TopicPartition]OffsetSpec,
-	level Isolation) (map[TopicPartition]outcome[ListedOffset], error) {
+	level Isolation) (answers[ListedOffset], error) {
 	req := kmsg.NewPtrListOffsetsRequest()
-	req.ReplicaID = -1
+	req.ReplicaID = -1 // a client, not a broker
 	req.IsolationLevel = int8(level)
 	names, groups := byTopic(parts, func(p leaderPart) string { return p.Topic })
 	for _, name := range names {
@@ -83,7 +83,7 @@ func askOffsets(ctx context.Context, br *kgo.Broker, parts []leaderPart, specs m
 		for _, p := range groups[name] {
 			part := kmsg.NewListOffsetsRequestTopicPartition()
 			part.Partition = p.Partition
-			part.CurrentLeaderEpoch = p.epoch
+			part.CurrentLeaderEpoch = p.epoch // a former leader answers with an error
 			part.Timestamp = int64(specs[p.TopicPartition])
 			part.MaxNumOffsets = 1
 			topic.Partitions = append(topic.Partitions, part)
@@ -95,7 +95,7 @@ func askOffsets(ctx context.Context, br *kgo.Broker, parts []leaderPart, specs m
 		return nil, err
 	}
 	resp := kresp.(*kmsg.ListOffsetsResponse)
-	out := make(map[TopicPartition]outcome[ListedOffset], len(parts))
+	out := make(answers[ListedOffset], len(parts))
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
 			o := outcome[ListedOffset]{err: kerr.ErrorForCode(p.ErrorCode)}
@@ -143,7 +143,7 @@ func (c *Client) OffsetForLeaderEpoch(ctx context.Context, epochs map[TopicParti
 		return out, nil
 	}
 	call := leaderCall[EpochEnd]{c: c, what: "ask for the end of epochs",
-		ask: func(ctx context.Context, br *kgo.Broker, parts []leaderPart) (map[TopicPartition]outcome[EpochEnd], error) {
+		ask: func(ctx context.Context, br *kgo.Broker, parts []leaderPart) (answers[EpochEnd], error) {
 			return askEpochs(ctx, br, parts, epochs)
 		}}
 	parts := make([]TopicPartition, 0, len(epochs))
@@ -162,7 +162,7 @@ func (c *Client) OffsetForLeaderEpoch(ctx context.Context, epochs map[TopicParti
 }
 
 func askEpochs(ctx context.Context, br *kgo.Broker, parts []leaderPart, epochs map[TopicPartition]int32) (
-	map[TopicPartition]outcome[EpochEnd], error) {
+	answers[EpochEnd], error) {
 	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
 	req.ReplicaID = -1
 	names, groups := byTopic(parts, func(p leaderPart) string { return p.Topic })
@@ -182,7 +182,7 @@ func askEpochs(ctx context.Context, br *kgo.Broker, parts []leaderPart, epochs m
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[TopicPartition]outcome[EpochEnd], len(parts))
+	out := make(answers[EpochEnd], len(parts))
 	for _, t := range kresp.(*kmsg.OffsetForLeaderEpochResponse).Topics {
 		for _, p := range t.Partitions {
 			out[TopicPartition{t.Topic, p.Partition}] = outcome[EpochEnd]{

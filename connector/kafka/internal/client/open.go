@@ -95,6 +95,7 @@ func (c *Client) start(ctx context.Context, opts []kgo.Opt) error {
 	if err := c.reach(ctx, at.addr, brokers); err != nil {
 		return err
 	}
+	// From here on the others serve as well, should the one that answered go away.
 	if len(seeds) > 1 {
 		if err := c.kc.UpdateSeedBrokers(seeds...); err != nil {
 			return fmt.Errorf("kafka: use the bootstrap addresses: %w", err)
@@ -140,6 +141,7 @@ func (c *Client) adapt(opts []kgo.Opt) error {
 
 // signIn asks a bootstrap address for the brokers, which makes franz-go connect and sign in there.
 func (c *Client) signIn(ctx context.Context) ([]Broker, error) {
+	// Through Client.Request, franz-go would try again what is wrong for good.
 	seeds := c.kc.SeedBrokers()
 	if len(seeds) == 0 {
 		return nil, errors.New("kafka: no bootstrap address is left")
@@ -231,6 +233,7 @@ func (c *Client) reach(ctx context.Context, seed string, brokers []Broker) error
 }
 
 func (c *Client) explainReach(seed string, tried []Broker, failed []error) error {
+	// A certificate or a password that does not fit says more than an address that is not there.
 	for _, err := range failed {
 		e, ok := errors.AsType[*Error](explainAt(err, c.cfg, ""))
 		if ok && telling(e.Kind) > telling(TimedOut) {
@@ -252,11 +255,13 @@ func (c *Client) explainReach(seed string, tried []Broker, failed []error) error
 		parts = append(parts, text)
 	}
 	slices.Sort(parts)
-	return &Error{Kind: AdvertisedUnreachable, Place: tried[0].Addr(), Err: errors.Join(failed...), listed: true,
+	return &Error{
+		Kind: AdvertisedUnreachable, Place: tried[0].Addr(), Err: errors.Join(failed...), listed: true,
 		Text: fmt.Sprintf("the bootstrap address %s answers, but the cluster says that its brokers are elsewhere, "+
 			"and none of them can be reached: %s", seed, strings.Join(parts, "; ")),
 		Remedy: "let the brokers advertise addresses that this machine can reach (advertised.listeners), or use the " +
-			"port of the listener that is meant for this network"}
+			"port of the listener that is meant for this network",
+	}
 }
 
 // Broker is a broker as the cluster names it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"runtime"
@@ -49,7 +50,8 @@ func TestOpenUnreachable(t *testing.T) {
 	if n := strings.Count(err.Error(), "connection refused"); n != 2 {
 		t.Errorf("%d of 2 addresses have their error: %v", n, err)
 	}
-	wantError(t, openErr(t, with("bootstrap.servers", "weir-test.invalid:9092")), HostUnknown, "weir-test.invalid")
+	wantError(t, openErr(t, with("bootstrap.servers", "weir-test.invalid:9092")), HostUnknown,
+		"weir-test.invalid")
 	err = openErr(t, with("bootstrap.servers", "weir-test.invalid:9092,"+a))
 	wantError(t, err, Unreachable, "weir-test.invalid:9092: ", "connection refused")
 }
@@ -121,7 +123,8 @@ func TestOpenAdvertisedUnreachable(t *testing.T) {
 func TestOpenTLSMixups(t *testing.T) {
 	a := newAuthority(t)
 	secured := cluster(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{a.server(t, "127.0.0.1")}}))
-	wantError(t, openErr(t, to(secured)), TLSExpected, "security.protocol is PLAINTEXT", "set security.protocol to SSL ")
+	wantError(t, openErr(t, to(secured)), TLSExpected, "security.protocol is PLAINTEXT",
+		"set security.protocol to SSL ")
 	// The fake takes the greeting for a long request and waits for the rest; Kafka closes the connection.
 	plain := to(cluster(t), "security.protocol", "SSL", "socket.connection.setup.timeout.ms", "300")
 	wantError(t, openErr(t, plain), TLSUnexpected, "security.protocol is SSL", "PLAINTEXT")
@@ -130,17 +133,19 @@ func TestOpenTLSMixups(t *testing.T) {
 func TestOpenSASL(t *testing.T) {
 	const user = "ckafka-ab12cd#alice"
 	jaas := func(module, pass string) string {
-		return "org.apache.kafka.common.security." + module + ` required username="` + user + `" password="` + pass + `";`
+		return fmt.Sprintf(`org.apache.kafka.common.security.%s required username="%s" password="%s";`,
+			module, user, pass)
 	}
-	k := cluster(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", user, `p"w\d`), kfake.Superuser("SCRAM-SHA-256", user, "256"),
-		kfake.Superuser("SCRAM-SHA-512", user, "512"))
+	k := cluster(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", user, `p"w\d`),
+		kfake.Superuser("SCRAM-SHA-256", user, "256"), kfake.Superuser("SCRAM-SHA-512", user, "512"))
 	for mechanism, config := range map[string]string{
 		"PLAIN":         jaas("plain.PlainLoginModule", `p\"w\\d`),
 		"SCRAM-SHA-256": jaas("scram.ScramLoginModule", "256"),
 		"SCRAM-SHA-512": jaas("scram.ScramLoginModule", "${file:"+writeFile(t, "pw", []byte("512\n"))+"}"),
 	} {
 		t.Run(mechanism, func(t *testing.T) {
-			params := to(k, "security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", mechanism, "sasl.jaas.config", config)
+			params := to(k, "security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", mechanism,
+				"sasl.jaas.config", config)
 			c := open(t, params)
 			if _, err := c.Metadata(t.Context(), nil); err != nil {
 				t.Error(err)
@@ -185,9 +190,9 @@ func TestOpenSASLErrors(t *testing.T) {
 	wantError(t, openErr(t, params(k)), SASLUnexpected, "without SASL_")
 }
 
-// answers returns what a broker of 0.9, or with old of 0.8.2, answers. It knows one topic, t, with one
+// oldAnswers returns what a broker of 0.9, or with old of 0.8.2, answers. It knows one topic, t, with one
 // partition; brokers that are named are given by node.
-func answers(old bool, self func() string) func(kmsg.Request) kmsg.Response {
+func oldAnswers(old bool, self func() string) func(kmsg.Request) kmsg.Response {
 	return func(kreq kmsg.Request) kmsg.Response {
 		max := map[int16]int16{2: 0, 3: 0, 8: 2, 9: 1, 10: 0, 15: 0, 16: 0}
 		if old {
@@ -207,7 +212,8 @@ func answers(old bool, self func() string) func(kmsg.Request) kmsg.Response {
 			topic := kmsg.NewMetadataResponseTopic()
 			topic.Topic = kmsg.StringPtr("t")
 			p := kmsg.NewMetadataResponseTopicPartition()
-			p.Leader, p.Replicas, p.ISR, p.ErrorCode = 1, []int32{1, 2}, []int32{1}, kerr.ReplicaNotAvailable.Code
+			p.Leader, p.Replicas, p.ISR, p.ErrorCode = 1, []int32{1, 2}, []int32{1},
+				kerr.ReplicaNotAvailable.Code
 			topic.Partitions = append(topic.Partitions, p)
 			r.Topics = append(r.Topics, topic)
 		case *kmsg.ListOffsetsResponse:
@@ -262,7 +268,7 @@ func TestOldBrokers(t *testing.T) {
 			ready := make(chan struct{})
 			b = startOldBroker(t, func(req kmsg.Request) kmsg.Response {
 				<-ready
-				return answers(old, func() string { return b.addr })(req)
+				return oldAnswers(old, func() string { return b.addr })(req)
 			})
 			close(ready)
 			c := open(t, with("bootstrap.servers", b.addr))
@@ -286,7 +292,8 @@ func TestOldBrokers(t *testing.T) {
 					t.Errorf("offset %+v, %v", got, err)
 				}
 			}
-			got, err := c.ListOffsets(ctx, map[TopicPartition]OffsetSpec{tp: AtTime(time.Now())}, ReadUncommitted)
+			got, err := c.ListOffsets(ctx, map[TopicPartition]OffsetSpec{tp: AtTime(time.Now())},
+				ReadUncommitted)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -295,7 +302,8 @@ func TestOldBrokers(t *testing.T) {
 			if err != nil || offsets[tp] != (CommittedOffset{Offset: 11, LeaderEpoch: -1, Metadata: "m"}) {
 				t.Errorf("committed %+v, %v", offsets, err)
 			}
-			if err := c.CommitOffsets(ctx, "g", map[TopicPartition]OffsetToCommit{tp: {Offset: 1}}); err != nil {
+			if err := c.CommitOffsets(ctx, "g",
+				map[TopicPartition]OffsetToCommit{tp: {Offset: 1}}); err != nil {
 				t.Error(err)
 			}
 			if g, err := c.DescribeGroup(ctx, "g"); err != nil || g.State != state || g.Live() {
@@ -336,10 +344,11 @@ func TestSilentOldBroker(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := &oldBroker{addr: "127.0.0.1:9092", swallow: kmsg.ApiVersions}
-		b.answer = answers(false, func() string { return b.addr })
+		b.answer = oldAnswers(false, func() string { return b.addr })
 		b.listen(t, l)
 		begin := time.Now()
-		c, err := Open(t.Context(), mustParse(t, Consumer, with("bootstrap.servers", b.addr)), kgo.Dialer(network.DialContext))
+		c, err := Open(t.Context(), mustParse(t, Consumer, with("bootstrap.servers", b.addr)),
+			kgo.Dialer(network.DialContext))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -352,8 +361,9 @@ func TestSilentOldBroker(t *testing.T) {
 
 func TestOldBrokerRefusesSASL(t *testing.T) {
 	var b *oldBroker
-	b = startOldBroker(t, answers(false, func() string { return "127.0.0.1:1" }))
-	err := openErr(t, with("bootstrap.servers", b.addr, "security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "PLAIN",
+	b = startOldBroker(t, oldAnswers(false, func() string { return "127.0.0.1:1" }))
+	err := openErr(t, with("bootstrap.servers", b.addr, "security.protocol", "SASL_PLAINTEXT",
+		"sasl.mechanism", "PLAIN",
 		"sasl.jaas.config", `x.PlainLoginModule required username="bob" password="x";`))
 	wantError(t, err, TooOld, "0.9", "PLAIN")
 }
@@ -389,11 +399,13 @@ func TestOpenEndsInTime(t *testing.T) {
 		time.Sleep(time.Minute) // a dialer that does not look at its context
 		return nil, errors.New("late")
 	}
-	for name, dial := range map[string]dialFunc{"dial hangs": hang, "dialer is deaf": deaf, "broker is silent": silent} {
+	for name, dial := range map[string]dialFunc{"dial hangs": hang, "dialer is deaf": deaf,
+		"broker is silent": silent} {
 		for _, protocol := range []string{"PLAINTEXT", "SSL"} {
 			t.Run(name+" "+protocol, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					cfg := mustParse(t, Consumer, with("bootstrap.servers", "a:1,b:2", "security.protocol", protocol,
+					cfg := mustParse(t, Consumer, with("bootstrap.servers", "a:1,b:2", "security.protocol",
+						protocol,
 						"request.timeout.ms", "300000", "default.api.timeout.ms", "600000",
 						"socket.connection.setup.timeout.ms", "300000"))
 					cfg.Dial = dial

@@ -63,7 +63,7 @@ func (c *Config) options(extra []kgo.Opt) (opts []kgo.Opt, warnings []string, er
 		opts = append(opts, r.consumeOptions()...)
 	case Producer:
 		opts = append(opts, r.produceOptions()...)
-	case Admin:
+	case Admin: // a producer's retries are those of records, an admin client's those of requests
 		if r.Produce.Retries >= 0 {
 			opts = append(opts, kgo.RequestRetries(int(r.Produce.Retries)))
 		}
@@ -100,6 +100,7 @@ func (c *Config) consumeOptions() []kgo.Opt {
 	if c.Isolation == ReadCommitted {
 		level = kgo.ReadCommitted()
 	}
+	// Java's largest value means "no limit"; franz-go wants one that a buffer can have.
 	most := clamp(c.Fetch.MaxBytes, 1, responseCeiling/2)
 	opts := []kgo.Opt{
 		kgo.FetchIsolationLevel(level),
@@ -138,7 +139,8 @@ func (c *Config) produceOptions() []kgo.Opt {
 		opts = append(opts, kgo.RecordRetries(int(p.Retries)))
 	}
 	if !p.Idempotent {
-		opts = append(opts, kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(int(p.InFlight)))
+		opts = append(opts, kgo.DisableIdempotentWrite(),
+			kgo.MaxProduceRequestsInflightPerBroker(int(p.InFlight)))
 	}
 	if p.TransactionalID != "" {
 		opts = append(opts, kgo.TransactionalID(p.TransactionalID))
@@ -146,6 +148,7 @@ func (c *Config) produceOptions() []kgo.Opt {
 	return opts
 }
 
+// codec has no second choice: a broker that does not know the codec (zstd before 2.1) gets plain batches.
 func (p Produce) codec() kgo.CompressionCodec {
 	codec := kgo.NoCompression()
 	switch p.Compression {
@@ -164,8 +167,9 @@ func (p Produce) codec() kgo.CompressionCodec {
 	return codec
 }
 
-// NewPartitioner makes the partitioner that the parameters ask for. It knows nothing of a partition that a record may
-// have of its own.
+// NewPartitioner makes the partitioner that the parameters ask for. It knows nothing of a partition that a
+// record may have of its own. It goes on to another partition after as many bytes as Java's does, if
+// batch.size says so: franz-go has no size of batches of its own.
 func (p Produce) NewPartitioner() kgo.Partitioner {
 	size := int(p.BatchBytes)
 	if size <= 0 {

@@ -21,17 +21,23 @@ func TestOptionsAcceptExtremes(t *testing.T) {
 		role   Role
 		params map[string]string
 	}{
-		{Consumer, with("fetch.max.bytes", "0", "max.partition.fetch.bytes", "0", "fetch.min.bytes", "0", "fetch.max.wait.ms", "0",
+		{Consumer, with("fetch.max.bytes", "0", "max.partition.fetch.bytes", "0", "fetch.min.bytes", "0",
+			"fetch.max.wait.ms", "0",
 			"check.crcs", "false", "client.rack", "r")},
-		{Consumer, with("fetch.max.bytes", "2147483647", "max.partition.fetch.bytes", "2147483647", "fetch.max.wait.ms",
+		{Consumer, with("fetch.max.bytes", "2147483647", "max.partition.fetch.bytes", "2147483647",
+			"fetch.max.wait.ms",
 			"2147483647")},
 		{Consumer, with("metadata.max.age.ms", "0", "connections.max.idle.ms", "0", "request.timeout.ms", "1",
 			"socket.connection.setup.timeout.ms", "1", "retry.backoff.ms", "0", "retry.backoff.max.ms", "0")},
-		{Admin, with("metadata.max.age.ms", "9223372036854775807", "connections.max.idle.ms", "-1", "request.timeout.ms",
+		{Admin, with("metadata.max.age.ms", "9223372036854775807", "connections.max.idle.ms", "-1",
+			"request.timeout.ms",
 			"2147483647", "retries", "2147483647", "enable.metrics.push", "true")},
-		{Producer, with("linger.ms", "9223372036854775807", "delivery.timeout.ms", "2147483647", "buffer.memory", "0",
-			"batch.size", "0", "retries", "0", "max.request.size", "512", "transaction.timeout.ms", "2147483647")},
-		{Producer, with("max.request.size", "1073741824", "buffer.memory", "9223372036854775807", "compression.type", "zstd",
+		{Producer, with("linger.ms", "9223372036854775807", "delivery.timeout.ms", "2147483647",
+			"buffer.memory", "0",
+			"batch.size", "0", "retries", "0", "max.request.size", "512", "transaction.timeout.ms",
+			"2147483647")},
+		{Producer, with("max.request.size", "1073741824", "buffer.memory", "9223372036854775807",
+			"compression.type", "zstd",
 			"compression.zstd.level", "-131072", "transactional.id", "t")},
 		{Producer, with("enable.idempotence", "false", "max.in.flight.requests.per.connection", "2147483647",
 			"partitioner.ignore.keys", "true", "compression.type", "lz4", "compression.lz4.level", "17")},
@@ -113,7 +119,8 @@ func TestBackoffIsBounded(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	plain := mustParse(t, Consumer, with())
-	secured := mustParse(t, Consumer, with("security.protocol", "SASL_SSL", "sasl.mechanism", "PLAIN", "sasl.jaas.config",
+	secured := mustParse(t, Consumer, with("security.protocol", "SASL_SSL", "sasl.mechanism", "PLAIN",
+		"sasl.jaas.config",
 		`x.PlainLoginModule required username="ckafka-ab12cd#alice" password="hunter2";`))
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	for _, tt := range []struct {
@@ -124,9 +131,11 @@ func TestExplain(t *testing.T) {
 	}{
 		{&dialError{addr: "b:1", plain: true, err: refused}, plain, Unreachable, []string{"b:1", "refused"}},
 		{fmt.Errorf("unable to dial: %w", refused), plain, Unreachable, []string{"refused"}},
-		{&dialError{addr: "b:1", plain: true, err: context.DeadlineExceeded}, plain, Unreachable, []string{"b:1"}},
+		{&dialError{addr: "b:1", plain: true, err: context.DeadlineExceeded}, plain, Unreachable,
+			[]string{"b:1"}},
 		{&dialError{addr: "b:1", err: context.DeadlineExceeded}, secured, TimedOut, []string{"b:1"}},
-		{&net.DNSError{Err: "no such host", Name: "b.example", IsNotFound: true}, plain, HostUnknown, []string{"b.example"}},
+		{&net.DNSError{Err: "no such host", Name: "b.example", IsNotFound: true}, plain, HostUnknown,
+			[]string{"b.example"}},
 		{context.DeadlineExceeded, plain, TimedOut, nil},
 		{io.EOF, plain, Unavailable, []string{"closed", "PLAINTEXT"}},
 		{io.EOF, secured, Unavailable, []string{"closed", "password"}},

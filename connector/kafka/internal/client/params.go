@@ -61,10 +61,12 @@ const noZooKeeper = "weir talks to brokers only, never to ZooKeeper: remove it a
 // for 0.8, by the Scala clients' sources. It is read-only.
 var params = [][]param{commonParams, consumerParams, producerParams, securityParams, saslParams, oldParams}
 
+// What every client has.
 var commonParams = []param{
 	{name: "bootstrap.servers", roles: anyRole, kind: kList, set: setBootstrap},
 	{name: "client.id", roles: anyRole, set: setString(func(c *Config) *string { return &c.ClientID })},
-	{name: "client.rack", roles: Consumer | Producer, set: setString(func(c *Config) *string { return &c.Rack })},
+	{name: "client.rack", roles: Consumer | Producer,
+		set: setString(func(c *Config) *string { return &c.Rack })},
 	{name: "client.dns.lookup", roles: anyRole, allow: []string{"use_all_dns_ips", "default"},
 		refuse: "only use_all_dns_ips is supported: remove it; it is the default"},
 	{name: "bootstrap.resolve.timeout.ms", roles: anyRole, kind: kLong, why: byDeadline},
@@ -108,6 +110,7 @@ var commonParams = []param{
 		set: setInt32(0, func(c *Config) *int32 { return &c.Produce.Retries })},
 }
 
+// Reading. What only a member of a group needs does nothing: see noGroup.
 var consumerParams = []param{
 	{name: "group.id", roles: Consumer, set: setString(func(c *Config) *string { return &c.GroupID })},
 	{name: "auto.offset.reset", roles: Consumer, set: setReset},
@@ -149,6 +152,8 @@ var consumerParams = []param{
 	{name: "share.acquire.mode", roles: Consumer, why: share},
 }
 
+// Writing. What would weaken the promise that an acknowledged record is there is refused or, where brokers or
+// rights leave no choice (enable.idempotence), warned of.
 var producerParams = []param{
 	{name: "acks", roles: Producer, allow: []string{"all", "-1"},
 		refuse: "weir waits for every in-sync replica, or a record could be lost after its batch is committed: " +

@@ -5,32 +5,37 @@ import (
 	"time"
 )
 
+// TLS. Which Java classes do it is of no meaning here; classes that change what is done are refused.
 var securityParams = []param{
 	{name: "security.protocol", roles: anyRole, set: setProtocol},
 	{name: "security.providers", roles: anyRole, why: jsse},
 	{name: "ssl.truststore.location", roles: anyRole, set: setString(func(c *Config) *string {
 		return &c.tls.trust.location
 	})},
-	{name: "ssl.truststore.type", roles: anyRole, set: setStoreType(func(c *Config) *string { return &c.tls.trust.kind })},
+	{name: "ssl.truststore.type", roles: anyRole,
+		set: setStoreType(func(c *Config) *string { return &c.tls.trust.kind })},
 	{name: "ssl.truststore.password", roles: anyRole, kind: kPassword, set: setSecret(func(c *Config) *secret {
 		return &c.tls.trust.password
 	})},
-	{name: "ssl.truststore.certificates", roles: anyRole, kind: kPassword, set: setSecret(func(c *Config) *secret {
-		return &c.tls.trust.inline
-	})},
+	{name: "ssl.truststore.certificates", roles: anyRole, kind: kPassword,
+		set: setSecret(func(c *Config) *secret {
+			return &c.tls.trust.inline
+		})},
 	{name: "ssl.keystore.location", roles: anyRole, set: setString(func(c *Config) *string {
 		return &c.tls.key.location
 	})},
-	{name: "ssl.keystore.type", roles: anyRole, set: setStoreType(func(c *Config) *string { return &c.tls.key.kind })},
+	{name: "ssl.keystore.type", roles: anyRole,
+		set: setStoreType(func(c *Config) *string { return &c.tls.key.kind })},
 	{name: "ssl.keystore.password", roles: anyRole, kind: kPassword, set: setSecret(func(c *Config) *secret {
 		return &c.tls.key.password
 	})},
 	{name: "ssl.keystore.key", roles: anyRole, kind: kPassword, set: setSecret(func(c *Config) *secret {
 		return &c.tls.inlineKey
 	})},
-	{name: "ssl.keystore.certificate.chain", roles: anyRole, kind: kPassword, set: setSecret(func(c *Config) *secret {
-		return &c.tls.key.inline
-	})},
+	{name: "ssl.keystore.certificate.chain", roles: anyRole, kind: kPassword,
+		set: setSecret(func(c *Config) *secret {
+			return &c.tls.key.inline
+		})},
 	{name: "ssl.key.password", roles: anyRole, kind: kPassword, set: setSecret(func(c *Config) *secret {
 		return &c.tls.keyPassword
 	})},
@@ -53,8 +58,10 @@ var securityParams = []param{
 const noAssertion = "the jwt-bearer grant is not supported: use client credentials " +
 	"(sasl.oauthbearer.client.credentials.*), or a token in a file (sasl.oauthbearer.token.endpoint.url=file:///...)"
 
+// Signing in. Most of OAUTHBEARER's parameters are for brokers; Kafka lists them for clients all the same.
 var saslParams = []param{
-	{name: "sasl.mechanism", roles: anyRole, set: setString(func(c *Config) *string { return &c.sasl.mechanism })},
+	{name: "sasl.mechanism", roles: anyRole,
+		set: setString(func(c *Config) *string { return &c.sasl.mechanism })},
 	{name: "sasl.jaas.config", roles: anyRole, kind: kPassword, set: setJAAS},
 	{name: "sasl.client.callback.handler.class", roles: anyRole, kind: kClass,
 		allow:  []string{"", oauthPackage + "internals.OAuthBearerSaslClientCallbackHandler"},
@@ -82,7 +89,8 @@ var saslParams = []param{
 	{name: "sasl.kerberos.ticket.renew.window.factor", roles: anyRole, kind: kDouble, why: kerberos},
 	{name: "sasl.oauthbearer.token.endpoint.url", roles: anyRole,
 		set: setString(func(c *Config) *string { return &c.sasl.tokenURL })},
-	{name: "sasl.oauthbearer.scope", roles: anyRole, set: setString(func(c *Config) *string { return &c.sasl.scope })},
+	{name: "sasl.oauthbearer.scope", roles: anyRole,
+		set: setString(func(c *Config) *string { return &c.sasl.scope })},
 	{name: "sasl.oauthbearer.client.credentials.client.id", roles: anyRole,
 		set: setString(func(c *Config) *string { return &c.sasl.clientID })},
 	{name: "sasl.oauthbearer.client.credentials.client.secret", roles: anyRole, kind: kPassword,
@@ -90,7 +98,8 @@ var saslParams = []param{
 	{name: "sasl.oauthbearer.header.urlencode", roles: anyRole, kind: kBool,
 		set: setBool(func(c *Config) *bool { return &c.sasl.urlEncode })},
 	{name: "sasl.oauthbearer.jwt.retriever.class", roles: anyRole, kind: kClass,
-		allow: []string{"", oauthPackage + "DefaultJwtRetriever", oauthPackage + "ClientCredentialsJwtRetriever",
+		allow: []string{"", oauthPackage + "DefaultJwtRetriever",
+			oauthPackage + "ClientCredentialsJwtRetriever",
 			oauthPackage + "FileJwtRetriever"}, refuse: noAssertion},
 	{name: "sasl.oauthbearer.jwt.validator.class", roles: anyRole, kind: kClass, why: brokerSide},
 	{name: "sasl.oauthbearer.allow.unverified.audience", roles: anyRole, kind: kBool, why: brokerSide},
@@ -113,7 +122,8 @@ var saslParams = []param{
 	{name: "sasl.oauthbearer.assertion.claim.sub", roles: anyRole, refuse: noAssertion},
 	{name: "sasl.oauthbearer.assertion.file", roles: anyRole, refuse: noAssertion},
 	{name: "sasl.oauthbearer.assertion.private.key.file", roles: anyRole, refuse: noAssertion},
-	{name: "sasl.oauthbearer.assertion.private.key.passphrase", roles: anyRole, kind: kPassword, refuse: noAssertion},
+	{name: "sasl.oauthbearer.assertion.private.key.passphrase", roles: anyRole, kind: kPassword,
+		refuse: noAssertion},
 	{name: "sasl.oauthbearer.assertion.template.file", roles: anyRole, refuse: noAssertion},
 }
 

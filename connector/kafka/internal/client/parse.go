@@ -37,6 +37,7 @@ func Parse(params map[string]string, role Role) (*Config, error) {
 	seen := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		v := value{name: name, given: params[name], param: row(name)}
+		// A name that is not in the table hides its value when in doubt.
 		v.secret = v.param != nil && v.param.kind == kPassword || isSecretName(name)
 		problem := c.admit(v, seen)
 		if problem != "" {
@@ -44,6 +45,7 @@ func Parse(params map[string]string, role Role) (*Config, error) {
 			continue
 		}
 		c.values = append(c.values, v)
+		// References inside of a JAAS text belong to its options and are left to them.
 		if needsFiles(v.given) && !(v.param != nil && v.param.name == jaasName && !wholeReference(v.given)) {
 			c.pending = append(c.pending, v)
 		} else if err := c.apply(v); err != nil {
@@ -79,10 +81,12 @@ func (c *Config) admit(v value, seen map[string]string) string {
 		name = p.now
 		p = row(p.now)
 	}
+	// The new name and the old one, or two old ones: which should count?
 	if other, ok := seen[name]; ok {
 		return fmt.Sprintf("means the same as %s, which is set, too: keep one of them", other)
 	}
 	seen[name] = v.name
+	// Programs share one set of properties between readers and writers, and Java only warns.
 	if p.roles&c.Role == 0 {
 		c.ignored = append(c.ignored, ignored{v.name, fmt.Sprintf("only a %s reads it", owner(p.roles))})
 		return ""
@@ -139,6 +143,7 @@ func (c *Config) set(p *param, text string) error {
 		}
 		p = row(p.now)
 	}
+	// An empty value is how Java programs switch a class or a list off, whatever its type.
 	allowed := slices.ContainsFunc(p.allow, func(a string) bool { return strings.EqualFold(a, text) })
 	if err := checkKind(p.kind, text); err != nil && !(allowed && text == "") {
 		return err
@@ -192,6 +197,7 @@ func (c *Config) finish() []error {
 	}) {
 		fail("bootstrap.servers", "is not set: give the address of at least one broker as host:port")
 	}
+	// As in Java, a first pause above the longest is the longest.
 	if c.RetryBackoffMax < c.RetryBackoff {
 		c.RetryBackoffMax = c.RetryBackoff
 	}
@@ -201,6 +207,8 @@ func (c *Config) finish() []error {
 	return errs
 }
 
+// finishProduce checks the producer's parameters against each other, with Java's rules where a wrong mix would
+// lose or double records.
 func (c *Config) finishProduce(fail func(name, format string, args ...any)) {
 	p := &c.Produce
 	if n, ok := c.levels[p.Compression]; ok {
@@ -219,6 +227,7 @@ func (c *Config) finishProduce(fail func(name, format string, args ...any)) {
 	if p.MaxRequestBytes > 1<<30 {
 		fail("max.request.size", "is larger than 1 GiB: no broker takes such a batch; lower it")
 	}
+	// Compared this way round, the longest durations do not overflow.
 	if c.Role == Producer && p.Linger > p.DeliveryTimeout-c.RequestTimeout && c.given("delivery.timeout.ms") {
 		fail("delivery.timeout.ms", "is shorter than linger.ms and request.timeout.ms together, "+
 			"so that no record could be sent twice: raise it, or lower the others")

@@ -73,16 +73,20 @@ func TestParseValues(t *testing.T) {
 		get         func(*Config) any
 		want        any
 	}{
-		{"bootstrap.servers", " a:1 , SSL://b:2,[::1]:3,a:1", Consumer, func(c *Config) any { return c.Bootstrap },
+		{"bootstrap.servers", " a:1 , SSL://b:2,[::1]:3,a:1", Consumer,
+			func(c *Config) any { return c.Bootstrap },
 			[]string{"a:1", "b:2", "[::1]:3"}},
 		{"client.id", " x ", Consumer, func(c *Config) any { return c.ClientID }, "x"},
 		{"client.rack", "az-1", Consumer, func(c *Config) any { return c.Rack }, "az-1"},
-		{"request.timeout.ms", "40000", Consumer, func(c *Config) any { return c.RequestTimeout }, 40 * time.Second},
-		{"socket.timeout.ms", "40000", Consumer, func(c *Config) any { return c.RequestTimeout }, 40 * time.Second},
+		{"request.timeout.ms", "40000", Consumer, func(c *Config) any { return c.RequestTimeout },
+			40 * time.Second},
+		{"socket.timeout.ms", "40000", Consumer, func(c *Config) any { return c.RequestTimeout },
+			40 * time.Second},
 		{"default.api.timeout.ms", "1", Consumer, func(c *Config) any { return c.Timeout }, time.Millisecond},
 		{"socket.connection.setup.timeout.ms", "7", Admin, func(c *Config) any { return c.DialTimeout },
 			7 * time.Millisecond},
-		{"metadata.max.age.ms", "9223372036854775807", Admin, func(c *Config) any { return c.MetadataMaxAge > 1<<60 }, true},
+		{"metadata.max.age.ms", "9223372036854775807", Admin,
+			func(c *Config) any { return c.MetadataMaxAge > 1<<60 }, true},
 		{"connections.max.idle.ms", "-1", Admin, func(c *Config) any { return c.IdleTimeout > 1<<60 }, true},
 		{"retry.backoff.ms", "5000", Admin, func(c *Config) any { return c.RetryBackoffMax }, 5 * time.Second},
 		{"auto.offset.reset", "smallest", Consumer, func(c *Config) any { return c.Reset.Kind }, ResetEarliest},
@@ -92,21 +96,27 @@ func TestParseValues(t *testing.T) {
 			OffsetReset{ResetByDuration, 26*time.Hour + 3*time.Minute + 4500*time.Millisecond}},
 		{"enable.auto.commit", "FALSE", Consumer, func(c *Config) any { return c.AutoCommit }, false},
 		{"auto.commit.enable", "false", Consumer, func(c *Config) any { return c.AutoCommit }, false},
-		{"isolation.level", "read_committed", Consumer, func(c *Config) any { return c.Isolation }, ReadCommitted},
+		{"isolation.level", "read_committed", Consumer, func(c *Config) any { return c.Isolation },
+			ReadCommitted},
 		{"exclude.internal.topics", "false", Consumer, func(c *Config) any { return c.ExcludeInternal }, false},
-		{"fetch.message.max.bytes", "12", Consumer, func(c *Config) any { return c.Fetch.PartitionMaxBytes }, int32(12)},
-		{"fetch.max.bytes", "2147483647", Consumer, func(c *Config) any { return c.Fetch.MaxBytes }, int32(1<<31 - 1)},
-		{"fetch.wait.max.ms", "9", Consumer, func(c *Config) any { return c.Fetch.MaxWait }, 9 * time.Millisecond},
+		{"fetch.message.max.bytes", "12", Consumer,
+			func(c *Config) any { return c.Fetch.PartitionMaxBytes }, int32(12)},
+		{"fetch.max.bytes", "2147483647", Consumer, func(c *Config) any { return c.Fetch.MaxBytes },
+			int32(1<<31 - 1)},
+		{"fetch.wait.max.ms", "9", Consumer, func(c *Config) any { return c.Fetch.MaxWait },
+			9 * time.Millisecond},
 		{"check.crcs", "false", Consumer, func(c *Config) any { return c.Fetch.CheckCRC }, false},
 		{"compression.codec", "2", Producer, func(c *Config) any { return c.Produce.Compression }, "snappy"},
 		{"compression.type", "zstd", Producer, func(c *Config) any { return c.Produce.Compression }, "zstd"},
 		{"request.required.acks", "-1", Producer, func(c *Config) any { return c.Produce.Idempotent }, true},
 		{"partitioner.class", "org.apache.kafka.clients.producer.RoundRobinPartitioner", Producer,
 			func(c *Config) any { return c.Produce.Partitioner }, PartitionRoundRobin},
-		{"partitioner.ignore.keys", "true", Producer, func(c *Config) any { return c.Produce.Partitioner }, PartitionSticky},
+		{"partitioner.ignore.keys", "true", Producer, func(c *Config) any { return c.Produce.Partitioner },
+			PartitionSticky},
 		{"transactional.id", "tx", Producer, func(c *Config) any { return c.Produce.TransactionalID }, "tx"},
 		{"ssl.truststore.type", "p12", Consumer, func(c *Config) any { return c.tls.trust.kind }, "PKCS12"},
-		{"security.protocol", "ssl", Consumer, func(c *Config) any { return c.UsesTLS() && !c.UsesSASL() }, true},
+		{"security.protocol", "ssl", Consumer, func(c *Config) any { return c.UsesTLS() && !c.UsesSASL() },
+			true},
 		{"schema.registry.url", "http://r", Consumer, func(c *Config) any { return c.Registry() },
 			map[string]string{"schema.registry.url": "http://r"}},
 	}
@@ -148,7 +158,8 @@ func TestParseRefuses(t *testing.T) {
 		{"offsets.storage", "zookeeper", Consumer, []string{"ZooKeeper"}},
 		{"interceptor.classes", "com.x.Y", Consumer, []string{"Java class", "Map"}},
 		{"metadata.broker.list", "b:1", Consumer, []string{"bootstrap.servers", "keep one"}},
-		{"client.dns.lookup", "resolve_canonical_bootstrap_servers_only", Consumer, []string{"use_all_dns_ips"}},
+		{"client.dns.lookup", "resolve_canonical_bootstrap_servers_only", Consumer,
+			[]string{"use_all_dns_ips"}},
 		{"value.deserializer.encoding", "UTF-16", Consumer, []string{"UTF-8"}},
 		{"acks", "1", Producer, []string{"in-sync", "all"}},
 		{"acks", "0", Producer, []string{"in-sync", "all"}},
@@ -189,7 +200,8 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestParseJoinsAllErrors(t *testing.T) {
-	_, err := Parse(map[string]string{"group.idd": "x", "isolation.level": "x", "max.poll.records": "x"}, Consumer)
+	_, err := Parse(map[string]string{"group.idd": "x", "isolation.level": "x", "max.poll.records": "x"},
+		Consumer)
 	want := []string{"group.idd", "isolation.level", "max.poll.records", "bootstrap.servers"}
 	if got := strings.Split(err.Error(), "\n"); len(got) != len(want) {
 		t.Fatalf("got %d errors: %v", len(got), err)
@@ -268,13 +280,15 @@ func TestTableIsConsistent(t *testing.T) {
 // A program may have one set of parameters for reading and writing; Java only warns.
 func TestOtherRolesParametersDoNothing(t *testing.T) {
 	c := mustParse(t, Consumer, with("key.serializer", "x.StringSerializer", "acks", "0"))
-	if want := "2 Kafka parameters have no effect here: acks, key.serializer (only a producer reads it)"; c.Summary() != want {
+	want := "2 Kafka parameters have no effect here: acks, key.serializer (only a producer reads it)"
+	if c.Summary() != want {
 		t.Errorf("got %q, want %q", c.Summary(), want)
 	}
 }
 
 func TestSummary(t *testing.T) {
-	c := mustParse(t, Consumer, with("session.timeout.ms", "1", "heartbeat.interval.ms", "1", "max.poll.records", "5"))
+	c := mustParse(t, Consumer, with("session.timeout.ms", "1", "heartbeat.interval.ms", "1",
+		"max.poll.records", "5"))
 	want := "3 Kafka parameters have no effect here: max.poll.records (" + byBatch +
 		"); heartbeat.interval.ms, session.timeout.ms (" + noGroup + ")"
 	if got := c.Summary(); got != want {
@@ -288,7 +302,8 @@ func TestWarnings(t *testing.T) {
 		params map[string]string
 		want   string
 	}{
-		{Consumer, with("security.protocol", "SSL", "ssl.endpoint.identification.algorithm", ""), "any certificate"},
+		{Consumer, with("security.protocol", "SSL", "ssl.endpoint.identification.algorithm", ""),
+			"any certificate"},
 		{Consumer, with("ssl.truststore.location", "/x"), "no effect, because security.protocol is PLAINTEXT"},
 		{Consumer, with("sasl.mechanism", "PLAIN"), "no effect, because security.protocol is PLAINTEXT"},
 		{Consumer, with("security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "PLAIN", "sasl.jaas.config",
@@ -356,7 +371,8 @@ func TestReferences(t *testing.T) {
 		c := mustParse(t, Consumer, with("group.id", tt.value))
 		r, err := c.Resolve()
 		if tt.problem != "" {
-			if err == nil || !strings.Contains(err.Error(), tt.problem) || !strings.Contains(err.Error(), "group.id") {
+			if err == nil || !strings.Contains(err.Error(), tt.problem) || !strings.Contains(err.Error(),
+				"group.id") {
 				t.Errorf("%q: got %v, want %q", tt.value, err, tt.problem)
 			}
 			continue

@@ -75,6 +75,7 @@ func decryptKey(der []byte, password secret) (crypto.PrivateKey, error) {
 	if rest, err := asn1.Unmarshal(der, &key); err != nil || len(rest) > 0 {
 		return nil, errors.New("is damaged: it is no encrypted PKCS #8 key")
 	}
+	// The schemes of PKCS #5 v1 and #12 rest on DES, RC2 and MD5.
 	if !key.Algorithm.Algorithm.Equal(oidPBES2) {
 		return nil, errKeyScheme
 	}
@@ -94,6 +95,7 @@ func decryptKey(der []byte, password secret) (crypto.PrivateKey, error) {
 	if !ok || !known || err != nil || kdf.Iterations < 1 || kdf.Iterations > maxIterations {
 		return nil, errKeyScheme
 	}
+	// The length in the parameters is optional and says what the cipher says; the cipher's counts.
 	secretKey, err := pbkdf2.Key(prf, password.reveal(), kdf.Salt, kdf.Iterations, enc.size)
 	if err != nil {
 		return nil, err
@@ -102,6 +104,7 @@ func decryptKey(der []byte, password secret) (crypto.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A damaged key must not reach CryptBlocks, which panics at lengths that do not fit.
 	size := block.BlockSize()
 	if len(iv) != size || len(key.Data) == 0 || len(key.Data)%size != 0 {
 		return nil, errKeyScheme

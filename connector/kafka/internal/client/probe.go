@@ -29,6 +29,7 @@ func (p prober) one(ctx context.Context, addr string, req kmsg.Request, version 
 		return nil, err
 	}
 	defer conn.Close()
+	// A dialer among the extra options replaces ours. If it forgets TLS, the password would go out in clear.
 	if p.cfg.UsesTLS() && !isSecured(conn) {
 		return nil, &Error{Kind: Other, Place: addr,
 			Text: "security.protocol is " + p.cfg.tls.protocol + ", but the dialer that was given returns " +
@@ -130,6 +131,7 @@ func (p prober) speaksTLS(ctx context.Context, addr string) bool {
 	defer conn.Close()
 	// Nothing is sent over this connection, so whose certificate it is does not matter.
 	err = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx)
+	// An alert is TLS as well: the broker wants another version, or a certificate.
 	_, alert := errors.AsType[tls.AlertError](err)
 	return err == nil || alert
 }
@@ -176,7 +178,7 @@ func (p prober) first(ctx context.Context, addrs []string) (found, error) {
 		found
 		err error
 	}
-	answers := make(chan answer, len(addrs))
+	answers := make(chan answer, len(addrs)) // with room for all, so that no one waits to be heard
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
@@ -209,16 +211,19 @@ func (p prober) diagnose(ctx context.Context, addr string, err error) error {
 	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
+	// How a port reacts to the wrong protocol differs: Kafka closes, others answer nonsense or not at all.
 	silent := isClosed(err) || isTimeout(err) || errors.Is(err, errAlert) || errors.Is(err, errNotKafka)
 	d, dialled := errors.AsType[*dialError](err)
 	_, strange := errors.AsType[tls.RecordHeaderError](err)
 	switch {
 	case !p.cfg.UsesTLS() && silent && !dialled && p.speaksTLS(ctx, addr):
 		return &Error{Kind: TLSExpected, Place: addr,
-			Text: fmt.Sprintf("the broker speaks TLS on this port, but security.protocol is %s", p.cfg.tls.protocol),
+			Text: fmt.Sprintf("the broker speaks TLS on this port, but security.protocol is %s",
+				p.cfg.tls.protocol),
 			Remedy: "set security.protocol to " + strings.Replace(p.cfg.tls.protocol, "PLAINTEXT", "SSL", 1) +
 				" (with ssl.truststore.*), or use the port of the plain listener"}
-	case p.cfg.UsesTLS() && (strange || silent && dialled && !d.plain && !d.wantsOurs) && p.speaksPlain(ctx, addr):
+	case p.cfg.UsesTLS() && (strange || silent && dialled && !d.plain && !d.wantsOurs) && p.speaksPlain(ctx,
+		addr):
 		return &Error{Kind: TLSUnexpected, Place: addr,
 			Text: fmt.Sprintf("the broker does not speak TLS on this port, but security.protocol is %s",
 				p.cfg.tls.protocol),

@@ -53,6 +53,7 @@ func expand(text string) (string, error) {
 func resolve(provider, path, key string) (string, error) {
 	switch provider {
 	case "env":
+		// The environment is no file: it is read by Parse, too.
 		if path != "" {
 			return "", errors.New("write ${env:NAME}")
 		}
@@ -62,6 +63,8 @@ func resolve(provider, path, key string) (string, error) {
 		}
 		return strings.TrimSpace(v), nil
 	case "file":
+		// With one part the whole file is meant, which is how secrets are mounted; with two, as in Kafka, a
+		// properties file and a key.
 		if path == "" {
 			b, err := readSmall(key)
 			return strings.TrimSpace(string(b)), err
@@ -79,6 +82,7 @@ func resolve(provider, path, key string) (string, error) {
 	return "", errors.New("only ${file:PATH}, ${file:PATH:KEY} and ${env:NAME} are understood")
 }
 
+// readSmall reads a file of a size that secrets and stores have.
 func readSmall(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -104,6 +108,7 @@ func property(text, key string) (string, bool) {
 		if line == "" || line[0] == '#' || line[0] == '!' {
 			continue
 		}
+		// A backslash at the end joins the next line to this one, without the space that begins it.
 		for continues(line) && i+1 < len(lines) {
 			i++
 			line = line[:len(line)-1] + strings.TrimLeft(lines[i], " \t\f")
@@ -147,6 +152,7 @@ func unescape(s string) string {
 	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
+		// A lone backslash at the end stands for nothing, as in Java.
 		if s[i] != '\\' || i+1 == len(s) {
 			if s[i] != '\\' {
 				b.WriteByte(s[i])

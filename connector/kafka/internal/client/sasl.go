@@ -52,12 +52,14 @@ func (s *saslSettings) check(c *Config) []error {
 		}
 		return nil
 	}
+	// Kafka's default is the one mechanism that is not supported, so it has to be named.
 	s.mechanism = strings.ToUpper(s.mechanism)
 	supported := strings.Join(mechanisms, ", ")
 	switch {
 	case s.mechanism == "" && s.jaas != nil:
-		return []error{&ParamError{"sasl.mechanism", "is not set, and Kafka's default, GSSAPI (Kerberos), is not " +
-			"supported: set the one of " + supported + " that the login module " + s.jaas.short() + " is for"}}
+		return []error{&ParamError{"sasl.mechanism",
+			"is not set, and Kafka's default, GSSAPI (Kerberos), is not " +
+				"supported: set the one of " + supported + " that the login module " + s.jaas.short() + " is for"}}
 	case s.mechanism == "" || s.mechanism == "GSSAPI":
 		return []error{&ParamError{"sasl.mechanism", "GSSAPI (Kerberos, Kafka's default) is not supported: " +
 			"let the brokers offer one of " + supported + " and set it"}}
@@ -79,12 +81,14 @@ func (s *saslSettings) check(c *Config) []error {
 func (s *saslSettings) checkModule() error {
 	want := modules[s.mechanism]
 	if s.jaas == nil {
+		// Since Kafka 4.1 all of it can be in parameters of its own.
 		if s.mechanism == "OAUTHBEARER" && s.tokenURL != "" {
 			return nil
 		}
 		return fmt.Errorf("is not set: sasl.mechanism=%s needs a %s with username and password "+
 			"(OAUTHBEARER: clientId and clientSecret)", s.mechanism, want)
 	}
+	// Modules are known by their last part: shaded jars move them into packages of their own.
 	if s.jaas.short() != want {
 		return fmt.Errorf("has the login module %s, but sasl.mechanism=%s needs %s", s.jaas.short(),
 			s.mechanism, want)
@@ -133,6 +137,7 @@ func (s *saslSettings) load() (sasl.Mechanism, error) {
 	if s.mechanism == "OAUTHBEARER" {
 		return newTokenSource(s, options)
 	}
+	// Checked again, because a file or a variable may be empty.
 	user, pass := options["username"], options["password"]
 	if user == "" || pass == "" {
 		return nil, &ParamError{jaasName, "its username or its password is empty"}
@@ -140,6 +145,7 @@ func (s *saslSettings) load() (sasl.Mechanism, error) {
 	if s.mechanism == "PLAIN" {
 		return plain.Auth{User: user, Pass: pass}.AsMechanism(), nil
 	}
+	// Kafka's delegation tokens sign in by SCRAM and say so.
 	auth := scram.Auth{User: user, Pass: pass, IsToken: strings.EqualFold(options["tokenauth"], "true")}
 	if s.mechanism == "SCRAM-SHA-256" {
 		return auth.AsSha256Mechanism(), nil

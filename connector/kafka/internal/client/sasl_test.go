@@ -18,7 +18,8 @@ func TestParseJAAS(t *testing.T) {
 		text, class string
 		options     map[string]string
 	}{
-		{`org.apache.kafka.common.security.plain.PlainLoginModule required username="ckafka-ab12cd#alice" password="p";`,
+		{"org.apache.kafka.common.security.plain.PlainLoginModule required " +
+			`username="ckafka-ab12cd#alice" password="p";`,
 			"PlainLoginModule", map[string]string{"username": "ckafka-ab12cd#alice", "password": "p"}},
 		{"a.b.X\n  required\n  u='it''s'\n;", "", nil},
 		{`X optional u='say "hi"' p="it's";`, "X", map[string]string{"u": `say "hi"`, "p": "it's"}},
@@ -80,11 +81,14 @@ func TestSASLSettings(t *testing.T) {
 	}{
 		{"default", nil, "GSSAPI"},
 		{"module without mechanism", []string{"sasl.jaas.config", plainModule}, "PlainLoginModule"},
-		{"Kerberos", []string{"sasl.mechanism", "GSSAPI", "sasl.kerberos.service.name", "kafka"}, "PLAIN, SCRAM-SHA-256"},
+		{"Kerberos", []string{"sasl.mechanism", "GSSAPI", "sasl.kerberos.service.name", "kafka"},
+			"PLAIN, SCRAM-SHA-256"},
 		{"unknown", []string{"sasl.mechanism", "AWS_MSK_IAM"}, `"AWS_MSK_IAM" is not supported`},
 		{"no module", []string{"sasl.mechanism", "PLAIN"}, "needs a PlainLoginModule"},
-		{"wrong module", []string{"sasl.mechanism", "SCRAM-SHA-256", "sasl.jaas.config", plainModule}, "needs ScramLoginModule"},
-		{"no password", []string{"sasl.mechanism", "PLAIN", "sasl.jaas.config", `x.PlainLoginModule required username="a";`},
+		{"wrong module", []string{"sasl.mechanism", "SCRAM-SHA-256", "sasl.jaas.config", plainModule},
+			"needs ScramLoginModule"},
+		{"no password", []string{"sasl.mechanism", "PLAIN", "sasl.jaas.config",
+			`x.PlainLoginModule required username="a";`},
 			"no password"},
 		{"good", []string{"sasl.mechanism", "plain", "sasl.jaas.config", plainModule}, ""},
 		{"token", []string{"sasl.mechanism", "SCRAM-SHA-512", "sasl.jaas.config",
@@ -93,12 +97,15 @@ func TestSASLSettings(t *testing.T) {
 			`x.OAuthBearerLoginModule required clientId="a" clientSecret="b";`}, "token.endpoint.url"},
 		{"OAuth unsecured", []string{"sasl.mechanism", "OAUTHBEARER", "sasl.jaas.config",
 			`x.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="a";`}, "unsecured"},
-		{"OAuth bad endpoint", []string{"sasl.mechanism", "OAUTHBEARER", "sasl.oauthbearer.token.endpoint.url", "ftp://x"},
+		{"OAuth bad endpoint", []string{"sasl.mechanism", "OAUTHBEARER",
+			"sasl.oauthbearer.token.endpoint.url", "ftp://x"},
 			"http(s)"},
-		{"OAuth without secret", []string{"sasl.mechanism", "OAUTHBEARER", "sasl.oauthbearer.token.endpoint.url", "http://x"},
+		{"OAuth without secret", []string{"sasl.mechanism", "OAUTHBEARER",
+			"sasl.oauthbearer.token.endpoint.url", "http://x"},
 			"clientSecret"},
-		{"OAuth option", []string{"sasl.mechanism", "OAUTHBEARER", "sasl.oauthbearer.token.endpoint.url", "http://x",
-			"sasl.jaas.config", `x.OAuthBearerLoginModule required clientId="a" clientSecret="b" ssl.truststore.locatio="c";`},
+		{"OAuth option", []string{"sasl.mechanism", "OAUTHBEARER",
+			"sasl.oauthbearer.token.endpoint.url", "http://x", "sasl.jaas.config",
+			`x.OAuthBearerLoginModule required clientId="a" clientSecret="b" ssl.truststore.locatio="c";`},
 			"did you mean ssl.truststore.location?"},
 		{"OAuth handler", []string{"sasl.login.callback.handler.class", "com.x.Y"}, "Java class"},
 		{"secret in no file", []string{"sasl.mechanism", "PLAIN", "sasl.jaas.config",
@@ -110,7 +117,8 @@ func TestSASLSettings(t *testing.T) {
 			if err == nil {
 				_, err = Options(cfg)
 			}
-			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(),
+				tt.want)) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
@@ -120,7 +128,8 @@ func TestSASLSettings(t *testing.T) {
 // mechanism returns what parameters sign in with.
 func mechanism(t *testing.T, params ...string) sasl.Mechanism {
 	t.Helper()
-	cfg := mustParse(t, Consumer, with(append(params, "security.protocol", "SASL_SSL", "sasl.mechanism", "OAUTHBEARER")...))
+	cfg := mustParse(t, Consumer, with(append(params, "security.protocol", "SASL_SSL", "sasl.mechanism",
+		"OAUTHBEARER")...))
 	m, err := cfg.sasl.load()
 	if err != nil {
 		t.Fatal(err)
@@ -141,9 +150,10 @@ func TestOAuthEndpoint(t *testing.T) {
 		_, _ = io.WriteString(w, `{"access_token":"tok","expires_in":3600}`)
 	}))
 	defer server.Close()
-	params := []string{"sasl.oauthbearer.token.endpoint.url", server.URL, "sasl.oauthbearer.header.urlencode", "true",
-		"sasl.jaas.config",
-		`x.OAuthBearerLoginModule required clientId="id" clientSecret="se:cret" scope="s" extension_logicalCluster="lkc";`}
+	params := []string{"sasl.oauthbearer.token.endpoint.url", server.URL,
+		"sasl.oauthbearer.header.urlencode", "true",
+		"sasl.jaas.config", `x.OAuthBearerLoginModule required clientId="id" clientSecret="se:cret" ` +
+			`scope="s" extension_logicalCluster="lkc";`}
 	m := mechanism(t, params...)
 	for range 2 {
 		_, first, err := m.Authenticate(t.Context(), "broker:1")
@@ -177,13 +187,15 @@ func TestOAuthEndpointErrors(t *testing.T) {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = io.WriteString(w, "<html>")
 		}, "not JSON but text/html"},
-		"no token": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }, "no access_token"},
+		"no token": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") },
+			"no access_token"},
 		"redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://elsewhere.invalid/", http.StatusTemporaryRedirect)
 		}, "307"},
 	} {
 		server := httptest.NewServer(tt.answer)
-		m := mechanism(t, "sasl.oauthbearer.token.endpoint.url", server.URL, "sasl.oauthbearer.client.credentials.client.id",
+		m := mechanism(t, "sasl.oauthbearer.token.endpoint.url", server.URL,
+			"sasl.oauthbearer.client.credentials.client.id",
 			"id", "sasl.oauthbearer.client.credentials.client.secret", "hunter2")
 		_, _, err := m.Authenticate(t.Context(), "b:1")
 		wantError(t, err, TokenFailed, tt.want)
@@ -225,7 +237,8 @@ func TestOAuthEndpointTLS(t *testing.T) {
 
 func TestOAuthFile(t *testing.T) {
 	m := mechanism(t, "sasl.oauthbearer.token.endpoint.url", "file://"+writeFile(t, "token", []byte("tok\n")))
-	if _, first, err := m.Authenticate(t.Context(), "b:1"); err != nil || string(first) != "n,,\x01auth=Bearer tok\x01\x01" {
+	if _, first, err := m.Authenticate(t.Context(), "b:1"); err != nil ||
+		string(first) != "n,,\x01auth=Bearer tok\x01\x01" {
 		t.Errorf("got %q, %v", first, err)
 	}
 	m = mechanism(t, "sasl.oauthbearer.token.endpoint.url", "file://"+writeFile(t, "empty", nil))

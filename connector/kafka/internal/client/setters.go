@@ -14,6 +14,7 @@ import (
 // wrong without repeating the value, which may be a secret; the caller adds it where it may.
 type setter func(c *Config, text string) error
 
+// setString keeps a text as it is.
 func setString(field func(*Config) *string) setter {
 	return func(c *Config, text string) error {
 		*field(c) = text
@@ -21,6 +22,7 @@ func setString(field func(*Config) *string) setter {
 	}
 }
 
+// setSecret keeps a text that must not be printed.
 func setSecret(field func(*Config) *secret) setter {
 	return func(c *Config, text string) error {
 		*field(c) = secret(text)
@@ -85,6 +87,8 @@ func setInt64(low int64, field func(*Config) *int64) setter {
 	}
 }
 
+// setBootstrap reads addresses and says of every one that is wrong which it is. An address that is there twice
+// would only be asked twice.
 func setBootstrap(c *Config, text string) error {
 	var errs []error
 	c.Bootstrap = nil
@@ -104,6 +108,7 @@ func setBootstrap(c *Config, text string) error {
 	return errors.Join(errs...)
 }
 
+// setIdle reads connections.max.idle.ms, which may be negative.
 func setIdle(c *Config, text string) error {
 	n, err := parseRange(text, math.MinInt64, math.MaxInt64)
 	if n < 0 { // Java: never close
@@ -113,6 +118,7 @@ func setIdle(c *Config, text string) error {
 	return err
 }
 
+// setReset reads auto.offset.reset with the words of 0.8, too, which the first programs of this kind had.
 func setReset(c *Config, text string) error {
 	switch low := strings.ToLower(text); {
 	case low == "earliest" || low == "smallest":
@@ -155,6 +161,7 @@ func setEncoding(_ *Config, text string) error {
 	return errors.New("only UTF-8 is read and written as a string: use the Bytes decoder and translate in Map")
 }
 
+// setCompression knows the names that 0.8 had for none besides Kafka's own.
 func setCompression(c *Config, text string) error {
 	switch low := strings.ToLower(text); low {
 	case "none", "gzip", "snappy", "lz4", "zstd":
@@ -183,6 +190,8 @@ func setLevel(codec string, low, high int64) setter {
 	}
 }
 
+// setPartitioner takes the classes that Kafka itself brings, by their last part. Any other would deal records
+// in a way that only it knows, so leaving it out would put keys where their readers do not expect them.
 func setPartitioner(c *Config, text string) error {
 	class := strings.TrimPrefix(text, "class ")
 	switch class[strings.LastIndexByte(class, '.')+1:] {
@@ -199,6 +208,7 @@ func setPartitioner(c *Config, text string) error {
 	return nil
 }
 
+// setIgnoreKeys comes after partitioner.class in the order of names, and changes the default one only.
 func setIgnoreKeys(c *Config, text string) error {
 	ignore, err := parseBool(text)
 	if ignore && c.Produce.Partitioner == PartitionByKey {
@@ -207,6 +217,7 @@ func setIgnoreKeys(c *Config, text string) error {
 	return err
 }
 
+// setProtocol takes Kafka's names only. People write TLS; guessing what else they got wrong is no kindness.
 func setProtocol(c *Config, text string) error {
 	switch up := strings.ToUpper(text); up {
 	case "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL":
@@ -219,6 +230,7 @@ func setProtocol(c *Config, text string) error {
 	return nil
 }
 
+// setStoreType reads the kind of a store. It is a hint: what counts is the store's content.
 func setStoreType(field func(*Config) *string) setter {
 	return func(c *Config, text string) error {
 		switch up := strings.ToUpper(text); up {
@@ -234,6 +246,7 @@ func setStoreType(field func(*Config) *string) setter {
 	}
 }
 
+// setHostCheck knows the one algorithm that Kafka documents; in Java, an empty value switches the check off.
 func setHostCheck(c *Config, text string) error {
 	switch strings.ToLower(text) {
 	case "https", "":
@@ -244,6 +257,7 @@ func setHostCheck(c *Config, text string) error {
 	return nil
 }
 
+// parseBool is as strict as Kafka: yes, 1 and on are mistakes that are better found now.
 func parseBool(text string) (bool, error) {
 	switch strings.ToLower(text) {
 	case "true":

@@ -52,7 +52,8 @@ func (s storeSettings) read(prefix string) (content []byte, kind, warning string
 	}
 	switch {
 	case s.kind == "" && kind == storePEM: // the default is JKS, as which Java's own readers take PKCS12, too
-		warning = fmt.Sprintf("%s is a PEM store and is read as one; Java needs %s.type=PEM for it", s.location, prefix)
+		warning = fmt.Sprintf("%s is a PEM store and is read as one; Java needs %s.type=PEM for it",
+			s.location, prefix)
 	case s.kind != "" && s.kind != kind:
 		warning = fmt.Sprintf("%s is a %s store, not %s as %s.type says; it is read as what it is",
 			s.location, kind, s.kind, prefix)
@@ -81,6 +82,7 @@ func (s storeSettings) trusted() (pool *x509.CertPool, warning string, err error
 	if err != nil {
 		return nil, "", err
 	}
+	// An empty pool would not mean "the system's", it would mean "nobody", and every connection would fail.
 	if len(certs) == 0 {
 		return nil, "", errors.New("holds no trusted certificate: import the authority's certificate " +
 			"with keytool -importcert, or use PEM")
@@ -100,6 +102,7 @@ func (t *tlsSettings) keyPair() (cert *tls.Certificate, warning string, err erro
 	}
 	var key crypto.PrivateKey
 	var chain []*x509.Certificate
+	// As in Java: a key's own password is that of its store unless it is given; PEM has no store around it.
 	password := t.keyPassword
 	if password == "" && kind != storePEM {
 		password = t.key.password
@@ -136,6 +139,7 @@ func assemble(key crypto.PrivateKey, chain []*x509.Certificate) (*tls.Certificat
 	if i < 0 {
 		return nil, errors.New("holds no certificate for its private key: key and certificate do not match")
 	}
+	// Stores keep certificates in any order; TLS wants each followed by its issuer.
 	leaf := chain[i]
 	out := &tls.Certificate{PrivateKey: key, Leaf: leaf, Certificate: [][]byte{leaf.Raw}}
 	rest := slices.Delete(slices.Clone(chain), i, i+1)
@@ -160,6 +164,7 @@ func pemBlocks(content []byte) ([]*pem.Block, error) {
 	text := strings.ReplaceAll(string(content), `\n`, "\n")
 	var blocks []*pem.Block
 	for _, m := range pemFrame.FindAllStringSubmatch(text, -1) {
+		// Headers are only in keys of the old way; base64 has no colons.
 		if strings.Contains(m[2], ":") {
 			return nil, fmt.Errorf("has a %s that is encrypted in OpenSSL's old way: convert it with "+
 				"openssl pkcs8 -topk8 -v2 aes-256-cbc -in old.pem -out new.pem", m[1])
@@ -178,6 +183,7 @@ func pemBlocks(content []byte) ([]*pem.Block, error) {
 	return blocks, nil
 }
 
+// certificates takes the certificates from PEM blocks; keys and parameters may stand between them.
 func certificates(blocks []*pem.Block) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
 	for _, b := range blocks {
@@ -193,6 +199,8 @@ func certificates(blocks []*pem.Block) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
+// pemKeyPair reads the first private key and all certificates. Java knows PKCS #8 keys only; the two older
+// forms cost nothing more.
 func pemKeyPair(content []byte, password secret) (key crypto.PrivateKey, chain []*x509.Certificate, err error) {
 	blocks, err := pemBlocks(content)
 	if err != nil {
@@ -238,6 +246,7 @@ func pkcs12Trusted(content []byte, password secret) ([]*x509.Certificate, error)
 	return nil, passwordHint(err, "ssl.truststore.password")
 }
 
+// pkcs12KeyPair reads the one key of a PKCS #12 store and its certificates. Such a store has one password.
 func pkcs12KeyPair(content []byte, password secret) (crypto.PrivateKey, []*x509.Certificate, error) {
 	key, leaf, others, err := pkcs12.DecodeChain(content, password.reveal())
 	if err != nil {
@@ -246,6 +255,8 @@ func pkcs12KeyPair(content []byte, password secret) (crypto.PrivateKey, []*x509.
 	return key, append([]*x509.Certificate{leaf}, others...), nil
 }
 
+// passwordHint names the parameter where the password is to blame. Without a password a store that has one
+// shows as one without a seal.
 func passwordHint(err error, name string) error {
 	if errors.Is(err, pkcs12.ErrIncorrectPassword) || errors.Is(err, pkcs12.ErrDecryption) ||
 		strings.Contains(err.Error(), "no MAC") {
@@ -254,6 +265,7 @@ func passwordHint(err error, name string) error {
 	return err
 }
 
+// jksTrusted reads what a Java key store vouches for.
 func jksTrusted(content []byte, password secret) ([]*x509.Certificate, error) {
 	ks, err := openJKS(content, password, "ssl.truststore.password")
 	if err != nil {
@@ -282,6 +294,7 @@ func jksTrusted(content []byte, password secret) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
+// jksKeyPair reads the first key of a Java key store, in order of aliases, and its chain.
 func jksKeyPair(content []byte, password, keyPassword secret) (crypto.PrivateKey, []*x509.Certificate, error) {
 	ks, err := openJKS(content, password, "ssl.keystore.password")
 	if err != nil {

@@ -51,6 +51,7 @@ func (t *tlsSettings) check(c *Config) []error {
 	if (t.inlineKey == "") != (t.key.inline == "") {
 		fail("ssl.keystore.key", "and ssl.keystore.certificate.chain are needed together: set both or none")
 	}
+	// Names that cannot be spoken are found now rather than at the first connection.
 	if _, _, err := t.versionRange(); err != nil {
 		fail("ssl.enabled.protocols", err.Error())
 	}
@@ -71,6 +72,7 @@ func (t *tlsSettings) check(c *Config) []error {
 // versionRange is the lowest and highest version to offer. Go has no gaps between them.
 func (t *tlsSettings) versionRange() (low, high uint16, err error) {
 	low, high = tls.VersionTLS12, tls.VersionTLS13
+	// Go takes a range, Java a list; what lies between is spoken, too.
 	if len(t.versions) > 0 {
 		low, high = tls.VersionTLS13, 0
 		for _, name := range t.versions {
@@ -107,6 +109,7 @@ func suite(name string) (uint16, bool) {
 	// Java calls suites that are as old as SSL by that name.
 	name = strings.ToUpper(name)
 	name = "TLS_" + strings.TrimPrefix(strings.TrimPrefix(name, "SSL_"), "TLS_")
+	// Whoever names a weak suite has a broker that knows no other; Java would speak it.
 	for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
 		if strings.EqualFold(s.Name, name) || strings.EqualFold(s.Name, name+"_SHA256") {
 			return s.ID, true
@@ -137,6 +140,7 @@ func (t *tlsSettings) load() (m *tlsMaker, warnings []string, err error) {
 		base:      &tls.Config{MinVersion: low, MaxVersion: high, CipherSuites: suites},
 		checkHost: t.hostCheck != "",
 	}
+	// Both stores are read even if the first is bad, so that all is said at once.
 	var errs []error
 	if !t.trust.empty() {
 		var w string
@@ -181,7 +185,7 @@ func (m *tlsMaker) config(host string, asked *bool) *tls.Config {
 	c.VerifyConnection = func(state tls.ConnectionState) error { return m.verify(state, host) }
 	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		*asked = true
-		if m.cert == nil {
+		if m.cert == nil { // an empty certificate is Go's way of saying that we have none
 			return &tls.Certificate{}, nil
 		}
 		return m.cert, nil
@@ -199,6 +203,7 @@ func (m *tlsMaker) verify(state tls.ConnectionState, host string) error {
 	for _, c := range state.PeerCertificates[1:] {
 		between.AddCert(c)
 	}
+	// Without a trust store Roots is nil, which means the system's.
 	_, err := leaf.Verify(x509.VerifyOptions{Roots: m.roots, Intermediates: between})
 	if err != nil {
 		return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}

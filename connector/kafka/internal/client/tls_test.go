@@ -25,9 +25,11 @@ func jks(t testing.TB, password, keyPassword string, cert *x509.Certificate, key
 	c := keystore.Certificate{Type: "X509", Content: cert.Raw}
 	var err error
 	if key == nil {
-		err = ks.SetTrustedCertificateEntry("ca", keystore.TrustedCertificateEntry{CreationTime: time.Now(), Certificate: c})
+		err = ks.SetTrustedCertificateEntry("ca", keystore.TrustedCertificateEntry{CreationTime: time.Now(),
+			Certificate: c})
 	} else {
-		err = ks.SetPrivateKeyEntry("own", keystore.PrivateKeyEntry{CreationTime: time.Now(), PrivateKey: pkcs8(t, key),
+		err = ks.SetPrivateKeyEntry("own", keystore.PrivateKeyEntry{CreationTime: time.Now(),
+			PrivateKey:       pkcs8(t, key),
 			CertificateChain: []keystore.Certificate{c}}, []byte(keyPassword))
 	}
 	var b bytes.Buffer
@@ -68,17 +70,22 @@ func TestTrustStores(t *testing.T) {
 		{"JKS without password", []string{"ssl.truststore.location", jksFile}, ""},
 		{"PKCS12", []string{"ssl.truststore.location", p12File, "ssl.truststore.password", "changeit",
 			"ssl.truststore.type", "PKCS12"}, ""},
-		{"PKCS12 by content", []string{"ssl.truststore.location", p12File, "ssl.truststore.password", "changeit"}, ""},
-		{"PKCS12 said to be JKS", []string{"ssl.truststore.location", p12File, "ssl.truststore.password", "changeit",
+		{"PKCS12 by content", []string{"ssl.truststore.location", p12File, "ssl.truststore.password",
+			"changeit"}, ""},
+		{"PKCS12 said to be JKS", []string{"ssl.truststore.location", p12File, "ssl.truststore.password",
+			"changeit",
 			"ssl.truststore.type", "JKS"}, "is a PKCS12 store, not JKS"},
 		{"PKCS12 without password", []string{"ssl.truststore.location", bare}, ""},
-		{"PEM", []string{"ssl.truststore.location", writeFile(t, "ca.pem", []byte(text)), "ssl.truststore.type", "PEM"}, ""},
-		{"PEM by content", []string{"ssl.truststore.location", writeFile(t, "ca", []byte(text))}, "is a PEM store"},
+		{"PEM", []string{"ssl.truststore.location", writeFile(t, "ca.pem", []byte(text)),
+			"ssl.truststore.type", "PEM"}, ""},
+		{"PEM by content", []string{"ssl.truststore.location", writeFile(t, "ca", []byte(text))},
+			"is a PEM store"},
 		{"PEM inline", []string{"ssl.truststore.certificates", text, "ssl.truststore.type", "PEM"}, ""},
 		{"PEM on one line", []string{"ssl.truststore.certificates", oneLine}, ""},
 		{"PEM with \\n", []string{"ssl.truststore.certificates", escaped}, ""},
 		{"DER", []string{"ssl.truststore.location", writeFile(t, "ca.der", a.cert.Raw)}, ""},
-		{"from a file", []string{"ssl.truststore.certificates", "${file:" + writeFile(t, "c", []byte(text)) + "}"}, ""},
+		{"from a file", []string{"ssl.truststore.certificates", "${file:" + writeFile(t, "c",
+			[]byte(text)) + "}"}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -107,24 +114,32 @@ func TestStoreErrors(t *testing.T) {
 		{"no store", []string{"ssl.truststore.location", location([]byte("hello"))}, "neither a JKS nor"},
 		{"empty", []string{"ssl.truststore.location", location(nil)}, "neither a JKS nor"},
 		{"JCEKS", []string{"ssl.keystore.location", "testdata/key.jceks"}, "keytool -importkeystore"},
-		{"JKS password", []string{"ssl.truststore.location", location(jksTrust), "ssl.truststore.password", "x"},
+		{"JKS password", []string{"ssl.truststore.location", location(jksTrust), "ssl.truststore.password",
+			"x"},
 			"ssl.truststore.password: the password is wrong"},
 		{"JKS cut", []string{"ssl.truststore.location", location(jksTrust[:len(jksTrust)-30])}, "cut short"},
-		{"JKS key password", []string{"ssl.keystore.location", "testdata/key.jks", "ssl.keystore.password", "changeit"},
+		{"JKS key password", []string{"ssl.keystore.location", "testdata/key.jks", "ssl.keystore.password",
+			"changeit"},
 			"ssl.key.password"},
 		{"JKS without key", []string{"ssl.keystore.location", location(jksTrust)}, "no private key"},
-		{"PKCS12 password", []string{"ssl.truststore.location", "testdata/trust.p12", "ssl.truststore.password", "x"},
+		{"PKCS12 password", []string{"ssl.truststore.location", "testdata/trust.p12",
+			"ssl.truststore.password", "x"},
 			"ssl.truststore.password: the password is wrong"},
 		{"PKCS12 no password", []string{"ssl.keystore.location", "testdata/key.p12"}, "ssl.keystore.password"},
-		{"PEM damaged", []string{"ssl.truststore.certificates", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----"},
+		{"PEM damaged", []string{"ssl.truststore.certificates",
+			"-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----"},
 			"damaged"},
 		{"PEM without certificate", []string{"ssl.truststore.certificates", pemKey}, "no trusted certificate"},
 		{"PEM nothing", []string{"ssl.truststore.certificates", "x"}, "no PEM block"},
-		{"PEM key does not fit", []string{"ssl.keystore.key", keyPEM(t, other), "ssl.keystore.certificate.chain", certPEM(cert)},
+		{"PEM key does not fit", []string{"ssl.keystore.key", keyPEM(t, other),
+			"ssl.keystore.certificate.chain", certPEM(cert)},
 			"do not match"},
-		{"PEM without key", []string{"ssl.keystore.location", location([]byte(certPEM(cert)))}, "no private key"},
-		{"PEM both places", []string{"ssl.truststore.certificates", "x", "ssl.truststore.location", "y"}, "keep one"},
-		{"PEM said to be JKS", []string{"ssl.truststore.certificates", "x", "ssl.truststore.type", "JKS"}, "must be PEM"},
+		{"PEM without key", []string{"ssl.keystore.location", location([]byte(certPEM(cert)))},
+			"no private key"},
+		{"PEM both places", []string{"ssl.truststore.certificates", "x", "ssl.truststore.location", "y"},
+			"keep one"},
+		{"PEM said to be JKS", []string{"ssl.truststore.certificates", "x", "ssl.truststore.type", "JKS"},
+			"must be PEM"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -141,8 +156,9 @@ func TestStoreErrors(t *testing.T) {
 
 func TestBrokerCertificates(t *testing.T) {
 	a, stranger := newAuthority(t), newAuthority(t)
-	expired := pair(issue(t, a, &x509.Certificate{DNSNames: []string{"x"}, NotBefore: time.Now().Add(-2 * time.Hour),
-		NotAfter: time.Now().Add(-time.Hour)}))
+	expired := pair(issue(t, a, &x509.Certificate{DNSNames: []string{"x"},
+		NotBefore: time.Now().Add(-2 * time.Hour),
+		NotAfter:  time.Now().Add(-time.Hour)}))
 	other := a.server(t, "kafka.example")
 	start := func(c tls.Certificate) *kfake.Cluster {
 		return cluster(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{c}}))
@@ -169,7 +185,8 @@ func TestClientCertificates(t *testing.T) {
 	a, stranger := newAuthority(t), newAuthority(t)
 	cert, key := a.client(t)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		k := cluster(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{a.server(t, "127.0.0.1")}, MaxVersion: version,
+		k := cluster(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{a.server(t, "127.0.0.1")},
+			MaxVersion: version,
 			ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: a.pool()}))
 		base := []string{"security.protocol", "SSL", "ssl.truststore.certificates", certPEM(a.cert)}
 		p12, err := pkcs12.Modern2023.Encode(key, cert, []*x509.Certificate{a.cert}, "changeit")
@@ -177,17 +194,22 @@ func TestClientCertificates(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, params := range map[string][]string{
-			"PEM inline": {"ssl.keystore.key", keyPEM(t, key), "ssl.keystore.certificate.chain", certPEM(cert, a.cert)},
-			"PEM file":   {"ssl.keystore.location", writeFile(t, "k.pem", []byte(certPEM(cert)+keyPEM(t, key))), "ssl.keystore.type", "PEM"},
+			"PEM inline": {"ssl.keystore.key", keyPEM(t, key), "ssl.keystore.certificate.chain",
+				certPEM(cert, a.cert)},
+			"PEM file": {"ssl.keystore.location", writeFile(t, "k.pem", []byte(certPEM(cert)+keyPEM(t,
+				key))), "ssl.keystore.type", "PEM"},
 			"JKS": {"ssl.keystore.location", writeFile(t, "k.jks", jks(t, "changeit", "keypass", cert, key)),
 				"ssl.keystore.password", "changeit", "ssl.key.password", "keypass"},
-			"PKCS12": {"ssl.keystore.location", writeFile(t, "k.p12", p12), "ssl.keystore.password", "changeit"},
+			"PKCS12": {"ssl.keystore.location", writeFile(t, "k.p12", p12), "ssl.keystore.password",
+				"changeit"},
 		} {
 			t.Run(name, func(t *testing.T) { open(t, to(k, append(params, base...)...)) })
 		}
-		wantError(t, openErr(t, to(k, base...)), CertificateRequired, "ssl.keystore.location", k.ListenAddrs()[0])
+		wantError(t, openErr(t, to(k, base...)), CertificateRequired, "ssl.keystore.location",
+			k.ListenAddrs()[0])
 		c, s := stranger.client(t)
-		wantError(t, openErr(t, to(k, append([]string{"ssl.keystore.key", keyPEM(t, s), "ssl.keystore.certificate.chain",
+		wantError(t, openErr(t, to(k, append([]string{"ssl.keystore.key", keyPEM(t, s),
+			"ssl.keystore.certificate.chain",
 			certPEM(c)}, base...)...)), CertificateRequired, "does not accept")
 	}
 }
@@ -230,13 +252,15 @@ func TestEncryptedKeys(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		for _, wrong := range []secret{"", "wrong"} {
-			if _, _, err := pemKeyPair(read(name), wrong); err == nil || !strings.Contains(err.Error(), "ssl.key.password") {
+			if _, _, err := pemKeyPair(read(name), wrong); err == nil || !strings.Contains(err.Error(),
+				"ssl.key.password") {
 				t.Errorf("%s with password %q: %v", name, wrong.reveal(), err)
 			}
 		}
 	}
 	for _, name := range []string{"pbes1-key", "scrypt-key", "traditional-key"} {
-		if _, _, err := pemKeyPair(read(name), "keypass"); err == nil || !strings.Contains(err.Error(), "openssl pkcs8 -topk8") {
+		if _, _, err := pemKeyPair(read(name), "keypass"); err == nil || !strings.Contains(err.Error(),
+			"openssl pkcs8 -topk8") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -245,7 +269,8 @@ func TestEncryptedKeys(t *testing.T) {
 func TestChainIsPutInOrder(t *testing.T) {
 	root := newAuthority(t)
 	middle := &authority{}
-	middle.cert, middle.key = issue(t, root, &x509.Certificate{Subject: pkix.Name{CommonName: "middle"}, IsCA: true,
+	middle.cert, middle.key = issue(t, root, &x509.Certificate{Subject: pkix.Name{CommonName: "middle"},
+		IsCA:                  true,
 		BasicConstraintsValid: true})
 	leaf, key := middle.client(t)
 	cert, err := assemble(key, []*x509.Certificate{root.cert, leaf, middle.cert})
@@ -332,7 +357,8 @@ func FuzzJKS(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	f.Add([]byte{0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff})
+	f.Add([]byte{0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_, _ = jksTrusted(b, "")
 		_, _, _ = jksKeyPair(b, "", "keypass")

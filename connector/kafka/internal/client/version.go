@@ -63,7 +63,9 @@ func oldVersion(g Generation) Version {
 // versionPrefix is the v before a number in a guess such as "between v0.10.2 and v0.11.0".
 var versionPrefix = regexp.MustCompile(`\bv(\d)`)
 
+// versionOf guesses a name from the requests that a broker knows, for brokers do not say theirs.
 func versionOf(resp *kmsg.ApiVersionsResponse) Version {
 	known := kversion.FromApiVersionsResponse(resp)
-	return Version{Generation: V010, Name: versionPrefix.ReplaceAllString(known.VersionGuess(), "$1"), max: known}
+	name := versionPrefix.ReplaceAllString(known.VersionGuess(), "$1")
+	return Version{Generation: V010, Name: name, max: known}
 }

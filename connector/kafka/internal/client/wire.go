@@ -27,11 +27,12 @@ var (
 // questions to brokers about which nothing is known yet: franz-go begins every connection in a way that
 // brokers before 0.10 do not survive, and hides what happened on it. Requests must not be of a
 // flexible version.
-func ask(ctx context.Context, conn net.Conn, clientID string, req kmsg.Request, version int16) (kmsg.Response, error) {
+func ask(ctx context.Context, conn net.Conn, clientID string, req kmsg.Request,
+	version int16) (kmsg.Response, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	resp, err := exchange(conn, clientID, req, version)
-	if err != nil && ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil { // it is the deadline that was set above
 		return nil, ctx.Err()
 	}
 	return resp, err
@@ -46,6 +47,7 @@ func exchange(conn net.Conn, clientID string, req kmsg.Request, version int16) (
 	}
 	var head [8]byte
 	if n, err := io.ReadFull(conn, head[:]); err != nil {
+		// Brokers with TLS answer plain text with an alert, if with anything.
 		if n >= 2 && head[0] == 0x15 && head[1] == 3 { // alert, version 3.x; an alert has only 7 bytes
 			return nil, errAlert
 		}
@@ -58,6 +60,7 @@ func exchange(conn net.Conn, clientID string, req kmsg.Request, version int16) (
 	case size < 4 || size > answerLimit || binary.BigEndian.Uint32(head[4:]) != correlation:
 		return nil, errNotKafka
 	}
+	// The size is the word of whoever answers; memory is taken only as bytes come.
 	body := make([]byte, 0, min(size-4, 1<<16))
 	body, err := readN(conn, body, int(size-4))
 	if err != nil {
@@ -86,7 +89,8 @@ func readN(r io.Reader, buf []byte, n int) ([]byte, error) {
 // isClosed says whether the other side ended the connection without a word.
 func isClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED)
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err,
+		syscall.ECONNABORTED)
 }
 
 func isTimeout(err error) bool {

@@ -1,0 +1,206 @@
+package kafka_test
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirstream/weir/connector/kafka"
+	"github.com/weirstream/weir/connector/kafka/kafkatest"
+)
+
+// addPartitions raises the number of partitions of a topic.
+func addPartitions(t *testing.T, c *kafkatest.Cluster, topic string, n int32) {
+	t.Helper()
+	req := kmsg.NewPtrCreatePartitionsRequest()
+	rt := kmsg.NewCreatePartitionsRequestTopic()
+	rt.Topic, rt.Count = topic, n
+	req.Topics = append(req.Topics, rt)
+	req.TimeoutMillis = 1000
+	resp, err := req.RequestWith(context.Background(), c.Client())
+	if err == nil {
+		err = kerr.ErrorForCode(resp.Topics[0].ErrorCode)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Partitions and topics that appear while a job runs are read from their beginning, also under latest.
+func TestPartitionsAppear(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		strategy kafka.Strategy
+		want     []string
+	}{
+		{"subscribe", kafka.Subscribe("t"), []string{"t-1@0 early", "t-1@1 late"}},
+		{"pattern", kafka.SubscribePattern(regexp.MustCompile("t.*")), []string{"t-1@0 early", "t-1@1 late", "t2-0@0 early"}},
+		{"assign", kafka.Assign(tp("t", 0)), nil},
+		{"custom", evenOnes{}, []string{"t2-0@0 early"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+				c.Produce("t", 0, "old")
+				j := run(t, c, plan{strategy: row.strategy, params: []string{"auto.offset.reset", "latest"}})
+				pass(2500 * time.Millisecond)
+				addPartitions(t, c, "t", 2)
+				if err := c.CreateTopic("t2", 1, nil); err != nil {
+					t.Fatal(err)
+				}
+				c.Produce("t", 1, "early")
+				c.Produce("t2", 0, "early")
+				pass(20 * time.Second)
+				c.Produce("t", 1, "late")
+				pass(2 * time.Second)
+				j.stop()
+				sameSet(t, "records", j.records(), row.want)
+			})
+		})
+	}
+}
+
+// metadata.max.age.ms says how often partitions are looked for.
+func TestPartitionsAppearSooner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+		j := run(t, c, plan{params: []string{"metadata.max.age.ms", "1000"}})
+		addPartitions(t, c, "t", 2)
+		c.Produce("t", 1, "x")
+		pass(3 * time.Second)
+		j.stop()
+		same(t, "records", j.records(), []string{"t-1@0 x"})
+	})
+}
+
+// A topic that is deleted stops the job with the place, or is left, as weir.kafka.failOnDataLoss says.
+func TestTopicDeleted(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		strategy kafka.Strategy
+	}{
+		{"subscribe", kafka.Subscribe("t", "u")},
+		{"pattern", kafka.SubscribePattern(regexp.MustCompile("."))},
+		{"assign", kafka.Assign(tp("t", 0), tp("u", 0))},
+		{"custom", evenOnes{}},
+	} {
+		for _, fail := range []string{"true", "false"} {
+			t.Run(row.name+"/"+fail, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := kafkatest.Start(t, kfake.SeedTopics(1, "t", "u"))
+					c.Produce("t", 0, "v0", "v1")
+					j := run(t, c, plan{strategy: row.strategy, settings: []string{"weir.kafka.failOnDataLoss", fail}})
+					pass(2500 * time.Millisecond)
+					if err := c.DeleteTopic("t"); err != nil {
+						t.Fatal(err)
+					}
+					c.Produce("u", 0, "v0")
+					if fail == "true" {
+						err := j.failure(30 * time.Second)
+						says(t, err, "t-0: what it held from offset 2 on is lost: the topic was deleted", "weir.kafka.failOnDataLoss=false")
+						var loss *kafka.DataLossError
+						if !errors.As(err, &loss) || loss.From != 2 || loss.Until != -1 {
+							t.Errorf("the error holds %+v", loss)
+						}
+						return
+					}
+					pass(30 * time.Second)
+					c.Produce("u", 0, "v1")
+					pass(2 * time.Second)
+					j.stop()
+					same(t, "records", j.records(), []string{"t-0@0 v0", "t-0@1 v1", "u-0@0 v0", "u-0@1 v1"})
+					says(t, errors.Join(j.warned()...), "t-0: what it held from offset 2 on is lost: the topic was deleted")
+				})
+			})
+		}
+	}
+}
+
+// A topic that is deleted and created again is another topic, although its partitions may hold the old offsets.
+func TestTopicCreatedAgain(t *testing.T) {
+	recreate := func(t *testing.T, c *kafkatest.Cluster, n int) {
+		t.Helper()
+		if err := errors.Join(c.DeleteTopic("t"), c.CreateTopic("t", 1, nil)); err != nil {
+			t.Fatal(err)
+		}
+		c.Produce("t", 0, numbered("new", 0, n)...)
+	}
+	for _, row := range []struct {
+		name  string
+		count int // records of the new topic
+	}{
+		{"shorter", 1}, {"empty", 0}, {"as long", 3}, {"longer", 5},
+	} {
+		for _, fail := range []string{"true", "false"} {
+			t.Run(row.name+"/"+fail, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+					c.Produce("t", 0, numbered("old", 0, 3)...)
+					j := run(t, c, plan{settings: []string{"weir.kafka.failOnDataLoss", fail}})
+					pass(2500 * time.Millisecond)
+					same(t, "records before", j.records(), at("t-0", "old", 0, 3))
+					recreate(t, c, row.count)
+					if fail == "true" {
+						says(t, j.failure(time.Minute), "t-0:", "the topic was deleted and created again")
+						same(t, "records after", j.records(), nil)
+						return
+					}
+					pass(40 * time.Second)
+					c.Produce("t", 0, numbered("new", row.count, row.count+2)...)
+					pass(2 * time.Second)
+					j.stop()
+					same(t, "records after", j.records(), at("t-0", "new", 0, row.count+2))
+					says(t, errors.Join(j.warned()...), "the topic was deleted and created again")
+				})
+			})
+		}
+	}
+}
+
+// A partition that some brokers do not know for a while, as one that has just started does, is no deleted one:
+// nothing is lost and nothing read twice.
+func TestTopicForgottenForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+		j := run(t, c, plan{})
+		c.Produce("t", 0, numbered("v", 0, 3)...)
+		pass(2500 * time.Millisecond)
+		forget := c.Fault(
+			kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata, kmsg.ListOffsets}, Topic: "t", Err: kerr.UnknownTopicOrPartition, Count: -1})
+		pass(8 * time.Second)
+		forget.Remove()
+		c.Produce("t", 0, numbered("v", 3, 6)...)
+		pass(10 * time.Second)
+		j.stop()
+		same(t, "records", j.records(), at("t-0", "v", 0, 6))
+		if forget.Hits() == 0 {
+			t.Error("the broker was not asked meanwhile")
+		}
+	})
+}
+
+// A topic that was left because it could not be seen any more, and is seen again, goes on where it was left.
+func TestTopicIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+		j := run(t, c, plan{settings: []string{"weir.kafka.failOnDataLoss", "false"}})
+		c.Produce("t", 0, numbered("v", 0, 3)...)
+		pass(2500 * time.Millisecond)
+		forget := c.Fault(
+			kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata, kmsg.ListOffsets}, Topic: "t", Err: kerr.UnknownTopicOrPartition, Count: -1})
+		pass(time.Minute)
+		forget.Remove()
+		c.Produce("t", 0, numbered("v", 3, 6)...)
+		pass(20 * time.Second)
+		j.stop()
+		same(t, "records", j.records(), at("t-0", "v", 0, 6))
+		says(t, errors.Join(j.warned()...), "what it held from offset 3 on is lost")
+	})
+}
