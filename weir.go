@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/weirstream/weir/conf"
@@ -80,11 +81,10 @@ func drive(ctx context.Context, ssc *dstream.Context) error {
 		opts = append(opts, dstream.Graceful())
 	}
 	stopped := ssc.Stop(context.WithoutCancel(ctx), opts...)
-	failed := ssc.AwaitTermination(context.WithoutCancel(ctx))
-	if errors.Is(failed, dstream.ErrStopped) || errors.Is(stopped, failed) {
-		failed = nil
+	if failed := ssc.AwaitTermination(context.WithoutCancel(ctx)); failed != nil && !errors.Is(stopped, failed) {
+		return errors.Join(stopped, failed)
 	}
-	return errors.Join(stopped, failed)
+	return stopped
 }
 
 // newContext makes the context and has the build function fill it.
@@ -114,7 +114,7 @@ func newContext(build Build, o options) (*dstream.Context, error) {
 func tryBuild(build Build, ssc *dstream.Context) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("the build function panicked: %v", v)
+			err = fmt.Errorf("the build function panicked: %v\n%s", v, debug.Stack())
 		}
 	}()
 	if err := build(ssc); err != nil {

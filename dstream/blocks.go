@@ -27,10 +27,9 @@ type blocks[T any] struct {
 	mu     sync.Mutex
 	buffer block[T]
 	list   []block[T]
-	first  int64 // number of list[0]
-	taken  int64 // blocks below this number belong to batches
-	held   int64 // bytes that no batch has taken
-	waits  int64
+	first  int64         // number of list[0]
+	taken  int64         // blocks below this number belong to batches
+	held   int64         // bytes that no batch has taken
 	room   chan struct{} // closed and renewed when memory becomes free
 }
 
@@ -50,18 +49,26 @@ func sizer[T any]() func(T) int64 {
 	return func(v T) int64 { return int64(c.Size(&v)) }
 }
 
+// extend lets in as much again as the bound allows, once: what a receiver that is stopped has in hand.
+func (b *blocks[T]) extend() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.bound *= 2
+	close(b.room)
+	b.room = make(chan struct{})
+}
+
 // reserve waits until bytes fit below the bound. One record that alone is larger passes when nothing else is
 // held.
 func (b *blocks[T]) reserve(ctx context.Context, bytes int64) error {
 	for {
 		b.mu.Lock()
-		if b.held == 0 || b.held+bytes <= b.bound {
+		if b.held == 0 || bytes <= b.bound-b.held {
 			b.held += bytes
 			b.mu.Unlock()
 			return nil
 		}
 		room := b.room
-		b.waits++
 		b.mu.Unlock()
 		select {
 		case <-room:

@@ -101,11 +101,13 @@ func (l *listener) deliver(e Event, warn func(v any)) {
 	l.f(e)
 }
 
-// close delivers what is queued and ends the goroutine, or gives up when ctx ends.
-func (b *bus) close(ctx context.Context) {
+// close delivers what is queued and ends the goroutine, or gives up when ctx ends, which false tells.
+func (b *bus) close(ctx context.Context) bool {
 	close(b.quit)
 	select {
 	case <-b.ended:
+		return true
 	case <-ctx.Done():
+		return false
 	}
 }

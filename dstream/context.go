@@ -35,7 +35,6 @@ func (s State) String() string { return [...]string{"INITIALIZED", "ACTIVE", "ST
 // Start; they cannot be added after.
 type Context struct {
 	sc       *rdd.Context
-	ownsSC   bool
 	conf     *conf.Conf
 	interval time.Duration
 	log      checkpoint.Log
@@ -60,6 +59,8 @@ type Context struct {
 	done  chan struct{} // closed when stopped
 	// ending tells that Stop was called, keepRDD that the rdd.Context is to outlive this one.
 	ending, keepRDD bool
+	cancelStart     context.CancelCauseFunc // ends what Start waits for
+	unobserve       func()                  // gives the rdd.Context free for another stream
 }
 
 // NewContext makes a context, and the rdd.Context under it, with the settings of c and a batch interval of
@@ -73,21 +74,18 @@ func NewContext(c *conf.Conf, interval time.Duration, opts ...rdd.Option) (*Cont
 	if err != nil {
 		return nil, errors.Join(err, sc.Stop(context.Background()))
 	}
-	ssc.ownsSC = true
+	ssc.keepRDD = false
 	return ssc, nil
 }
 
-// On makes a context on an existing rdd.Context, which may serve several one after the other. Stop leaves the
-// rdd.Context running if it is told to by KeepContext.
+// On makes a context on an existing rdd.Context, which may serve several, one after the other. A start or a batch
+// that fails leaves the rdd.Context running; Stop stops it, unless it is told to keep it by KeepContext.
 func On(sc *rdd.Context, interval time.Duration) (*Context, error) {
 	if interval < time.Millisecond || interval%time.Millisecond != 0 {
-		return nil, fmt.Errorf(
-			"the batch interval must be a whole number of milliseconds, at least 1, not %v",
-			interval,
-		)
+		return nil, fmt.Errorf("the batch interval must be a whole number of milliseconds, at least 1, not %v", interval)
 	}
 	return &Context{sc: sc, conf: sc.Conf(), interval: interval, log: &checkpoint.Memory{}, logger: sc.Logger(),
-		out: os.Stdout, job: newJobID(), bus: newBus(), begun: make(chan struct{}), done: make(chan struct{})}, nil
+		out: os.Stdout, keepRDD: true, job: newJobID(), bus: newBus(), begun: make(chan struct{}), done: make(chan struct{})}, nil
 }
 
 // newJobID names a program that has no checkpoint: at random, for nothing of it outlives it.
@@ -150,14 +148,15 @@ var ErrStarted = errors.New("inputs, transformations and outputs cannot be added
 
 // add takes a node into the graph. Its number follows from the order of definition, which is the same each
 // time the build function runs.
-func (ssc *Context) add(n *node) {
+func (ssc *Context) add(n *node) bool {
 	if ssc.State() != Initialized {
 		n.err = fmt.Errorf("%s: %s: %w", n.site, n.op, ErrStarted)
 		ssc.fail(n.err)
-		return
+		return false
 	}
 	n.number = len(ssc.nodes)
 	ssc.nodes = append(ssc.nodes, n)
+	return true
 }
 
 // fail keeps the first error of the program.
@@ -176,12 +175,14 @@ func (ssc *Context) failure() error {
 }
 
 // observeTasks carries the scheduler's events on to the listeners.
-func (ssc *Context) observeTasks() {
-	ssc.sc.Observe(func(e exec.Event) {
+func (ssc *Context) observeTasks() error {
+	free, err := ssc.sc.Observe(func(e exec.Event) {
 		if ssc.bus.count.Load() > 0 {
 			ssc.bus.emit(fromExec(e))
 		}
 	})
+	ssc.unobserve = free
+	return err
 }
 
 // Warn tells of trouble that fails no batch, in the log and to listeners: for sources and sinks. attrs are

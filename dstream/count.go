@@ -50,13 +50,14 @@ func Reduce[T any](d *DStream[T], f func(T, T) T) *DStream[T] {
 				}
 			}
 		})
-	}).needs(f == nil)
+	}).needs(f == nil).sound(rdd.CheckShuffle[int, T]())
 }
 
 // CountByValue gives how often each element occurs in a batch. Shuffle, combined on the map side.
 func CountByValue[T comparable](d *DStream[T], opts ...rdd.ShuffleOption) *DStream[rdd.Pair[T, int64]] {
+	opts = d.node.ssc.dealt(opts)
 	return derive(d, "countByValue", func(r *rdd.RDD[T]) *rdd.RDD[rdd.Pair[T, int64]] {
 		ones := rdd.Map(r, func(v T) rdd.Pair[T, int64] { return rdd.KV(v, int64(1)) })
 		return rdd.ReduceByKey(ones, func(a, b int64) int64 { return a + b }, opts...)
-	})
+	}).sound(rdd.CheckShuffle[T, int64](opts...))
 }

@@ -34,23 +34,42 @@ func (in *input) label() string {
 
 func (in *input) where() string { return fmt.Sprintf("%s (%s)", in.label(), in.node.site) }
 
-func (in *input) describe(rng []byte) []string {
+// describe asks a source what a range holds; one that panics describes nothing.
+func (in *input) describe(rng []byte) (lines []string) {
 	if d, ok := in.source.(SourceDescriber); ok {
-		return d.Describe(rng)
+		defer func() { _ = recover() }()
+		lines = d.Describe(rng)
+	}
+	return lines
+}
+
+// pending is what a receiving source holds that no batch has taken.
+func (in *input) pending() (n int64) {
+	if d, ok := in.source.(SourceDrainer); ok {
+		defer func() { _ = recover() }()
+		n = d.Pending()
+	}
+	return n
+}
+
+func (in *input) drain(ctx context.Context) error {
+	if d, ok := in.source.(SourceDrainer); ok {
+		return tell(ctx, d.Drain)
 	}
 	return nil
 }
 
-func (in *input) pending() int64 {
-	if d, ok := in.source.(SourceDrainer); ok {
-		return d.Pending()
+func (in *input) setRate(rate float64) (err error) {
+	if r, ok := in.source.(SourceRated); ok {
+		defer recovered(&err)
+		r.Rate(rate)
 	}
-	return 0
+	return err
 }
 
 func (in *input) close(ctx context.Context) error {
 	if c, ok := in.source.(SourceCloser); ok {
-		return c.Close(ctx)
+		return tell(ctx, c.Close)
 	}
 	return nil
 }

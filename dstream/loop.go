@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,9 +31,15 @@ type loop struct {
 	life  context.Context // ends when the loop must stop at once
 	kill  context.CancelCauseFunc
 	drain chan struct{} // closed when no further time is to be awaited
-	gone  chan struct{} // closed when the runner is abandoned
+	gone  chan struct{} // closed when bodies that hang are abandoned
 	ran   chan struct{} // closed when the runner has ended
-	once  sync.Once     // closes gone
+
+	drainOnce, goneOnce sync.Once
+	deadline            time.Time // of a drain; set before drain is closed
+	draining            bool      // the planner plans what receivers left
+
+	mu      sync.Mutex
+	running map[*output]bool
 
 	next   int64 // sequence of the next plan
 	last   Time  // time of the last plan
@@ -78,33 +86,74 @@ func (l *loop) start() {
 	go func() {
 		defer close(planned)
 		defer close(l.queue)
-		if err := l.planAll(); err != nil {
-			l.ssc.fail(err)
-			l.kill(err)
-		}
+		l.end(l.planAll())
 	}()
 	go func() {
 		defer close(l.ran)
 		for b := range l.queue {
 			if err := l.runBatch(b); err != nil {
-				l.ssc.fail(err)
-				l.kill(err)
+				l.end(err)
 				return
 			}
 		}
 	}()
 	go func() {
 		<-planned
-		select {
-		case <-l.ran:
-		case <-l.gone:
-		}
-		l.ssc.finish(context.Background(), l.ssc.stopsRDD())
+		<-l.ran
+		l.ssc.finish(context.Background())
 	}()
 }
 
-// abandon gives the runner up: it hangs in a user's function.
-func (l *loop) abandon() { l.once.Do(func() { close(l.gone) }) }
+// end stops the loop for an error of the program; that it was stopped is none.
+func (l *loop) end(err error) {
+	if err == nil {
+		return
+	}
+	if l.life.Err() == nil || !errors.Is(err, ErrStopped) {
+		l.ssc.fail(err)
+	}
+	l.kill(err)
+}
+
+// finishing tells the planner that no further time is to be awaited, and by when all must be done.
+func (l *loop) finishing(deadline time.Time) {
+	l.drainOnce.Do(func() {
+		l.deadline = deadline
+		close(l.drain)
+	})
+}
+
+// abandonBodies gives up the outputs that still run, and names them.
+func (l *loop) abandonBodies() error {
+	l.mu.Lock()
+	var names []string
+	for o := range l.running {
+		names = append(names, fmt.Sprintf("%s (%s)", o.label(), o.node.site))
+	}
+	l.mu.Unlock()
+	l.goneOnce.Do(func() { close(l.gone) })
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return fmt.Errorf("abandoned at the deadline, for it ignores that its context has ended: output %s",
+		strings.Join(names, ", "))
+}
+
+// enter keeps which outputs run; leave ends that.
+func (l *loop) enter(o *output) (leave func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.running == nil {
+		l.running = map[*output]bool{}
+	}
+	l.running[o] = true
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.running, o)
+	}
+}
 
 // planAll plans a batch at each time until the loop is drained or killed, then what is left of receivers.
 func (l *loop) planAll() error {
@@ -116,19 +165,34 @@ func (l *loop) planAll() error {
 		}
 		t = l.after(t)
 	}
-	for _, in := range ssc.inputs {
-		if d, ok := in.source.(SourceDrainer); ok {
-			if err := d.Drain(l.life); err != nil {
-				ssc.warn("a receiver did not stop", err, "input", in.label())
-			}
-		}
+	if l.life.Err() != nil {
+		return nil
 	}
+	l.drainInputs()
+	l.draining = true
 	for ; l.life.Err() == nil && ssc.pending() > 0; t = t.Add(ssc.interval) {
 		if err := l.planNext(t); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// drainInputs stops all receivers at the same time. One that does not stop may not use up the time in which what it
+// has brought in is to be processed.
+func (l *loop) drainInputs() {
+	bound := min(receiverStopTimeout, max(time.Until(l.deadline)/3, 0))
+	ctx, cancel := context.WithTimeoutCause(l.life, bound, errors.New("the receiver does not stop"))
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, in := range l.ssc.inputs {
+		wg.Go(func() {
+			if err := in.drain(ctx); err != nil && l.life.Err() == nil {
+				l.ssc.warn("a receiver did not stop; what it has stored is processed", err, "input", in.label())
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func (ssc *Context) pending() (n int64) {
@@ -207,17 +271,14 @@ func (l *loop) plan(t Time) (*Batch, error) {
 	record := checkpoint.Plan{Sequence: b.Sequence, Time: int64(t), Ranges: map[string][]byte{}, Fingerprint: l.print}
 	for i, in := range ssc.inputs {
 		limit := in.rate.next()
-		rng, n, err := l.planInput(in, limit)
-		if err != nil {
+		p, stopped, err := l.planInput(in, limit)
+		if err != nil || stopped {
 			return nil, err
 		}
-		if l.life.Err() != nil {
-			return nil, nil
-		}
-		b.inputs[in.node] = planned{rng, n}
-		record.Ranges[l.ids[i]] = rng
-		b.info.Inputs = append(b.info.Inputs, InputInfo{StreamID: in.number, Name: in.label(), Records: n,
-			Description: in.describe(rng), Limit: limit.Records})
+		b.inputs[in.node] = p
+		record.Ranges[l.ids[i]] = p.rng
+		b.info.Inputs = append(b.info.Inputs, InputInfo{StreamID: in.number, Name: in.label(), Records: p.records,
+			Description: in.describe(p.rng), Limit: limit.Records})
 	}
 	if err := ssc.log.Plan(l.life, record); err != nil {
 		return nil, fmt.Errorf("log the plan of batch %d: %w", b.Sequence, err)
@@ -235,33 +296,46 @@ const (
 	planPause   = time.Second
 )
 
-// planInput asks an input for its range, again and again for a while if time may mend its error.
-func (l *loop) planInput(in *input, limit Limit) (rng []byte, n int64, err error) {
+// planInput asks an input for its range, again and again for a while if time may mend its error. While the program
+// is being drained, nothing new is waited for: stopped tells that there is no range.
+func (l *loop) planInput(in *input, limit Limit) (rng planned, stopped bool, err error) {
+	drain := l.drain
+	if l.draining {
+		drain = nil
+	}
 	for since := time.Now(); ; {
-		ctx, cancel := context.WithTimeoutCause(l.life, planTimeout, errors.New("the input did not answer in time"))
-		rng, n, err = guardedPlan(ctx, in, limit)
-		cancel()
-		if err == nil || l.life.Err() != nil {
-			return rng, n, nil
+		rng, err = l.askRange(in, limit)
+		if l.life.Err() != nil {
+			return rng, true, nil
+		}
+		if err == nil {
+			return rng, false, nil
 		}
 		err = fmt.Errorf("plan %s: %w", in.where(), err)
 		var t transient
 		if !errors.As(err, &t) {
-			return nil, 0, err
+			return rng, false, err
 		}
 		if time.Since(since) > l.patience {
-			return nil, 0, fmt.Errorf("%w (tried again for %v, spark.network.timeout)", err, l.patience)
+			return rng, false, fmt.Errorf("%w (tried again for %v, spark.network.timeout)", err, l.patience)
 		}
 		l.ssc.warn("an input cannot be planned; trying again", err, "input", in.label())
 		select {
 		case <-time.After(planPause):
+		case <-drain:
+			return rng, true, nil
 		case <-l.life.Done():
-			return nil, 0, nil
+			return rng, true, nil
 		}
 	}
 }
 
-func guardedPlan(ctx context.Context, in *input, limit Limit) (rng []byte, n int64, err error) {
-	defer recovered(&err)
-	return in.plan(ctx, in.from, limit)
+func (l *loop) askRange(in *input, limit Limit) (planned, error) {
+	ctx, cancel := context.WithTimeoutCause(l.life, planTimeout, errors.New("the input did not answer in time"))
+	defer cancel()
+	from := in.from
+	return call(ctx, func(ctx context.Context) (planned, error) {
+		rng, n, err := in.plan(ctx, from, limit)
+		return planned{rng, n}, err
+	})
 }

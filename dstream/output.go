@@ -31,34 +31,44 @@ func (o *output) guarantee() string {
 	if o.promise != "" {
 		return o.promise
 	}
-	return "at-least-once if the program commits its offsets, else at-most-once across restarts"
+	return "at-least-once if the program commits what it has read (kafka.Commit), else as its inputs begin after a restart"
 }
 
 // register adds an output operation for a stream.
 func register[T any](d *DStream[T], op string, prepare func(g *generation) func(ctx context.Context) error) *output {
 	n := &node{ssc: d.node.ssc, op: op, site: exec.Caller(), slide: d.node.slide, parents: []*node{d.node}}
-	n.ssc.add(n)
 	o := &output{node: n, number: len(n.ssc.outputs), prepare: prepare}
-	n.ssc.outputs = append(n.ssc.outputs, o)
+	if n.ssc.add(n) {
+		n.ssc.outputs = append(n.ssc.outputs, o)
+	}
 	return o
 }
 
 // insideBody is what a goroutine that runs an output operation is inside of.
 const insideBody = "the body of an output operation"
 
-// guarded runs the user's part of the driver and turns a panic into an error.
-func (o *output) guarded(ctx context.Context, run func(ctx context.Context) error) (err error) {
-	defer o.node.ssc.sc.Inside().Enter(insideBody)()
-	defer recovered(&err)
-	return run(ctx)
-}
+// errAbandoned says that an output's body was left to itself at the deadline of a stop.
+var errAbandoned = errors.New("its body ignores that its context has ended, and was abandoned")
 
-// recovered turns a panic of a user's function in the driver into an error that names its place.
-func recovered(err *error) {
-	v := recover()
-	if v == nil {
-		return
+// guarded runs the user's part of the driver on a goroutine of its own: a panic and runtime.Goexit are errors of
+// the batch, and a body that never returns is left to itself when the loop gives up.
+func (o *output) guarded(ctx context.Context, l *loop, run func(ctx context.Context) error) error {
+	ended := make(chan error, 1)
+	go func() {
+		err := errExited
+		defer func() { ended <- err }()
+		defer o.node.ssc.sc.Inside().Enter(insideBody)()
+		defer func() {
+			if v := recover(); v != nil {
+				err = exec.NewPanic(v, debug.Stack())
+			}
+		}()
+		err = run(ctx)
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-l.gone:
+		return errAbandoned
 	}
-	p := exec.NewPanic(v, debug.Stack())
-	*err = errors.Join(*err, p)
 }

@@ -17,6 +17,7 @@ type Queue[T any] struct {
 	mu      sync.Mutex
 	entries []queued[T]
 	first   int64 // number of entries[0]
+	feeds   bool  // a stream that runs
 }
 
 // queued is either elements or an RDD.
@@ -79,6 +80,7 @@ func QueueStream[T any](ssc *Context, q *Queue[T], opts ...QueueOption) *DStream
 type queueSource[T any] struct {
 	q        *Queue[T]
 	together bool
+	resolved bool
 }
 
 // A queue's range is the numbers of its entries, from and until, 8 bytes each.
@@ -94,7 +96,24 @@ func (s *queueSource[T]) Resolve(_ context.Context, from []byte) ([]byte, error)
 	if from != nil {
 		return nil, fmt.Errorf("a queue lives in memory and cannot be recovered from a checkpoint")
 	}
-	return queueRange(0, 0), nil
+	s.q.mu.Lock()
+	defer s.q.mu.Unlock()
+	if s.q.feeds {
+		return nil, fmt.Errorf("the queue feeds another stream already: a queue is for one stream at a time")
+	}
+	s.q.feeds = true
+	s.resolved = true
+	return queueRange(s.q.first, s.q.first), nil
+}
+
+// Close gives the queue free for another stream.
+func (s *queueSource[T]) Close(context.Context) error {
+	s.q.mu.Lock()
+	defer s.q.mu.Unlock()
+	if s.resolved {
+		s.q.feeds = false
+	}
+	return nil
 }
 
 func (s *queueSource[T]) Plan(_ context.Context, from []byte, _ Limit) ([]byte, int64, error) {

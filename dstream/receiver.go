@@ -9,11 +9,12 @@ import (
 // service. It is one per stream; union several streams to receive in parallel. What it stores is kept in
 // blocks, in bounded memory, until a batch takes it.
 type Receiver[T any] interface {
-	// Start begins to receive and must not block: what it does goes on in goroutines that end when ctx ends
-	// or Stop is called. resume is the last position given to Store.Many, after a restart from a write
+	// Start begins to receive and must not block: what it does goes on in goroutines that Stop ends. ctx ends
+	// when Stop has returned, or has had its time. resume is the last position given to Store.Many, after a restart from a write
 	// ahead log; nil otherwise. An error has the receiver restarted after a pause.
 	Start(ctx context.Context, st *Store[T], resume []byte) error
-	// Stop ends the receiving and returns when nothing will be stored any more, or when ctx ends.
+	// Stop ends the receiving. It may store what it still has in hand, and returns when nothing will be stored
+	// any more, or when ctx ends.
 	Stop(ctx context.Context) error
 }
 
@@ -58,8 +59,7 @@ func ReceiverStream[T any](ssc *Context, name string, r Receiver[T]) *DStream[T]
 	}
 	s := newSupervisor(ssc, r)
 	d := FromSource(ssc, name, Source[T](s))
-	s.info = ReceiverInfo{StreamID: len(ssc.inputs) - 1, Name: ssc.inputs[len(ssc.inputs)-1].label()}
-	s.in = ssc.inputs[len(ssc.inputs)-1]
+	s.info = ReceiverInfo{StreamID: len(ssc.inputs) - 1, Name: d.node.op}
 	return d
 }
 

@@ -138,7 +138,9 @@ func (l *loop) runOutput(b *Batch, i int, run func(context.Context) error) error
 	l.ssc.bus.emit(OutputOperationStarted{info})
 	b.forget(o)
 	scope := &exec.Scope{Batch: b.Sequence, BatchTime: int64(b.Time), Output: i}
-	err := o.guarded(scope.In(l.life), run)
+	leave := l.enter(o)
+	err := o.guarded(scope.In(l.life), l, run)
+	leave()
 	if err == nil && l.life.Err() != nil {
 		err = context.Cause(l.life)
 	}
@@ -167,8 +169,8 @@ func (l *loop) learn(b *Batch) {
 			continue
 		}
 		l.ssc.bus.emit(RateUpdated{StreamID: in.number, Name: in.label(), Rate: rate})
-		if r, wants := in.source.(SourceRated); wants {
-			r.Rate(rate)
+		if err := in.setRate(rate); err != nil {
+			l.ssc.warn("an input could not take its new rate", err, "input", in.label())
 		}
 	}
 }
@@ -186,7 +188,8 @@ func (l *loop) commit(b *Batch) error {
 	}
 	for _, in := range l.ssc.inputs {
 		rng := b.inputs[in.node].rng
-		if err := in.committed(ctx, b, rng); err != nil {
+		committed := func(ctx context.Context) error { return in.committed(ctx, b, rng) }
+		if err := tell(ctx, committed); err != nil {
 			l.ssc.warn("an input was not told of a commit", err, "input", in.label(), "batch", b.Sequence)
 		}
 	}
@@ -201,7 +204,8 @@ func (l *loop) commit(b *Batch) error {
 
 func (l *loop) release(ctx context.Context, b *Batch) {
 	for _, in := range l.ssc.inputs {
-		if err := in.released(ctx, b.inputs[in.node].rng); err != nil {
+		released := func(ctx context.Context) error { return in.released(ctx, b.inputs[in.node].rng) }
+		if err := tell(ctx, released); err != nil {
 			l.ssc.warn("an input could not release a range", err, "input", in.label(), "batch", b.Sequence)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"sync"
 
 	"github.com/weirstream/weir/rdd"
@@ -43,10 +44,22 @@ func WriteTo[T any](d *DStream[T], s Sink[T]) {
 		o.node.refuse("writeTo needs a sink, not nil")
 		return
 	}
+	if err := usable(s); err != nil {
+		o.node.refuse("writeTo: %w", err)
+		return
+	}
 	if g, ok := s.(SinkGuarantee); ok {
 		o.promise = g.Guarantee()
 	}
 	d.node.ssc.hold(s)
+}
+
+// usable refuses sinks that cannot be told apart.
+func usable(s held) error {
+	if s == nil || !reflect.TypeOf(s).Comparable() {
+		return fmt.Errorf("the sink is a %T, of which no two could be told apart: pass a pointer", s)
+	}
+	return nil
 }
 
 // Save has the sink store r, in a ForeachRDD body: the effect is named, for a body may save several RDDs. The
@@ -55,6 +68,9 @@ func Save[T any](ctx context.Context, b *Batch, effect string, r *rdd.RDD[T], s 
 	o := b.running(ctx)
 	if o == nil {
 		return errors.New("Save needs the ctx that its ForeachRDD body was given")
+	}
+	if err := usable(s); err != nil {
+		return err
 	}
 	if err := b.claim(o, effect); err != nil {
 		return err
@@ -84,6 +100,7 @@ type sinks struct {
 	mu     sync.Mutex
 	all    []held
 	opened map[held]*opening
+	closed bool
 }
 
 // An opening is the one call of Open, for which others wait.
@@ -107,19 +124,13 @@ func (ssc *Context) openAll(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// openLate opens a sink at its first use.
+// openLate opens a sink at its first use. One that does not open is tried again at the next use.
 func (ssc *Context) openLate(ctx context.Context, s held) error {
-	ssc.sinks.mu.Lock()
-	if ssc.sinks.opened == nil {
-		ssc.sinks.opened = map[held]*opening{}
+	op, mine, err := ssc.sinks.opening(s)
+	if err != nil {
+		return err
 	}
-	op, known := ssc.sinks.opened[s]
-	if !known {
-		op = &opening{done: make(chan struct{})}
-		ssc.sinks.opened[s] = op
-	}
-	ssc.sinks.mu.Unlock()
-	if known {
+	if !mine {
 		select {
 		case <-op.done:
 			return op.err
@@ -127,21 +138,47 @@ func (ssc *Context) openLate(ctx context.Context, s held) error {
 			return context.Cause(ctx)
 		}
 	}
-	if op.err = s.Open(ctx, ssc.job, 0); op.err != nil {
-		op.err = fmt.Errorf("open a sink: %w", op.err)
+	defer close(op.done)
+	if err := tell(ctx, func(ctx context.Context) error { return s.Open(ctx, ssc.job, 0) }); err != nil {
+		op.err = fmt.Errorf("open a sink (%T): %w", s, err)
+		ssc.sinks.forget(s)
 	}
-	close(op.done)
 	return op.err
 }
 
+// opening gives the call of Open that the sink's users wait for; mine tells that it is the caller's to make.
+func (ss *sinks) opening(s held) (op *opening, mine bool, err error) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.closed {
+		return nil, false, ErrStopped
+	}
+	if op, ok := ss.opened[s]; ok {
+		return op, false, nil
+	}
+	if ss.opened == nil {
+		ss.opened = map[held]*opening{}
+	}
+	op = &opening{done: make(chan struct{})}
+	ss.opened[s] = op
+	return op, true, nil
+}
+
+func (ss *sinks) forget(s held) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	delete(ss.opened, s)
+}
+
+// closeSinks closes what was opened; a sink that cannot is an error of the program, for it may not have flushed.
 func (ssc *Context) closeSinks(ctx context.Context) {
 	ssc.sinks.mu.Lock()
 	opened := ssc.sinks.opened
-	ssc.sinks.opened = nil
+	ssc.sinks.opened, ssc.sinks.closed = nil, true
 	ssc.sinks.mu.Unlock()
 	for s := range opened {
-		if err := s.Close(ctx); err != nil {
-			ssc.fail(fmt.Errorf("close a sink: %w", err))
+		if err := tell(ctx, s.Close); err != nil {
+			ssc.fail(fmt.Errorf("close a sink (%T): %w", s, err))
 		}
 	}
 }

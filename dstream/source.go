@@ -88,7 +88,9 @@ func FromSource[T any](ssc *Context, op string, s Source[T]) *DStream[T] {
 		d.node.refuse("%s needs a source, not nil", op)
 		return d
 	}
-	ssc.inputs = append(ssc.inputs, newInput(d.node, s))
+	if ssc.State() == Initialized {
+		ssc.inputs = append(ssc.inputs, newInput(d.node, s))
+	}
 	return d
 }
 

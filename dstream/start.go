@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/internal/exec"
 )
 
 // startTimeout bounds how long the inputs may take, together, to find where they begin.
@@ -17,10 +19,12 @@ const startTimeout = 15 * time.Second
 // server, are returned before the first batch. ctx bounds only the start. A second Start of an active
 // context does nothing but warn; a stopped one cannot be started again. A start that fails stops the context.
 func (ssc *Context) Start(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	ssc.mu.Lock()
 	state := ssc.state
 	if state == Initialized {
-		ssc.state = Active
+		ssc.state, ssc.cancelStart = Active, cancel
 	}
 	ssc.mu.Unlock()
 	switch state {
@@ -34,7 +38,7 @@ func (ssc *Context) Start(ctx context.Context) error {
 	err := ssc.start(ctx)
 	if err != nil {
 		ssc.fail(err)
-		ssc.finish(context.WithoutCancel(ctx), true)
+		ssc.finish(context.WithoutCancel(ctx))
 	}
 	return err
 }
@@ -62,19 +66,31 @@ func (ssc *Context) start(ctx context.Context) error {
 	if err := ssc.log.Start(ctx, start); err != nil {
 		return fmt.Errorf("log the start positions: %w", err)
 	}
+	if err := ssc.observeTasks(); err != nil {
+		return err
+	}
 	ssc.sayGuarantees()
-	go ssc.bus.run(ssc.sc.Inside(), func(v any) { ssc.logger.Error("a listener panicked", "panic", v) })
-	ssc.observeTasks()
-	ssc.loop = newLoop(ssc, ids)
+	go ssc.bus.run(ssc.sc.Inside(), ssc.listenerPanicked)
+	loop := newLoop(ssc, ids)
+	ssc.mu.Lock()
+	ssc.loop = loop
+	ending := ssc.ending
+	ssc.mu.Unlock()
+	if ending {
+		loop.kill(ErrStopped) // Stop came while the inputs were asked; nothing will run.
+	}
 	ssc.bus.emit(StreamingStarted{now()})
-	ssc.loop.start()
+	loop.start()
 	return nil
 }
 
-// resolve asks an input for its start and turns a panic of a user's source into an error.
-func resolve(ctx context.Context, in *input) (pos []byte, err error) {
-	defer recovered(&err)
-	return in.resolve(ctx, nil)
+func (ssc *Context) listenerPanicked(v any) {
+	ssc.warn("a listener panicked", exec.NewPanic(v, debug.Stack()))
+}
+
+// resolve asks an input for its start.
+func resolve(ctx context.Context, in *input) ([]byte, error) {
+	return call(ctx, func(ctx context.Context) ([]byte, error) { return in.resolve(ctx, nil) })
 }
 
 // validate joins all that is wrong with the graph.

@@ -37,7 +37,8 @@ func (ssc *Context) Stop(ctx context.Context, opts ...StopOption) error {
 		o(&s)
 	}
 	if where := ssc.sc.Inside().Inside(); where != "" {
-		go func() { _ = ssc.stop(context.WithoutCancel(ctx), stopping{graceful: true, keep: s.keep}) }()
+		s.graceful = true
+		go func() { _ = ssc.stop(context.WithoutCancel(ctx), s) }() // AwaitTermination tells its error.
 		return fmt.Errorf("Stop was called from inside %s, for whose end it would wait: "+
 			"the program will stop after the batch", where)
 	}
@@ -45,24 +46,24 @@ func (ssc *Context) Stop(ctx context.Context, opts ...StopOption) error {
 }
 
 func (ssc *Context) stop(ctx context.Context, s stopping) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, ssc.stopTimeout(s.graceful))
+		defer cancel()
+	}
 	ssc.mu.Lock()
 	state := ssc.state
 	if state == Initialized {
 		ssc.state = Stopped
 		close(ssc.done)
 	}
-	ssc.keepRDD = s.keep
-	first := !ssc.ending
-	ssc.ending = true
+	ssc.keepRDD, ssc.ending = s.keep, true
+	cancelStart := ssc.cancelStart
 	ssc.mu.Unlock()
 	if state != Active {
-		return ssc.stopRDD(ctx, s.keep)
+		return ssc.stopRDD(ctx)
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, ssc.stopTimeout(s.graceful))
-		defer cancel()
-	}
+	cancelStart(ErrStopped)
 	select {
 	case <-ssc.begun:
 	case <-ctx.Done():
@@ -71,18 +72,31 @@ func (ssc *Context) stop(ctx context.Context, s stopping) error {
 	if ssc.loop == nil {
 		return nil // The start failed, and with it the context ended.
 	}
-	if s.graceful && first {
-		close(ssc.loop.drain)
-	}
-	if !s.graceful {
+	if deadline, _ := ctx.Deadline(); s.graceful {
+		ssc.loop.finishing(deadline)
+	} else {
 		ssc.loop.kill(ErrStopped)
 	}
 	select {
 	case <-ssc.done:
-		return nil
 	case <-ctx.Done():
+		if !ssc.isDone() {
+			return ssc.cut(s.graceful)
+		}
 	}
-	return ssc.cut(s.graceful)
+	if s.graceful {
+		return ssc.failure()
+	}
+	return nil
+}
+
+func (ssc *Context) isDone() bool {
+	select {
+	case <-ssc.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // ErrStopped is why what runs at an immediate stop is cancelled.
@@ -95,35 +109,33 @@ func (ssc *Context) stopTimeout(graceful bool) time.Duration {
 	if d := conf.GracefulStopTimeout.Get(ssc.conf); d > 0 {
 		return d
 	}
-	return max(10*ssc.interval, 10*time.Second)
+	return max(10*ssc.interval, leastGracefulStop)
 }
 
-// cutGrace is how long tasks and bodies have after they were cancelled.
-const cutGrace = 2 * time.Second
+// leastGracefulStop keeps ten batch intervals from being too little for short ones.
+const leastGracefulStop = 10 * time.Second
 
 // cut ends a stop whose deadline has passed.
 func (ssc *Context) cut(graceful bool) error {
+	if graceful {
+		ssc.fail(ErrDrainCut)
+	}
 	ssc.loop.kill(ErrStopped)
-	ctx, cancel := context.WithTimeout(context.Background(), cutGrace)
-	defer cancel()
+	grace := time.NewTimer(callGrace)
+	defer grace.Stop()
 	select {
 	case <-ssc.done:
 		if graceful {
 			return ErrDrainCut
 		}
 		return nil
-	case <-ctx.Done():
+	case <-grace.C:
 	}
-	err := ssc.sc.Abandon()
-	if err == nil {
-		err = errors.New("the body of an output operation ignores that its context has ended and was abandoned")
-	}
+	err := errors.Join(ssc.sc.Abandon(), ssc.loop.abandonBodies())
 	if graceful {
 		err = errors.Join(ErrDrainCut, err)
 	}
-	ssc.fail(err)
-	ssc.loop.abandon()
-	<-ssc.done
+	<-ssc.done // What is left has deadlines of its own.
 	return err
 }
 
@@ -141,16 +153,8 @@ func (ssc *Context) AwaitTermination(ctx context.Context) error {
 	}
 }
 
-// stopsRDD tells whether the rdd.Context ends with this one.
-func (ssc *Context) stopsRDD() bool {
-	ssc.mu.Lock()
-	defer ssc.mu.Unlock()
-	return !ssc.keepRDD
-}
-
-// finish closes what the program held. It runs once, when nothing of the loop is left, or nothing that
-// would ever end.
-func (ssc *Context) finish(ctx context.Context, stopRDD bool) {
+// finish closes what the program held. It runs once, when nothing of the loop is left.
+func (ssc *Context) finish(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, conf.ShutdownTimeout.Get(ssc.conf))
 	defer cancel()
 	for _, in := range ssc.inputs {
@@ -159,12 +163,15 @@ func (ssc *Context) finish(ctx context.Context, stopRDD bool) {
 		}
 	}
 	ssc.closeSinks(ctx)
-	if err := ssc.stopRDD(ctx, !stopRDD); err != nil {
+	if err := ssc.stopRDD(ctx); err != nil {
 		ssc.fail(err)
 	}
 	ssc.bus.emit(StreamingStopped{ssc.failure()})
 	if ssc.loop != nil {
-		ssc.bus.close(ctx)
+		ssc.closeBus(ctx)
+	}
+	if ssc.unobserve != nil {
+		ssc.unobserve()
 	}
 	ssc.mu.Lock()
 	ssc.state = Stopped
@@ -172,7 +179,20 @@ func (ssc *Context) finish(ctx context.Context, stopRDD bool) {
 	close(ssc.done)
 }
 
-func (ssc *Context) stopRDD(ctx context.Context, keep bool) error {
+func (ssc *Context) closeBus(ctx context.Context) {
+	if !ssc.bus.close(ctx) {
+		ssc.logger.Warn("a listener does not return and was given up")
+	}
+	if n := ssc.bus.dropped.Load(); n > 0 {
+		ssc.logger.Warn("listeners fell behind and missed events", "events", n)
+	}
+}
+
+// stopRDD stops the rdd.Context unless it is to outlive this one.
+func (ssc *Context) stopRDD(ctx context.Context) error {
+	ssc.mu.Lock()
+	keep := ssc.keepRDD
+	ssc.mu.Unlock()
 	if keep {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -20,7 +21,6 @@ import (
 type supervisor[T any] struct {
 	ssc   *Context
 	r     Receiver[T]
-	in    *input
 	info  ReceiverInfo // guarded by mu
 	delay time.Duration
 	every time.Duration // block interval
@@ -33,9 +33,11 @@ type supervisor[T any] struct {
 	end    context.CancelFunc
 	idle   chan struct{} // closed when the receiver has ended for good
 
+	resolved, draining atomic.Bool
+
 	mu      sync.Mutex
 	blocks  blocks[T]
-	current *Store[T]
+	current any // the Store of the run that goes on
 }
 
 // An order is what a receiver asks of its supervisor.
@@ -91,6 +93,7 @@ func (s *supervisor[T]) Resolve(_ context.Context, from []byte) ([]byte, error) 
 	if from != nil {
 		return nil, errors.New("a receiver cannot be recovered without a write ahead log")
 	}
+	s.resolved.Store(true)
 	go s.supervise()
 	go s.cutBlocks()
 	return blockRange(0, 0), nil
@@ -100,14 +103,14 @@ func (s *supervisor[T]) Resolve(_ context.Context, from []byte) ([]byte, error) 
 func (s *supervisor[T]) supervise() {
 	defer close(s.idle)
 	for {
-		ctx, cancel := context.WithCancel(s.life)
+		ctx, cancel := context.WithCancel(context.Background())
 		st := &Store[T]{s: s, ended: ctx}
 		s.mu.Lock()
 		s.current = st
 		s.mu.Unlock()
 		o := s.runOnce(ctx, st)
+		s.stopReceiver(o.err) // It may store what it still has in hand.
 		cancel()
-		s.stopReceiver(o.err)
 		if !o.again || s.life.Err() != nil {
 			return
 		}
@@ -121,7 +124,8 @@ func (s *supervisor[T]) supervise() {
 
 // runOnce starts the receiver and waits until that run is over.
 func (s *supervisor[T]) runOnce(ctx context.Context, st *Store[T]) order {
-	if err := s.startReceiver(ctx, st); err != nil {
+	start := func(ctx context.Context) error { return s.r.Start(ctx, st, nil) }
+	if err := tell(ctx, start); err != nil {
 		s.report(err)
 		return order{err: err, again: true}
 	}
@@ -142,28 +146,11 @@ func (s *supervisor[T]) runOnce(ctx context.Context, st *Store[T]) order {
 	}
 }
 
-func (s *supervisor[T]) startReceiver(ctx context.Context, st *Store[T]) (err error) {
-	defer recovered(&err)
-	return s.r.Start(ctx, st, nil)
-}
-
 func (s *supervisor[T]) stopReceiver(why error) {
 	ctx, cancel := context.WithTimeout(context.Background(), receiverStopTimeout)
 	defer cancel()
-	ended := make(chan error, 1)
-	go func() {
-		var err error
-		defer func() { ended <- err }()
-		defer recovered(&err)
-		err = s.r.Stop(ctx)
-	}()
-	select {
-	case err := <-ended:
-		if err != nil {
-			s.report(fmt.Errorf("stop: %w", err))
-		}
-	case <-ctx.Done():
-		s.report(fmt.Errorf("the receiver's Stop did not return within %v", receiverStopTimeout))
+	if err := tell(ctx, s.r.Stop); err != nil {
+		s.report(fmt.Errorf("stop: %w", err))
 	}
 	s.ssc.bus.emit(ReceiverStopped{s.state(func(i *ReceiverInfo) {
 		i.Active = false
@@ -186,8 +173,15 @@ func (s *supervisor[T]) report(err error) {
 	s.ssc.bus.emit(ReceiverError{info})
 }
 
-// demand hands an order over without waiting for what it asks; one that finds no room repeats another.
+// demand hands an order over without waiting for what it asks. Orders of runs that are over are void; one that finds
+// no room repeats another of the same run.
 func (s *supervisor[T]) demand(o order) {
+	s.mu.Lock()
+	void := o.st != s.current
+	s.mu.Unlock()
+	if void {
+		return
+	}
 	select {
 	case s.orders <- o:
 	default:
@@ -257,6 +251,9 @@ func parseBlockRange(rng []byte) (from, until int64) {
 // Plan implements Source: the batch takes all blocks there are.
 func (s *supervisor[T]) Plan(_ context.Context, from []byte, _ Limit) ([]byte, int64, error) {
 	_, at := parseBlockRange(from)
+	if s.draining.Load() {
+		s.blocks.cut() // Nothing will cut what a late call still stores.
+	}
 	until, records := s.blocks.take(at)
 	return blockRange(at, until), records, nil
 }
@@ -277,8 +274,12 @@ func (s *supervisor[T]) Released(_ context.Context, upTo []byte) error {
 	return nil
 }
 
-// Drain implements SourceDrainer: it stops the receiver and makes a block of what was buffered.
+// Drain implements SourceDrainer: it stops the receiver and makes a block of what was buffered. What the receiver
+// still has in hand is let in past the rate, and up to twice the memory bound.
 func (s *supervisor[T]) Drain(ctx context.Context) error {
+	s.draining.Store(true)
+	s.limiter.SetLimit(rate.Inf)
+	s.blocks.extend()
 	s.end()
 	select {
 	case <-s.idle:
@@ -295,7 +296,7 @@ func (s *supervisor[T]) Pending() int64 { return s.blocks.pending() }
 // Close implements SourceCloser.
 func (s *supervisor[T]) Close(ctx context.Context) error {
 	s.end()
-	if s.in.from == nil {
+	if !s.resolved.Load() {
 		return nil // It was never started.
 	}
 	select {

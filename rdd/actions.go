@@ -3,7 +3,9 @@ package rdd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"runtime/debug"
 
 	"github.com/weirstream/weir/internal/exec"
 )
@@ -69,6 +71,9 @@ func Count[T any](ctx context.Context, r *RDD[T]) (int64, error) {
 // the first partition and, as long as elements are missing, over four times as many further ones
 // (spark.rdd.limit.scaleUpFactor), so that a large RDD is not computed whole.
 func Take[T any](ctx context.Context, r *RDD[T], n int) ([]T, error) {
+	if n < 0 {
+		return nil, fmt.Errorf("take at %s: the number of elements must be at least 0, not %d", exec.Caller(), n)
+	}
 	var (
 		got  = []T{}
 		next = 0
@@ -86,7 +91,7 @@ func Take[T any](ctx context.Context, r *RDD[T], n int) ([]T, error) {
 		got = append(got, join(parts)...)
 		next += len(ps)
 	}
-	if next == 0 && r.node.Partitions == 0 {
+	if next == 0 {
 		// Nothing has run that would have found a misbuilt graph.
 		if err := run(ctx, r, "take", nil, gather[T](0), func(int, []T) error { return nil }); err != nil {
 			return nil, err
@@ -152,10 +157,24 @@ func Reduce[T any](ctx context.Context, r *RDD[T], f func(T, T) T) (T, error) {
 		})
 		return acc, nil
 	}, func(i int, part Optional[T]) error { parts[i] = part; return nil })
-	var acc Optional[T]
+	var none T
 	if err != nil {
-		return acc.Value, err
+		return none, err
 	}
+	acc, err := foldParts(parts, f)
+	if err == nil && !acc.Present {
+		err = ErrEmpty
+	}
+	return acc.Value, err
+}
+
+// foldParts folds what the partitions gave, in the driver; a panic of f is an error here, too.
+func foldParts[T any](parts []Optional[T], f func(T, T) T) (acc Optional[T], err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("reduce: %w", exec.NewPanic(v, debug.Stack()))
+		}
+	}()
 	for _, part := range parts {
 		switch {
 		case part.Present && acc.Present:
@@ -164,10 +183,7 @@ func Reduce[T any](ctx context.Context, r *RDD[T], f func(T, T) T) (T, error) {
 			acc = part
 		}
 	}
-	if !acc.Present {
-		return acc.Value, ErrEmpty
-	}
-	return acc.Value, nil
+	return acc, nil
 }
 
 // CountByValue gives how often each element occurs. The result lies in the driver's memory.

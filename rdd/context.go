@@ -2,6 +2,7 @@ package rdd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -77,9 +78,15 @@ func (sc *Context) emit(e exec.Event) {
 	}
 }
 
-// Observe has f called with every event of the context's jobs, from many goroutines; it must not block.
-// There is one observer, the engine's event stream; the type is known only within the module.
-func (sc *Context) Observe(f func(exec.Event)) { sc.events.Store(&f) }
+// Observe has f called with every event of the context's jobs, from many goroutines, until free is called; it must
+// not block. There is one observer at a time, the streaming context that runs on the context; a second one is
+// refused. The type of the events is known only within the module.
+func (sc *Context) Observe(f func(exec.Event)) (free func(), err error) {
+	if !sc.events.CompareAndSwap(nil, &f) {
+		return nil, errors.New("another streaming context is active on this rdd.Context: stop it first")
+	}
+	return func() { sc.events.CompareAndSwap(&f, nil) }, nil
+}
 
 // Inside gives the register of goroutines that run tasks and bodies: for the stream engine.
 func (sc *Context) Inside() *exec.Goroutines { return sc.inside }
@@ -90,8 +97,8 @@ func (sc *Context) Conf() *conf.Conf { return sc.conf.Clone() }
 // Logger is where the context logs to.
 func (sc *Context) Logger() *slog.Logger { return sc.logger }
 
-// DefaultParallelism is the number of partitions of a shuffle that is not told otherwise:
-// spark.default.parallelism, else the number of slots.
+// DefaultParallelism is spark.default.parallelism if that is set, else the number of slots: the number of partitions
+// of Parallelize, and of a stream's shuffle that is not told otherwise.
 func (sc *Context) DefaultParallelism() int { return sc.width }
 
 // setParallelism is spark.default.parallelism and whether it was set.

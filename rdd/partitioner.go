@@ -34,7 +34,11 @@ func Partitions(n int) ShuffleOption {
 
 // PartitionBy has p deal the keys. Its key type is checked when the graph is built.
 func PartitionBy[K any](p Partitioner[K]) ShuffleOption {
-	return func(o *shuffleOptions) { o.n, o.by = p.NumPartitions(), p }
+	return func(o *shuffleOptions) {
+		if o.n, o.by = 0, nil; p != nil {
+			o.n, o.by = p.NumPartitions(), p
+		}
+	}
 }
 
 // A dealing is how the keys of an RDD were dealt to its partitions: by the stable hash of package codec, or by
@@ -65,7 +69,7 @@ func defaultDealing(sc *Context, opts []ShuffleOption, parents ...parent) (*deal
 	}
 	if len(opts) > 0 {
 		if o.n < 1 {
-			return nil, fmt.Errorf("a shuffle needs at least one partition, not %d", o.n)
+			return nil, fmt.Errorf("a shuffle needs at least one partition, not %d (a nil partitioner has none)", o.n)
 		}
 		return &dealing{o.n, o.by}, nil
 	}
@@ -95,6 +99,23 @@ type parent struct {
 }
 
 func (r *RDD[T]) asParent() parent { return parent{r.node.Partitions, r.dealt} }
+
+// CheckShuffle tells what is wrong with a shuffle of keys of type K and values of type V with the given options,
+// nil if nothing is: what the operators find when they make an RDD, for those who make RDDs later, in each batch.
+func CheckShuffle[K comparable, V any](opts ...ShuffleOption) error {
+	d, err := defaultDealing(nil, append([]ShuffleOption{Partitions(1)}, opts...))
+	if err != nil {
+		return err
+	}
+	if _, err := dealer[K](d); err != nil {
+		return err
+	}
+	if _, err := codec.For[K](); err != nil {
+		return err
+	}
+	_, err = codec.For[V]()
+	return err
+}
 
 // dealer makes, for a task, the function that deals keys of type K. A key that cannot be dealt fails the task.
 func dealer[K comparable](d *dealing) (func(tc *TaskContext) func(K) int, error) {

@@ -29,7 +29,7 @@ func (e *GarbledError) Error() string {
 func Lines(r io.Reader, maxLine int) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		sc := bufio.NewScanner(r)
-		sc.Buffer(nil, maxLine)
+		sc.Buffer(nil, maxLine+2) // with the end of a line, of up to two bytes
 		sc.Split(splitLines)
 		n := 0
 		for sc.Scan() {

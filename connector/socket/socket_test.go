@@ -29,7 +29,7 @@ func TestLines(t *testing.T) {
 		{"last line ends with a carriage return", "a\r", []string{"a"}},
 		{"garbage", "ok\n\xff\xfe\nok\n", []string{"ok", "\uFFFD! line 2 is not UTF-8 from its byte 0 on", "ok"}},
 		{"a replacement character is no garbage", "\uFFFD\n", []string{"\uFFFD"}},
-		{"too long", "12345678\n123456789\n", []string{"12345678", "! line 2 is longer than 9 bytes"}},
+		{"too long", "123456789\n1234567890123\n", []string{"123456789", "! line 2 is longer than 9 bytes"}},
 	}
 	for _, tt := range tests {
 		for _, one := range []bool{false, true} {

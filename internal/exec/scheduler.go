@@ -47,12 +47,11 @@ type Scheduler struct {
 	listen      func(Event)
 	inside      *Goroutines
 
-	stop      context.Context // cancelled by Stop: every task ends
-	halt      context.CancelCauseFunc
-	abandoned chan struct{} // closed when Stop gives up on tasks that ignore their context
+	stop context.Context // cancelled by Stop: every task ends
+	halt context.CancelCauseFunc
 
 	mu      sync.Mutex
-	running map[*Task]*Node
+	running map[*Task]*stage
 	idle    chan struct{} // closed when stopped and nothing runs
 }
 
@@ -67,7 +66,7 @@ func NewScheduler(n, maxFailures int, store Store, inside *Goroutines, listen fu
 	}
 	stop, halt := context.WithCancelCause(context.Background())
 	return &Scheduler{slots: make(chan struct{}, n), maxFailures: maxFailures, store: store, listen: listen,
-		inside: inside, stop: stop, halt: halt, abandoned: make(chan struct{}), running: map[*Task]*Node{}}
+		inside: inside, stop: stop, halt: halt, running: map[*Task]*stage{}}
 }
 
 // Slots is the N of local[N].
@@ -88,58 +87,64 @@ func (s *Scheduler) Stop(ctx context.Context) error {
 	select {
 	case <-s.idle:
 		return nil
-	case <-s.abandoned:
-		return nil // They have been named already.
 	default:
 	}
 	select {
 	case <-s.idle:
-		return nil
-	case <-s.abandoned:
 		return nil
 	case <-ctx.Done():
 		return s.Abandon()
 	}
 }
 
-// Abandon gives up the tasks that still run and names them; nil if there are none.
+// Abandon gives up the tasks that still run and names them; nil if there are none. Their jobs return; other jobs
+// are not touched.
 func (s *Scheduler) Abandon() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var stuck []string
-	for t, op := range s.running {
-		stuck = append(stuck, fmt.Sprintf("partition %d of %s (%s)", t.Desc.Partition, op.Op, op.Site))
+	for t, st := range s.running {
+		stuck = append(stuck, fmt.Sprintf("partition %d of %s at %s (%s at %s)", t.Desc.Partition, st.job.Action,
+			st.job.Site, st.op.Op, st.op.Site))
+		st.giveUp()
+		delete(s.running, t)
 	}
+	s.restIfIdle()
 	if len(stuck) == 0 {
 		return nil
 	}
 	slices.Sort(stuck)
-	select {
-	case <-s.abandoned:
-	default:
-		close(s.abandoned)
-	}
 	return fmt.Errorf("abandoned at the deadline, for its function ignores that its context has ended: %s",
 		strings.Join(slices.Compact(stuck), ", "))
 }
 
-// enter lists a task as running.
-func (s *Scheduler) enter(t *Task, op *Node) {
+// enter lists a task as running, unless the scheduler has been stopped.
+func (s *Scheduler) enter(t *Task, st *stage) bool {
 	s.mu.Lock()
-	s.running[t] = op
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if s.stop.Err() != nil {
+		return false
+	}
+	s.running[t] = st
+	return true
 }
 
 func (s *Scheduler) leave(t *Task) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.running, t)
-	if s.idle != nil && len(s.running) == 0 {
-		select {
-		case <-s.idle:
-		default:
-			close(s.idle)
-		}
+	s.restIfIdle()
+}
+
+// restIfIdle tells a waiting Stop that nothing runs any more; mu is held.
+func (s *Scheduler) restIfIdle() {
+	if s.idle == nil || len(s.running) > 0 {
+		return
+	}
+	select {
+	case <-s.idle:
+	default:
+		close(s.idle)
 	}
 }
 
@@ -184,7 +189,7 @@ func (s *Scheduler) stage(ctx context.Context, job *Job, number int, op *Node, p
 	if len(partitions) == 0 {
 		return nil
 	}
-	st := &stage{Scheduler: s, job: job, op: op, desc: job.Desc, work: work, done: done, all: make(chan struct{})}
+	st := &stage{Scheduler: s, job: job, op: op, desc: job.Desc, work: work, done: done, all: make(chan struct{}), abandoned: make(chan struct{})}
 	st.desc.Stage = number
 	st.ctx, st.cancel = context.WithCancelCause(ctx)
 	defer st.cancel(nil)
@@ -200,7 +205,7 @@ func (s *Scheduler) stage(ctx context.Context, job *Job, number int, op *Node, p
 	}
 	select {
 	case <-st.all:
-	case <-s.abandoned:
+	case <-st.abandoned:
 		st.fail(ErrStopped)
 	}
 	err := st.failure()
@@ -219,8 +224,10 @@ type stage struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	left atomic.Int64
-	all  chan struct{}
+	left      atomic.Int64
+	all       chan struct{} // closed when all tasks are over
+	abandoned chan struct{} // closed when they are given up
+	givenUp   sync.Once     // closes abandoned
 
 	mu    sync.Mutex
 	first error
@@ -234,6 +241,8 @@ func (st *stage) fail(err error) {
 	st.mu.Unlock()
 	st.cancel(err)
 }
+
+func (st *stage) giveUp() { st.givenUp.Do(func() { close(st.abandoned) }) }
 
 func (st *stage) failure() error {
 	st.mu.Lock()
@@ -314,7 +323,10 @@ func (st *stage) attempts(p int) (any, error) {
 func (st *stage) once(d TaskDesc) (any, error) {
 	ctx, cancel := context.WithCancelCause(st.ctx)
 	t := &Task{Context: ctx, Desc: d, cancel: cancel, store: st.store}
-	st.enter(t, st.op)
+	if !st.enter(t, st) {
+		cancel(ErrStopped)
+		return nil, ErrStopped
+	}
 	defer st.leave(t)
 	return t.attempt(func(t *Task) (any, error) { return st.work(t, d.Partition) })
 }

@@ -113,11 +113,14 @@ func (t *Task) attempt(f func(*Task) (any, error)) (result any, err error) {
 			t.record(err)
 		}
 		t.end()
+		if e := t.failed(); e != nil {
+			result, err = nil, e
+		}
 	}()
 	result, err = f(t)
 	returned = true
 	if e := t.Err(); e != nil {
-		return nil, e
+		result, err = nil, e
 	}
 	return result, err
 }
@@ -149,8 +152,18 @@ func (t *Task) end() {
 	fs := t.cleanup
 	t.cleanup = nil
 	t.mu.Unlock()
+	defer t.cancel(nil)
 	for i := len(fs) - 1; i >= 0; i-- {
-		fs[i]()
+		t.cleanUp(fs[i])
 	}
-	t.cancel(nil)
+}
+
+// cleanUp keeps a panic of one cleanup from the others and from the process; it is the task's error.
+func (t *Task) cleanUp(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			t.record(NewPanic(v, debug.Stack()))
+		}
+	}()
+	f()
 }
