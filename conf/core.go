@@ -57,7 +57,9 @@ var (
 			return n
 		},
 		def: runtime.GOMAXPROCS(0),
-		doc: "Partitions of a shuffle or of parallelize that does not say how many. With a Spark " +
+		doc: "Partitions of parallelize, and of a stream's shuffle, that does not say how many. A shuffle of " +
+			"RDDs outside of a stream keeps its input's partitioning, or has as many as its widest input, " +
+			"unless this is set. With a Spark " +
 			"Connect master and no value it is 1.",
 		why: "Fewer partitions leave threads idle, more of them cost without using another thread.",
 	}

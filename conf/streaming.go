@@ -64,9 +64,9 @@ var (
 	// GracefulStopTimeout bounds a graceful stop.
 	GracefulStopTimeout = Setting[time.Duration]{
 		kind: times, name: "spark.streaming.gracefulStopTimeout", unit: "ms",
-		defText: "0s (10 batch intervals)", check: atLeast[time.Duration](0),
+		defText: "0s (10 batch intervals, at least 10s)", check: atLeast[time.Duration](0),
 		doc: "How long a graceful stop may take before what still runs is cut off; 0 means ten batch " +
-			"intervals.",
+			"intervals, and at least ten seconds.",
 		why: "Spark's own: queued batches are bounded, so ten intervals are more than they need.",
 	}
 
@@ -81,8 +81,7 @@ var (
 	// ConcurrentJobs is how many jobs of outputs run at the same time.
 	ConcurrentJobs = Setting[int]{
 		kind: ints, name: "spark.streaming.concurrentJobs", unit: "jobs", def: 1, check: atLeast(1),
-		doc: "How many outputs, of one batch or of several, are computed at the same time. The effects " +
-			"of each output still go out in the order of the batches.",
+		doc: "How many outputs of a batch are computed at the same time. Batches follow one another.",
 		why: "Spark's own: a batch has the whole machine, and memory holds one.",
 	}
 

@@ -129,8 +129,8 @@ var (
 	// ReceiverMemory bounds what each receiver has stored.
 	ReceiverMemory = Setting[Bytes]{
 		kind: sizes, name: "weir.receiver.memory", unit: "b", def: 64 << 20, check: atLeast(Bytes(64 << 10)),
-		doc: "Memory for the records that one receiver has taken and no batch has finished. When it is " +
-			"used up the receiver's sender has to wait.",
+		doc: "Memory for the records that one receiver has taken and no batch has begun to hold. When it is " +
+			"used up the receiver's sender has to wait. Each batch in the queue may hold as much again.",
 		why: "Several batches of an ordinary sender, and little enough for many receivers.",
 	}
 )
