@@ -11,8 +11,9 @@ import (
 // Integers and strings, of which most records consist, are here, and share one copy of the code that
 // writes varints; the rest is in appendOther. So the loop is small, and so is a level of recursion.
 func appendSteps(dst []byte, a, heap address, p *plan, left int) ([]byte, error) {
-	for i := range p.steps {
-		s := &p.steps[i]
+	steps := p.steps
+	for i := range steps {
+		s := &steps[i]
 		f := a.add(s.off)
 		var x uint64
 		switch s.op {

@@ -6,11 +6,13 @@ import (
 	"strings"
 )
 
-// ownSteps makes the value at a (and heap, if foreign code will see it), a shallow copy of another, own all its memory: whatever it points to
-// is replaced by a copy. Time zones and network zones are shared, since nobody can change them.
+// ownSteps makes the value at a (and heap, if foreign code will see it), a shallow copy of another,
+// own all its memory: whatever it points to is replaced by a copy. Only the steps that point anywhere
+// are visited. Time zones and network zones are shared, since nobody can change them.
 func ownSteps(a, heap address, p *plan, left int) error {
-	for i := range p.owned {
-		s := &p.owned[i]
+	steps := p.owned
+	for i := range steps {
+		s := &steps[i]
 		f := a.add(s.off)
 		var err error
 		switch s.op {

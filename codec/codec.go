@@ -2,6 +2,10 @@ package codec
 
 import "reflect"
 
+// Version is the version of the bytes, hashes and deals of this package: docs/FORMAT.md, section 1.
+// What holds encoded values for longer than a process names it, and is refused when it is unknown.
+const Version = 1
+
 // A Codec encodes, decodes, clones and measures values of type T. Make one with [For]; it is
 // immutable, and any number of goroutines may use it. docs/FORMAT.md, "Values", fixes the bytes.
 type Codec[T any] struct{ plan *plan }
@@ -17,9 +21,10 @@ func For[T any]() (*Codec[T], error) {
 }
 
 // Append writes *v behind dst and gives the longer slice, as append does. Equal values have equal
-// bytes, maps included, whatever the order in which they were filled. On an error dst comes back as
-// it was; the errors are those of T's own methods, a map with a NaN among its keys, and a value that
+// bytes, maps included, whatever the order in which they were filled, as far as T's own methods keep to
+// that. On an error dst comes back as it was; the errors are those of T's own methods, a map with a NaN among its keys, and a value that
 // contains itself. It allocates only what dst lacks, but for maps and types with methods of their own.
+// v must not be nil, and is neither kept nor made to escape.
 func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
 	var heap address
 	if c.plan.foreign {

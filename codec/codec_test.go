@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // must gives the codec of a type that has one.
@@ -156,11 +159,13 @@ func TestForeign(t *testing.T) {
 	type held struct{ S *set } // a clone goes by the methods
 	s := set{"a": true}
 	clone, err := must[held](t).Clone(held{&s})
-	if err != nil || !reflect.DeepEqual(*clone.S, s) || reflect.ValueOf(*clone.S).Pointer() == reflect.ValueOf(s).Pointer() {
+	if err != nil || !reflect.DeepEqual(*clone.S, s) ||
+		reflect.ValueOf(*clone.S).Pointer() == reflect.ValueOf(s).Pointer() {
 		t.Errorf("the clone is %v, error %v", clone, err)
 	}
 	tests := []struct{ name, in, want string }{
-		{"refused", "\x01n\x02\x08\x00\x00\x00\x00\x00\x00\x00\x0d", "field Secrets: decoding codec.secret by its own method: thirteen"},
+		{"refused", "\x01n\x02\x08\x00\x00\x00\x00\x00\x00\x00\x0d",
+			"field Secrets: decoding codec.secret by its own method: thirteen"},
 		{"panics", "\x01n\x02\x03abc", "field Secrets: decoding codec.secret by its own method panicked: runtime error"},
 		{"short", "\x01n\x02\x09abc", "at byte 3 of 7: field Secrets: the bytes end too early"},
 	}
@@ -169,6 +174,34 @@ func TestForeign(t *testing.T) {
 		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), tt.want) || string(rest) != tt.in {
 			t.Errorf("%s: error %v, want one with %q", tt.name, err, tt.want)
 		}
+	}
+}
+
+// nested encodes itself by a codec, as types that version their bytes do, and wraps its error.
+type nested struct{ m map[float64]int }
+
+func (n nested) MarshalBinary() ([]byte, error) {
+	c, err := For[pair[int, map[float64]int]]()
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.Append(nil, &pair[int, map[float64]int]{1, n.m})
+	if err != nil {
+		return nil, fmt.Errorf("by its codec: %w", err)
+	}
+	return b, nil
+}
+
+func (n *nested) UnmarshalBinary([]byte) error { return nil }
+
+// TestNestedError: the path within a type's own codec does not run into the path to it.
+func TestNestedError(t *testing.T) {
+	v := pair[string, []nested]{"a", []nested{{map[float64]int{math.NaN(): 1}}}}
+	_, err := must[pair[string, []nested]](t).Append(nil, &v)
+	want := "field Value: MarshalBinary of codec.nested: by its codec: codec: cannot encode a " +
+		"codec.pair[int,map[float64]int]: field Value.[key]: NaN cannot be a key"
+	if !errors.Is(err, ErrNaN) || !strings.Contains(fmt.Sprint(err), want) {
+		t.Errorf("error\n%v, want one with\n%s", err, want)
 	}
 }
 
@@ -251,6 +284,8 @@ func TestDecodeErrors(t *testing.T) {
 		{"map with NaN", decodes[map[float32]int](t), "\x02\x00\x00\xc0\x7f\x00", ErrNaN},
 		{"nanoseconds", decodes[time.Time](t), "\x00\x80\x94\xeb\xdc\x03\x00", errTime},
 		{"address", decodes[netip.Addr](t), "\x03abc", errAddr},
+		{"message", decodes[*timestamppb.Timestamp](t), "\x02\x08", proto.Error},
+		{"message cut short", decodes[*timestamppb.Timestamp](t), "\x05\x08", errShort},
 		{"too many strings", decodes[[]string](t), "\x06\x00\x00\x00\x00", errShort},
 		{"too many to count", decodes[[]empty](t), "\x81\x80\x80\x80\x80\x80\x80\x80\x80\x01", errRange},
 	}

@@ -125,7 +125,9 @@ func knownOp(t reflect.Type) (op, bool) {
 	return 0, false
 }
 
-// scalarOp is the op of bools, numbers and strings of any name.
+// scalarOp is the op of bools, numbers and strings of any name. It goes by size for int, uint and
+// uintptr, which are as wide as the machine's words: their bytes do not depend on that, but a value
+// that needs 64 bits is refused where it has only 32.
 func scalarOp(t reflect.Type, key bool) (op, bool) {
 	bySize := map[uintptr]op{1: opInt8, 2: opInt16, 4: opInt32, 8: opInt64}
 	var o op
@@ -170,8 +172,8 @@ func keyOp(o op) op {
 	return o
 }
 
-// addStruct flattens a struct into p. Blank fields are no part of a value: == ignores them, and no
-// program can set them.
+// addStruct flattens a struct into p: a struct within a struct costs nothing at run time. Blank fields
+// are no part of a value: == ignores them, and no program can set them.
 func (c *compiler) addStruct(p *plan, t reflect.Type, w place) error {
 	open := declares(t, fielderType)
 	for i := range t.NumField() {
@@ -209,6 +211,8 @@ func (c *compiler) addArray(p *plan, t reflect.Type, w place) error {
 	if err != nil {
 		return err
 	}
+	// An element whose plan is still in the making contains itself, by way of a pointer, slice or map,
+	// each of which writes at least a byte.
 	each := elem.min
 	if elem.making {
 		each = 1
@@ -242,6 +246,7 @@ func (c *compiler) addSlice(p *plan, t reflect.Type, w place) error {
 
 // addMap adds a map. Its keys obey the rules of keys: only so do equal maps have equal bytes.
 func (c *compiler) addMap(p *plan, t reflect.Type, w place) error {
+	// That the map is part of a value does not matter to its keys, nor that they are keys to its values.
 	at := w.inner("[key]")
 	at.key = true
 	key, err := c.plan(t.Key(), at)
@@ -259,7 +264,6 @@ func (c *compiler) addMap(p *plan, t reflect.Type, w place) error {
 // addPointer adds a pointer: to a protobuf message, or to anything else that can be encoded.
 func (c *compiler) addPointer(p *plan, t reflect.Type, w place) error {
 	if t.Implements(messageType) {
-		c.foreign = true
 		p.push(step{op: opProto, typ: t}, w)
 		return nil
 	}

@@ -30,12 +30,12 @@ func (l limits) inside(reserve int) limits {
 }
 
 // decodeSteps reads a value into the zero value at a, which is also at heap if foreign code will see
-// it, and gives the bytes behind it. On an error, rest
-// begins where the trouble is. It takes nothing but what appendSteps writes, so that one value has
-// one form.
+// it, and gives the bytes behind it. On an error, rest begins where the trouble is. It takes nothing
+// but what appendSteps writes, so that one value has one form.
 func decodeSteps(src []byte, a, heap address, p *plan, l limits) (rest []byte, err error) {
-	for i := range p.steps {
-		s := &p.steps[i]
+	steps := p.steps
+	for i := range steps {
+		s := &steps[i]
 		f := a.add(s.off)
 		switch s.op {
 		case opBool, opInt8, opUint8:
@@ -108,6 +108,7 @@ func decodeMany(src []byte, a, heap address, n int, elem *plan, l limits) (rest 
 	if len(elem.steps) == 0 {
 		return src, nil
 	}
+	// While the i-th is read, the others' minimum is out of bounds for what it allocates.
 	outer := l.reserve
 	for i := range n {
 		l.reserve = outer + (n-1-i)*elem.min
@@ -131,6 +132,7 @@ func decodePointer(src []byte, a address, s *step, l limits) ([]byte, error) {
 	case len(src)-1 < s.elem.min+l.reserve:
 		return src, errShort
 	}
+	// What is pointed to is allocated only now that the input is known to be long enough for it.
 	p := reflect.New(s.typ)
 	a.setWord(p)
 	fresh := pointee(p)

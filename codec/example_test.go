@@ -1,6 +1,7 @@
 package codec_test
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/weirstream/weir/codec"
@@ -27,13 +28,18 @@ func ExampleFor() {
 }
 
 func ExampleFor_refused() {
-	type session struct {
-		User   string
-		Closed chan struct{}
+	type visitor struct {
+		Name string
+		Left chan struct{}
 	}
-	_, err := codec.For[[]session]()
-	fmt.Println(err)
-	// Output: codec: cannot encode []codec_test.session: []codec_test.session[].Closed is of type chan struct {}, which means nothing in another process; leave it out of the record, or map to a type without it first
+	_, err := codec.For[[]visitor]()
+	if refused, ok := errors.AsType[*codec.TypeError](err); ok {
+		fmt.Println(refused.Path, refused.Reason)
+		fmt.Println("remedy:", refused.Remedy)
+	}
+	// Output:
+	// []codec_test.visitor[].Left is of type chan struct {}, which means nothing in another process
+	// remedy: leave it out of the record, or map to a type without it first
 }
 
 func ExampleForKey() {

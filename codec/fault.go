@@ -47,8 +47,8 @@ func within(err error, name string) error {
 	if name == "" {
 		return err
 	}
-	var f *fault
-	if !errors.As(err, &f) {
+	f, ok := err.(*fault) // and not one that a user's method wrapped in an error of its own
+	if !ok {
 		return &fault{path: name, parts: 1, err: err}
 	}
 	switch f.parts++; {

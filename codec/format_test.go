@@ -20,6 +20,17 @@ import (
 // and each case of the code must have a row.
 const formatPage = "../docs/FORMAT.md"
 
+// TestFormatVersion: the page and the code mean the same version.
+func TestFormatVersion(t *testing.T) {
+	page, err := os.ReadFile(formatPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("**codec version %d**", Version); !strings.Contains(string(page), want) {
+		t.Errorf("%s does not name %s", formatPage, want)
+	}
+}
+
 // vectors reads the table under the heading "### Vectors: name", less its head, without back quotes.
 func vectors(t *testing.T, name string) [][]string {
 	t.Helper()

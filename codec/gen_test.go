@@ -55,7 +55,8 @@ var special = map[reflect.Type]func(r *rand.Rand) any{
 	},
 	reflect.TypeFor[big.Rat](): func(r *rand.Rand) any { return *big.NewRat(r.Int64(), r.Int64()+1) },
 	reflect.TypeFor[url.URL](): func(r *rand.Rand) any {
-		return url.URL{Scheme: "https", Host: "example.org", Path: "/" + strconv.Itoa(r.IntN(100)), User: url.UserPassword("u", "p")}
+		path := "/" + strconv.Itoa(r.IntN(100))
+		return url.URL{Scheme: "https", Host: "example.org", Path: path, User: url.UserPassword("u", "p")}
 	},
 	reflect.TypeFor[secret](): func(r *rand.Rand) any { return secret{r.Uint64N(10)} },
 	reflect.TypeFor[set]():    func(r *rand.Rand) any { return set{strconv.Itoa(r.Int()): true} },

@@ -18,6 +18,7 @@ const (
 // out, with test vectors. It is no defence against people who choose keys: tables in memory use a
 // hash with a secret seed instead.
 func Hash(seed uint64, b []byte) uint64 {
+	// The steps and their order are those of docs/FORMAT.md; not one of them may ever change.
 	h := seed + prime5
 	n := uint64(len(b))
 	if len(b) >= 32 {

@@ -19,21 +19,21 @@ func appendMap(dst []byte, a address, s *step, left int) ([]byte, error) {
 	dst = appendUvarint(dst, uint64(m.Len())+1)
 	first := len(dst)
 	spans := make([]span, 0, m.Len())
-	key, value := reflect.New(s.typ.Key()), reflect.New(s.typ.Elem())
-	for it := m.MapRange(); it.Next(); {
-		key.Elem().SetIterKey(it)
-		value.Elem().SetIterValue(it)
+	err := eachEntry(m, func(key, value address) (err error) {
 		e := span{begin: len(dst)}
-		var err error
-		if dst, err = appendSteps(dst, pointee(key), pointee(key), s.key, left); err != nil {
-			return nil, within(err, "[key]")
+		if dst, err = appendSteps(dst, key, key, s.key, left); err != nil {
+			return within(err, "[key]")
 		}
 		e.value = len(dst)
-		if dst, err = appendSteps(dst, pointee(value), pointee(value), s.elem, left); err != nil {
-			return nil, within(err, "[]")
+		if dst, err = appendSteps(dst, value, value, s.elem, left); err != nil {
+			return within(err, "[]")
 		}
 		e.end = len(dst)
 		spans = append(spans, e)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	sortSpans(dst, first, spans)
 	return dst, nil
@@ -78,6 +78,8 @@ func decodeMap(src []byte, a address, s *step, l limits) ([]byte, error) {
 	}
 	m := reflect.MakeMapWithSize(s.typ, n)
 	a.setWord(m)
+	// The key and the value are read into the same memory each time, which is therefore cleared below:
+	// decoders expect zero values, and the map has taken copies.
 	key, value := reflect.New(s.typ.Key()), reflect.New(s.typ.Elem())
 	var last []byte
 	for i := range n {

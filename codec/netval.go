@@ -8,6 +8,7 @@ import (
 
 // appendNet writes the length of a network address's own bytes, and them.
 func appendNet(dst []byte, a address, o op) []byte {
+	// Nearly all are shorter than 128 bytes, so that their length takes the one byte left for it.
 	head := len(dst)
 	dst = append(dst, 0)
 	switch o { // the three methods cannot fail

@@ -88,7 +88,7 @@ type plan struct {
 	size    uintptr // of the value itself
 	min     int     // fewest bytes a value takes: what bounds the allocations of a decoder
 	flat    bool    // the value's memory holds no pointers at all
-	foreign bool    // code that is not ours will see the value; set on roots only
+	foreign bool    // methods of users' types will see the value's memory; set on roots only
 	making  bool    // its compiler is at work on it: it is recursive, so it will write at least a byte
 }
 
@@ -98,11 +98,13 @@ type plan struct {
 const maxDepth = 10_000
 
 // minLimit bounds the sum of minima, which would overflow for arrays of very many empty elements.
-const minLimit = 1 << 40
+const minLimit = 1 << 30
 
 // push adds a step for t at w.
 func (p *plan) push(s step, w place) {
 	s.off, s.name = w.off, w.name
+	// Arrays come with their minimum. What writes nothing, such as a struct{} or a [0]int, is dropped,
+	// so that a plan without steps is one without bytes.
 	if s.op != opArray && s.op != opByteArray {
 		s.min = opMins[s.op]
 	}
@@ -114,6 +116,8 @@ func (p *plan) push(s step, w place) {
 	}
 	p.steps = append(p.steps, s)
 	p.min = min(p.min+s.min, minLimit)
+	// What is behind a pointer decides what a clone has to copy. The zone of a time or an address is
+	// shared for ever, and a type with a codec of its own may turn out to hold no pointers.
 	switch s.op {
 	case opString, opBytes, opSlice, opMap, opPointer, opProto:
 		p.owned = append(p.owned, s)

@@ -20,7 +20,7 @@ func check[T any](t *testing.T) {
 			t.Fatal(err)
 		}
 		r := newRand(t)
-		for range 200 {
+		for range 100 {
 			var v T
 			fill(r, reflect.ValueOf(&v).Elem(), 4)
 			checkRoundTrip(t, c, v)

@@ -40,6 +40,8 @@ func decodeProto(src []byte, a address, s *step) ([]byte, error) {
 	if err != nil || n < 0 {
 		return rest, err
 	}
+	// The message goes to the heap by itself, so that protobuf, which keeps references to messages
+	// while it works, never sees a stack.
 	p := reflect.New(s.typ.Elem())
 	if err := proto.Unmarshal(rest[:n], p.Interface().(proto.Message)); err != nil {
 		return src, fmt.Errorf("unmarshalling %s: %w", s.typ, err)

@@ -27,8 +27,9 @@ func (g *gauge) leave() { g.left++ }
 // counted for each. Time zones, which programs have few of, are not counted.
 func heapOf(a, heap address, p *plan, g *gauge) int {
 	total := 0
-	for i := range p.owned {
-		s := &p.owned[i]
+	steps := p.owned
+	for i := range steps {
+		s := &steps[i]
 		f := a.add(s.off)
 		switch s.op {
 		case opString:

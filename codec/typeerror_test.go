@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-	"unsafe"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -42,6 +41,7 @@ type (
 func (oneWay) MarshalBinary() ([]byte, error)   { return nil, nil }
 func (textOnly) MarshalText() ([]byte, error)   { return nil, nil }
 func (*textOnly) UnmarshalText(_ []byte) error  { return nil }
+func plain(t reflect.Type) error                { _, err := planFor(t, false); return err }
 func asValue[T any]() error                     { _, err := For[T](); return err }
 func asKey[K comparable]() error                { _, err := ForKey[K](); return err }
 func words3(path, reason, remedy string) string { return path + " " + reason + "; " + remedy }
@@ -69,8 +69,8 @@ func TestRefused(t *testing.T) {
 			words3("codec.hearing.Done[][]", "is of type chan int, which means nothing in another process", remedyOut)},
 		{"function", asValue[*func()](), "codec: cannot encode *func(): " +
 			words3("*func()", "is of type func(), which means nothing in another process", remedyOut)},
-		{"unsafe.Pointer", asValue[[2]unsafe.Pointer](), "codec: cannot encode [2]unsafe.Pointer: " +
-			words3("[2]unsafe.Pointer[]", "is of type unsafe.Pointer, which means nothing in another process", remedyOut)},
+		{"unsafe.Pointer", plain(reflect.TypeFor[address]().Field(0).Type), "codec: cannot encode unsafe.Pointer: " +
+			words3("unsafe.Pointer", "is of type unsafe.Pointer, which means nothing in another process", remedyOut)},
 		{"unexported field", asValue[sealed](), "codec: cannot encode codec.sealed: " +
 			words3("codec.sealed", "(codec.sealed) has the unexported field secret, which would be lost", remedyField)},
 		{"within embedded", asValue[outer](), "codec: cannot encode codec.outer: " +

@@ -76,8 +76,8 @@ func (s slice) value(t reflect.Type) reflect.Value {
 	return reflect.NewAt(t, unsafe.Pointer(&s)).Elem()
 }
 
-// mapValue gives the map of type t kept at a. It copies the map's pointer to the heap first, because
-// reflect's iterators keep the place it came from.
+// mapValue gives the map of type t kept at a. It copies the map's pointer first, because reflect keeps
+// the place that a Value came from, and a must not escape.
 func mapValue(t reflect.Type, a address) reflect.Value {
 	w := new(address)
 	*w = a.word()

@@ -36,9 +36,9 @@ func broker() *cobra.Command {
 		Args:    nothing,
 		RunE:    func(c *cobra.Command, _ []string) error { return b.run(c) },
 	}
-	c.Flags().IntVar(&b.port, "port", 9092, "where to listen; 0 for any free port")
+	c.Flags().IntVar(&b.port, "port", 9092, "`NUMBER` of the port to listen on; 0 for any free one")
 	c.Flags().StringVar(&b.dir, "dir", "", "keep everything in this `FOLDER`")
-	c.Flags().IntVar(&b.partitions, "partitions", 4, "partitions of topics that are created without a number")
+	c.Flags().IntVar(&b.partitions, "partitions", 4, "`NUMBER` of partitions of topics that are created without one")
 	c.Flags().BoolVar(&b.create, "auto-create", true,
 		"create topics that clients ask for and want to be created, as Kafka's default is")
 	return c

@@ -27,10 +27,11 @@ const connectionHelp = "\n\nParameters have the names of Kafka's Java clients. A
 	"--param wins over it,\nand flags over both. A value may be ${env:NAME} or ${file:PATH}: " +
 	"that keeps secrets off the command line."
 
-func (k *connection) flags(c *cobra.Command) {
+// flags gives a command the flags. otherwise is what is used without an address.
+func (k *connection) flags(c *cobra.Command, otherwise string) {
 	f := c.Flags()
 	f.StringVar(&k.brokers, "brokers", "",
-		"Kafka's bootstrap addresses, `HOST:PORT`, several with commas (default \""+localBroker+"\")")
+		"Kafka's bootstrap addresses, `HOST:PORT`, several with commas (default "+otherwise+")")
 	f.StringVar(&k.config, "command-config", "", "a properties `FILE` of Kafka client parameters, such as TLS and SASL")
 	f.StringArrayVar(&k.params, "param", nil, "a Kafka client parameter, `NAME=VALUE`; may be repeated")
 	c.Long += connectionHelp

@@ -50,11 +50,12 @@ func consume() *cobra.Command {
 	}
 	c.Flags().StringVar(&s.from, "from", "beginning",
 		"`WHERE` to begin in each partition: beginning, end, an offset, -N for the last N offsets, or a time")
-	c.Flags().Int32SliceVar(&s.partitions, "partition", nil, "only these partitions; may be repeated")
-	c.Flags().Int64VarP(&s.most, "count", "n", 0, "end after this number of records")
+	c.Flags().Int32SliceVar(&s.partitions, "partition", nil, "only partition `NUMBER`; may be repeated")
+	c.Flags().Lookup("partition").DefValue = "" // pflag would show an empty list as the default
+	c.Flags().Int64VarP(&s.most, "count", "n", 0, "end after `N` records")
 	c.Flags().BoolVarP(&s.follow, "follow", "f", false, "go on with new records until Ctrl-C")
 	s.recordFormat.flags(c)
-	s.connection.flags(c)
+	s.connection.flags(c, localBroker)
 	return c
 }
 

@@ -41,10 +41,10 @@ func demo() *cobra.Command {
 		Args:    nothing,
 		RunE:    func(c *cobra.Command, _ []string) error { return d.run(c) },
 	}
-	c.Flags().DurationVar(&d.last, "for", 20*time.Second, "drain and end after this `time`")
-	c.Flags().DurationVar(&d.interval, "interval", time.Second, "the batch interval, a `time`")
-	c.Flags().IntVar(&d.rate, "rate", 5000, "lines per second that the producer writes")
-	d.flags(c)
+	c.Flags().DurationVar(&d.last, "for", 20*time.Second, "drain and end after this `TIME`")
+	c.Flags().DurationVar(&d.interval, "interval", time.Second, "`TIME` from batch to batch")
+	c.Flags().IntVar(&d.rate, "rate", 5000, "`LINES` per second that the producer writes")
+	d.flags(c, "a broker in memory")
 	return c
 }
 
@@ -55,8 +55,8 @@ const demoPartitions = 4
 const demoTimeout = 10 * time.Second
 
 func (d *demonstration) run(c *cobra.Command) (err error) {
-	if d.interval < time.Millisecond || d.last < d.interval || d.rate < 1 {
-		return usagef("--interval must be at least 1ms, --for at least the interval, and --rate at least 1")
+	if d.interval < time.Millisecond || d.interval%time.Millisecond != 0 || d.last < d.interval || d.rate < 1 {
+		return usagef("--interval must be whole milliseconds, --for at least the interval, and --rate at least 1")
 	}
 	d.report.out = c.OutOrStdout()
 	params, stop, err := d.cluster()

@@ -76,7 +76,7 @@ func offsetsShow() *cobra.Command {
 	}
 	c.Flags().StringArrayVar(&topics, "topic", nil, "only this `TOPIC`; may be repeated")
 	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON object")
-	k.flags(c)
+	k.flags(c, localBroker)
 	return c
 }
 
@@ -100,14 +100,14 @@ func describeGroup(ctx context.Context, a *kafka.Admin, group string, topics []s
 	}
 	tps := make([]kafka.TopicPartition, len(committed))
 	for i, o := range committed {
-		tps[i] = o.TopicPartition
+		tps[i] = o.TopicPartition()
 	}
 	firsts, firstErr := a.ListOffsets(ctx, kafka.EarliestOffset, tps...)
 	ends, endErr := a.ListOffsets(ctx, kafka.LatestOffset, tps...)
 	warn(notes, errors.Join(firstErr, endErr))
-	for _, o := range committed {
+	for i, o := range committed {
 		row := lagJSON{Topic: o.Topic, Partition: o.Partition, Metadata: o.Metadata,
-			Start: known(firsts, o.TopicPartition), End: known(ends, o.TopicPartition)}
+			Start: known(firsts, tps[i]), End: known(ends, tps[i])}
 		if o.Offset >= 0 {
 			row.Committed = &o.Offset
 			if row.End != nil {

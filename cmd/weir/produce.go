@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/weirstream/weir/connector/kafka"
 )
@@ -42,9 +41,9 @@ func produce() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return p.run(c, args[0], args[1:]) },
 	}
 	p.recordForm.flags(c)
-	c.Flags().Int32Var(&p.partition, "partition", 0, "write to this partition, whatever the key")
+	c.Flags().Int32Var(&p.partition, "partition", 0, "write to partition `NUMBER`, whatever the key")
 	c.Flags().StringVar(&p.compression, "compression", "", "`CODEC` of batches: none, gzip, snappy, lz4 or zstd")
-	p.connection.flags(c)
+	p.connection.flags(c, localBroker)
 	return c
 }
 
@@ -66,12 +65,11 @@ func (p *production) run(c *cobra.Command, topic string, values []string) error 
 	if p.compression != "" {
 		params["compression.type"] = p.compression
 	}
-	opts, err := p.toPartition(c, params, topic)
-	if err != nil {
+	if err := p.checkPartition(c, params, topic); err != nil {
 		return err
 	}
 	ctx := c.Context()
-	producer, err := kafka.OpenProducer(ctx, topic, params, kafka.BytesSerializer, kafka.BytesSerializer, opts...)
+	producer, err := kafka.OpenProducer(ctx, topic, params, kafka.BytesSerializer, kafka.BytesSerializer)
 	if err != nil {
 		return err
 	}
@@ -93,24 +91,21 @@ func later(ctx context.Context, d time.Duration) (context.Context, context.Cance
 	return end, cancel
 }
 
-// toPartition makes sure that the partition to write to is there, and has the producer use it.
-func (p *production) toPartition(c *cobra.Command, params kafka.Params, topic string) ([]kafka.Option, error) {
+// checkPartition makes sure that the partition to write to is there.
+func (p *production) checkPartition(c *cobra.Command, params kafka.Params, topic string) error {
 	if !p.chosen {
-		return nil, nil
+		return nil
 	}
 	a, err := openAdmin(c, params)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer a.Close()
 	infos, err := a.DescribeTopics(c.Context(), topic)
 	if err != nil {
-		return nil, missing(c.Context(), a, err)
+		return missing(c.Context(), a, err)
 	}
-	if err := hasPartitions(infos[0], p.partition); err != nil {
-		return nil, err
-	}
-	return []kafka.Option{kafka.WithClientOptions(kgo.RecordPartitioner(kgo.ManualPartitioner()))}, nil
+	return hasPartitions(infos[0], p.partition)
 }
 
 // hasPartitions makes sure that a topic has partitions of these numbers.

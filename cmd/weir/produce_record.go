@@ -29,7 +29,7 @@ type recordForm struct {
 }
 
 func (f *recordForm) flags(c *cobra.Command) {
-	c.Flags().StringVar(&f.key, "key", "", "key of every record; without it, and --key-separator, there is none")
+	c.Flags().StringVar(&f.key, "key", "", "`KEY` of every record; without it, and --key-separator, there is none")
 	c.Flags().StringVar(&f.separator, "key-separator", "", "`TEXT` between key and value; \\t is a tabulator")
 	c.Flags().StringArrayVar(&f.pairs, "header", nil, "a header of every record, `NAME=VALUE`; may be repeated")
 	c.Flags().StringVar(&f.timestamp, "timestamp", "",
@@ -124,7 +124,7 @@ func lines(r io.Reader) inputs {
 		go func() {
 			defer close(ch)
 			for in := bufio.NewReaderSize(r, 1<<16); ; {
-				line, err := readLine(in)
+				line, err := readLine(in, longestLine)
 				if errors.Is(err, io.EOF) && len(line) == 0 {
 					return
 				}
@@ -160,14 +160,15 @@ func lines(r io.Reader) inputs {
 	}
 }
 
-// readLine reads up to a line feed, which it drops. At the end it gives what is left, with io.EOF.
-func readLine(in *bufio.Reader) (line []byte, err error) {
+// readLine reads up to a line feed, which it drops, and at most most bytes. At the end it gives what is left, with
+// io.EOF.
+func readLine(in *bufio.Reader, most int) (line []byte, err error) {
 	for {
 		part, err := in.ReadSlice('\n')
 		line = append(line, part...)
 		switch {
-		case len(line) > longestLine:
-			return nil, fmt.Errorf("it is longer than %d MiB: is the input text?", longestLine>>20)
+		case len(line) > most:
+			return nil, fmt.Errorf("it is longer than %d bytes: is the input text?", most)
 		case err == nil:
 			return line[:len(line)-1], nil
 		case !errors.Is(err, bufio.ErrBufferFull):

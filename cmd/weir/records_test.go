@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -142,9 +143,8 @@ func TestProduceBrokenInput(t *testing.T) {
 }
 
 func TestReadLineBound(t *testing.T) {
-	endless := io.LimitReader(zeros{}, longestLine+10)
-	line, err := readLine(bufio.NewReaderSize(endless, 1<<20))
-	if err == nil || !strings.Contains(err.Error(), "256 MiB") {
+	line, err := readLine(bufio.NewReaderSize(zeros{}, 16), 1000)
+	if err == nil || !strings.Contains(err.Error(), "longer than 1000 bytes") {
 		t.Errorf("an endless line gave %d bytes and %v", len(line), err)
 	}
 }
@@ -261,6 +261,70 @@ func TestProduceInterrupted(t *testing.T) {
 	}
 	if got := p.end(t); got.code != 1 || got.err != "weir: interrupted\n" {
 		t.Errorf("it ended with %+v", got)
+	}
+}
+
+// Offsets without a record, wherever they lie, do not keep a command from ending: here the markers of transactions.
+func TestConsumeTransactions(t *testing.T) {
+	k := cluster(t, kfake.SeedTopics(1, "lines"))
+	c, err := kgo.NewClient(kgo.SeedBrokers(k.ListenAddrs()...), kgo.TransactionalID("x"), kgo.DefaultProduceTopic("lines"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	write := func(value string, end func() error) {
+		t.Helper()
+		err := c.BeginTransaction()
+		if err == nil {
+			err = c.ProduceSync(t.Context(), kgo.StringRecord(value)).FirstErr()
+		}
+		if err == nil {
+			err = end()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	finish := func(how kgo.TransactionEndTry) func() error {
+		return func() error { return c.EndTransaction(t.Context(), how) }
+	}
+	committed := func() string {
+		return must(t, k, "", "consume", "lines", "--offsets", "--param", "isolation.level=read_committed", "--brokers", "%")
+	}
+	write("kept", finish(kgo.TryCommit))
+	if got, want := committed(), "0\tkept\n"; got != want {
+		t.Errorf("a committed transaction at the end gave %q, want %q", got, want)
+	}
+	write("dropped", finish(kgo.TryAbort))
+	if got, want := committed(), "0\tkept\n"; got != want {
+		t.Errorf("an aborted transaction at the end gave %q, want %q", got, want)
+	}
+	write("open", func() error { return nil })
+	if got, want := committed(), "0\tkept\n"; got != want {
+		t.Errorf("an open transaction gave %q, want %q", got, want)
+	}
+	got := must(t, k, "", "consume", "lines", "--offsets", "--brokers", "%")
+	if want := "0\tkept\n2\tdropped\n4\topen\n"; got != want {
+		t.Errorf("without read_committed there are %q, want %q", got, want)
+	}
+}
+
+// An offset that was deleted, or is not there yet, is said to be, and reading begins at the nearest one that is there.
+func TestConsumeFromElsewhere(t *testing.T) {
+	k := cluster(t, kfake.SeedTopics(1, "lines"))
+	must(t, k, "", "produce", "lines", "a", "b", "c", "--brokers", "%")
+	gone := kadm.Offsets{}
+	gone.AddOffset("lines", 0, 2, -1)
+	if _, err := kadm.NewClient(client(t, k)).DeleteRecords(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	r := weirOn(t, k, "", "consume", "lines", "--from", "1", "--offsets", "--brokers", "%")
+	if r.wants(t, 0, "lines-0 begins at offset 2", "not at 1"); r.out != "2\tc\n" {
+		t.Errorf("it shows %q", r.out)
+	}
+	r = weirOn(t, k, "", "consume", "lines", "--from", "9", "--offsets", "--brokers", "%")
+	if r.wants(t, 0, "no partition has offset 9 yet"); r.out != "" {
+		t.Errorf("it shows %q", r.out)
 	}
 }
 

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"net"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // changing is what differs between runs: addresses and ids.
@@ -169,6 +173,43 @@ func TestOffsetsShowMembers(t *testing.T) {
 	got := must(t, k, "", "offsets", "show", "g", "--brokers", "%")
 	if !regexp.MustCompile(`group g: state Stable, members 1, lag 0\nmember \S+: client somebody at \S*127\.0\.0\.1`).MatchString(got) {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// A partition without a leader is shown as such, and nobody is asked where it ends.
+func TestDescribeWithoutLeader(t *testing.T) {
+	k := cluster(t, kfake.SeedTopics(1, "lines"))
+	host, port, err := net.SplitHostPort(k.ListenAddrs()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.ControlKey(int16(kmsg.Metadata), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		req := kreq.(*kmsg.MetadataRequest)
+		if len(req.Topics) == 0 {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.MetadataResponse)
+		broker := kmsg.NewMetadataResponseBroker()
+		broker.Host, broker.Port = host, int32(number)
+		topic := kmsg.NewMetadataResponseTopic()
+		topic.Topic = req.Topics[0].Topic
+		part := kmsg.NewMetadataResponseTopicPartition()
+		part.ErrorCode, part.Leader, part.Replicas = kerr.LeaderNotAvailable.Code, -1, []int32{3, 4}
+		topic.Partitions = append(topic.Partitions, part)
+		resp.Brokers, resp.Topics = append(resp.Brokers, broker), append(resp.Topics, topic)
+		return resp, nil, true
+	})
+	got := must(t, k, "", "topics", "describe", "lines", "--brokers", "%")
+	if want := "" +
+		"topic lines: partitions 1, replication factor 2\n" +
+		"PARTITION  LEADER  ADDRESS  REPLICAS  ISR  START  END\n" +
+		"0          -       -        3,4            -      -\n"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 

@@ -81,7 +81,7 @@ func topicsList() *cobra.Command {
 	}
 	c.Flags().BoolVar(&internal, "internal", false, "list Kafka's own topics, too")
 	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON array")
-	k.flags(c)
+	k.flags(c, localBroker)
 	return c
 }
 

@@ -43,11 +43,11 @@ func topicsCreate() *cobra.Command {
 			return err
 		}),
 	}
-	c.Flags().Int32Var(&topic.Partitions, "partitions", 0, "number of partitions (default the brokers')")
+	c.Flags().Int32Var(&topic.Partitions, "partitions", 0, "`NUMBER` of partitions (default the brokers')")
 	c.Flags().Int16Var(&topic.ReplicationFactor, "replication-factor", 0,
-		"replicas of each partition (default the brokers')")
+		"`NUMBER` of replicas of each partition (default the brokers')")
 	c.Flags().StringArrayVar(&configs, "config", nil, "a setting of the topic, `NAME=VALUE`; may be repeated")
-	k.flags(c)
+	k.flags(c, localBroker)
 	return c
 }
 

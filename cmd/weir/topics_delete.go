@@ -43,6 +43,6 @@ func topicsDelete() *cobra.Command {
 		}),
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "delete them")
-	k.flags(c)
+	k.flags(c, localBroker)
 	return c
 }

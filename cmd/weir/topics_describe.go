@@ -52,7 +52,7 @@ func topicsDescribe() *cobra.Command {
 		}),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON array")
-	k.flags(c)
+	k.flags(c, localBroker)
 	return c
 }
 

@@ -114,6 +114,7 @@ func TestUsage(t *testing.T) {
 		{"demo --for soon", []string{`invalid argument "soon" for "--for"`}},
 		{"demo --rate 0", []string{"--rate at least 1"}},
 		{"demo --for 1ms", []string{"--for at least the interval"}},
+		{"demo --interval 1500us", []string{"--interval must be whole milliseconds"}},
 		{"broker --port 70000", []string{"--port must be from 0 to 65535"}},
 		{"broker --partitions 0", []string{"--partitions at least 1"}},
 		{"produce", []string{"weir produce needs a TOPIC", "see 'weir produce --help'"}},

@@ -170,6 +170,8 @@ func (f *fetcher) fetch(ctx context.Context, p piece, offset int64, bytes int32)
 			if late || time.Since(missing) >= f.opts.proof {
 				return f.vanished(p, offset, err)
 			}
+		case isLoss(err):
+			return c, err
 		case !temporary(err):
 			return c, fmt.Errorf("%s at offset %d: %w", p.tp(), offset, f.c.Explain(err))
 		case late:
@@ -222,8 +224,12 @@ func temporary(err error) bool {
 	if ke, ok := errors.AsType[*kerr.Error](err); ok {
 		return ke.Retriable
 	}
+	return !isLoss(err) && !errors.Is(err, kgo.ErrClientClosed)
+}
+
+func isLoss(err error) bool {
 	_, loss := errors.AsType[*DataLossError](err)
-	return !loss && !errors.Is(err, kgo.ErrClientClosed)
+	return loss
 }
 
 // fetchWait is how long a broker may wait for records: the ranges that are fetched exist already, so the time

@@ -62,6 +62,7 @@ func newJob(t *testing.T, c *kafkatest.Cluster, p plan) (*job, error) {
 		t.Fatal(err)
 	}
 	ssc.SetOutput(io.Discard)
+	t.Cleanup(func() { _ = ssc.Stop(context.Background()) }) // A test that fails in the middle leaves it running.
 	j := &job{t: t, c: c, ssc: ssc}
 	ssc.AddListener(j.hear)
 	params := c.Params("group.id", "g", "auto.offset.reset", "earliest", "enable.auto.commit", "false")

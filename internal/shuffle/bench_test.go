@@ -49,16 +49,13 @@ func textLines(lines int, zipf bool) []string {
 			k = int(z.Uint64())
 		}
 		text.WriteString(words[k])
-		text.WriteByte(" \n"[b2i(i%lineWords == lineWords-1)])
+		if i%lineWords < lineWords-1 {
+			text.WriteByte(' ')
+		} else {
+			text.WriteByte('\n')
+		}
 	}
 	return strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // BenchmarkWordCount counts the words of 60,000 lines, from nothing, in three ways. Run it on one core.

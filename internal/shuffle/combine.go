@@ -46,7 +46,7 @@ func (c *Combine[K, V, C]) Add(k K, v V) {
 }
 
 // AddKnown takes the row only if its key is there already, and tells whether it did. A writer over its budget
-// goes on with it and sets the other rows aside; as all their keys are new, their place is after all keys that are there.
+// goes on with it and sets the other rows aside; as their keys are new, they come after all keys that are there.
 func (c *Combine[K, V, C]) AddKnown(k K, v V) bool {
 	p := c.table.Find(k)
 	if p == nil {
@@ -59,7 +59,8 @@ func (c *Combine[K, V, C]) AddKnown(k K, v V) bool {
 // Len returns the number of distinct keys so far.
 func (c *Combine[K, V, C]) Len() int { return c.table.Len() }
 
-// Bytes returns the memory held, without what keys and values point to.
+// Bytes returns the memory held, without what keys and values point to (an arena's strings are in it). While Finish
+// runs the rows, but not the bytes of string keys, are there twice.
 func (c *Combine[K, V, C]) Bytes() int64 { return c.table.Bytes() }
 
 // Err is the Err of the table: looking at it now and then ends a hopeless task early.

@@ -86,7 +86,8 @@ func (r *Rows[K, V]) AddTo(p int, k K, v V) {
 // Len returns the number of rows so far.
 func (r *Rows[K, V]) Len() int { return r.log.n }
 
-// Bytes returns the memory held, without what keys and values other than strings point to.
+// Bytes returns the memory held, without what keys and values other than strings point to. While Finish runs the
+// rows are there twice.
 func (r *Rows[K, V]) Bytes() int64 { return r.log.bytes() + r.arena.Bytes() }
 
 // Err tells of a row that was dealt to a partition that is not there.

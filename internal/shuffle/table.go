@@ -275,7 +275,8 @@ func (t *Table[K, V]) Len() int {
 // A task that sees an error must fail: the table does not hold what it was given.
 func (t *Table[K, V]) Err() error { return t.err }
 
-// Bytes returns the memory that the table holds, without what keys and values point to.
+// Bytes returns the memory that the table holds, with the bytes of string keys and without what other keys and
+// values point to. When the index doubles, the old one is held beside the new for a moment.
 func (t *Table[K, V]) Bytes() int64 {
 	return int64(len(t.index))*8 + t.texts.bytes() + t.cells.bytes() + t.arena.Bytes()
 }

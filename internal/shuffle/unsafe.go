@@ -1,6 +1,7 @@
 package shuffle
 
 import (
+	"encoding/binary"
 	"reflect"
 	"unsafe"
 )
@@ -73,21 +74,22 @@ func textOf[K any](k *K) string { return *(*string)(unsafe.Pointer(k)) }
 // ofText is the way back.
 func ofText[K any](s string) K { return *(*K)(unsafe.Pointer(&s)) }
 
-// wordOf reads a value of one of the word kinds.
+// wordOf reads a value of one of the word kinds. It goes by way of bytes because an array of them may lie at
+// any address; where the processor allows that, the compiler makes it one load.
 func wordOf[K any](k *K, kind kind) uint64 {
-	switch p := unsafe.Pointer(k); kind {
+	switch b := bytesOf(k); kind {
 	case kindWord8:
-		return *(*uint64)(p)
+		return binary.LittleEndian.Uint64(b)
 	case kindWord4:
-		return uint64(*(*uint32)(p))
+		return uint64(binary.LittleEndian.Uint32(b))
 	case kindWord2:
-		return uint64(*(*uint16)(p))
+		return uint64(binary.LittleEndian.Uint16(b))
 	default:
-		return uint64(*(*uint8)(p))
+		return uint64(b[0])
 	}
 }
 
-// bytesOf reads a value of kindBytes. The slice must not outlive k.
+// bytesOf reads a value of kindBytes or of one of the word kinds. The slice must not outlive k.
 func bytesOf[K any](k *K) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(k)), unsafe.Sizeof(*k)) }
 
 // textBytes gives the bytes of s, to be read only.

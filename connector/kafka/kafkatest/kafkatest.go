@@ -101,12 +101,27 @@ func (c *Cluster) Produce(topic string, partition int32, values ...string) {
 	c.ProduceRecords(records...)
 }
 
-// ProduceRecords writes records and waits until they are there.
+// ProduceRecords writes records, each to the partition that it names, and waits until they are there.
 func (c *Cluster) ProduceRecords(records ...*kgo.Record) {
 	c.t.Helper()
-	if err := c.Client().ProduceSync(context.Background(), records...).FirstErr(); err != nil {
-		c.t.Fatalf("produce: %v", err)
+	left := records
+	for range 2 {
+		var topics []string
+		results := c.Client().ProduceSync(context.Background(), left...)
+		left = nil
+		for _, r := range results {
+			if r.Err != nil {
+				left, topics = append(left, r.Record), append(topics, r.Record.Topic)
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+		// The client may know the topic from before it was made anew or got more partitions.
+		c.Client().PurgeTopicsFromProducing(topics...)
 	}
+	c.t.Fatalf("produce: %d of %d records could not be written, the first of them to %s-%d",
+		len(left), len(records), left[0].Topic, left[0].Partition)
 }
 
 // Committed is what a group has committed for the partitions of a topic, nil if nothing.
