@@ -21,6 +21,7 @@ type progress struct {
 	width int
 
 	mu      sync.Mutex
+	tick    *time.Timer // draws again while a stage runs, for its tasks may all be long
 	info    dstream.TaskInfo
 	started time.Time
 	tasks   int
@@ -45,6 +46,8 @@ func (p *progress) event(e dstream.Event) {
 	switch e := e.(type) {
 	case dstream.StageStarted:
 		p.info, p.started, p.tasks, p.running, p.done = e.TaskInfo, time.Now(), e.Tasks, 0, 0
+		p.stopTick()
+		p.tick = time.AfterFunc(progressAfter, p.again)
 	case dstream.TaskStarted:
 		p.running++
 	case dstream.TaskEnded:
@@ -56,9 +59,31 @@ func (p *progress) event(e dstream.Event) {
 		p.wipe()
 		return
 	}
-	if p.tasks > 0 && p.done < p.tasks && time.Since(p.started) > progressAfter {
+	p.draw()
+}
+
+// draw shows the line if the stage has run long enough; mu is held.
+func (p *progress) draw() {
+	if p.tasks > 0 && p.done < p.tasks && time.Since(p.started) >= progressAfter {
 		p.shown = true
 		fmt.Fprint(p.w, "\r"+p.line())
+	}
+}
+
+// again draws twice a second as long as the stage runs.
+func (p *progress) again() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tasks == 0 {
+		return
+	}
+	p.draw()
+	p.tick.Reset(progressAfter)
+}
+
+func (p *progress) stopTick() {
+	if p.tick != nil {
+		p.tick.Stop()
 	}
 }
 
@@ -82,4 +107,5 @@ func (p *progress) wipe() {
 		p.shown = false
 	}
 	p.tasks = 0
+	p.stopTick()
 }
