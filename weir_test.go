@@ -252,6 +252,7 @@ func TestProgress(t *testing.T) {
 		}
 		p.event(dstream.TaskStarted{})
 		time.Sleep(600 * time.Millisecond) // No task begins or ends: the line comes by itself.
+		synctest.Wait()
 		if want := "\r[Stage 0:====>              (1 + 1) / 4]"; out.String() != want {
 			t.Errorf("%q, want %q", out.String(), want)
 		}
