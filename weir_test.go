@@ -62,6 +62,12 @@ func TestRunEmbeds(t *testing.T) {
 		}
 		// The bubble itself fails the test if a goroutine is left.
 	})
+	for range 10_000 { // Goroutines that have nothing more to do may need a moment to be gone.
+		if runtime.NumGoroutine() <= before {
+			break
+		}
+		runtime.Gosched()
+	}
 	if after := runtime.NumGoroutine(); after > before {
 		t.Errorf("%d goroutines before, %d after", before, after)
 	}

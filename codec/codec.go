@@ -22,7 +22,8 @@ func For[T any]() (*Codec[T], error) {
 
 // Append writes *v behind dst and gives the longer slice, as append does. Equal values have equal
 // bytes, maps included, whatever the order in which they were filled, as far as T's own methods keep to
-// that. On an error dst comes back as it was; the errors are those of T's own methods, a map with a NaN among its keys, and a value that
+// that. On an error dst comes back as it was; the errors are those of T's own methods, a map with a NaN among
+// its keys, and a value that
 // contains itself. It allocates only what dst lacks, but for maps and types with methods of their own.
 // v must not be nil, and is neither kept nor made to escape.
 func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {

@@ -117,13 +117,16 @@ var (
 var (
 	// MemoryBudget bounds shuffle, cache, prefetched and received data together.
 	MemoryBudget = Setting[Bytes]{
-		kind: sizes, name: "weir.memory.budget", unit: "b",
+		kind:    sizes,
+		name:    "weir.memory.budget",
+		unit:    "b",
 		defText: "0b (half of GOMEMLIMIT, or of the memory the process may use)",
 		doc: "Memory for shuffles, cached RDDs, prefetched and received records together. What does not " +
 			"fit is written to spark.local.dir. 0 means half of GOMEMLIMIT if that is set, else " +
 			"half of what the container or machine has.",
-		why:  "The other half is for the program's own data and for garbage not yet collected.",
-		idle: "shuffles and RDDs are not spilled in this version; receivers, fetches and queued batches have bounds of their own",
+		why: "The other half is for the program's own data and for garbage not yet collected.",
+		idle: "shuffles and RDDs are not spilled in this version; receivers, fetches and queued batches " +
+			"have bounds of their own",
 	}
 
 	// ReceiverMemory bounds what each receiver has stored.

@@ -82,10 +82,24 @@ func NewContext(c *conf.Conf, interval time.Duration, opts ...rdd.Option) (*Cont
 // that fails leaves the rdd.Context running; Stop stops it, unless it is told to keep it by KeepContext.
 func On(sc *rdd.Context, interval time.Duration) (*Context, error) {
 	if interval < time.Millisecond || interval%time.Millisecond != 0 {
-		return nil, fmt.Errorf("the batch interval must be a whole number of milliseconds, at least 1, not %v", interval)
+		return nil, fmt.Errorf(
+			"the batch interval must be a whole number of milliseconds, at least 1, not %v",
+			interval,
+		)
 	}
-	return &Context{sc: sc, conf: sc.Conf(), interval: interval, log: &checkpoint.Memory{}, logger: sc.Logger(),
-		out: os.Stdout, keepRDD: true, job: newJobID(), bus: newBus(), begun: make(chan struct{}), done: make(chan struct{})}, nil
+	return &Context{
+		sc:       sc,
+		conf:     sc.Conf(),
+		interval: interval,
+		log:      &checkpoint.Memory{},
+		logger:   sc.Logger(),
+		out:      os.Stdout,
+		keepRDD:  true,
+		job:      newJobID(),
+		bus:      newBus(),
+		begun:    make(chan struct{}),
+		done:     make(chan struct{}),
+	}, nil
 }
 
 // newJobID names a program that has no checkpoint: at random, for nothing of it outlives it.

@@ -31,7 +31,8 @@ func (o *output) guarantee() string {
 	if o.promise != "" {
 		return o.promise
 	}
-	return "at-least-once if the program commits what it has read (kafka.Commit), else as its inputs begin after a restart"
+	return "at-least-once if the program commits what it has read (kafka.Commit), else as its inputs begin " +
+		"after a restart"
 }
 
 // register adds an output operation for a stream.

@@ -10,7 +10,8 @@ import (
 // blocks, in bounded memory, until a batch takes it.
 type Receiver[T any] interface {
 	// Start begins to receive and must not block: what it does goes on in goroutines that Stop ends. ctx ends
-	// when Stop has returned, or has had its time. resume is the last position given to Store.Many, after a restart from a write
+	// when Stop has returned, or has had its time. resume is the last position given to Store.Many, after a
+	// restart from a write
 	// ahead log; nil otherwise. An error has the receiver restarted after a pause.
 	Start(ctx context.Context, st *Store[T], resume []byte) error
 	// Stop ends the receiving. It may store what it still has in hand, and returns when nothing will be stored

@@ -114,7 +114,10 @@ func TestSave(t *testing.T) {
 				}
 				return
 			}
-			if got := fmt.Sprint(s.effects); err != nil || got != "map[foreachRDD[](in)/negative/0/0:[-1] foreachRDD[](in)/numbers/0/0:[1]]" {
+			if got := fmt.Sprint(
+				s.effects,
+			); err != nil ||
+				got != "map[foreachRDD[](in)/negative/0/0:[-1] foreachRDD[](in)/numbers/0/0:[1]]" {
 				t.Errorf("%s, %v", got, err)
 			}
 		})
@@ -158,7 +161,8 @@ func TestFirstLogLines(t *testing.T) {
 			t.Fatal(err)
 		}
 		stopNow(t, ssc)
-		if !strings.Contains(log.String(), `output="foreach [0]"`) || !strings.Contains(log.String(), "at-least-once") {
+		if !strings.Contains(log.String(), `output="foreach [0]"`) ||
+			!strings.Contains(log.String(), "at-least-once") {
 			t.Errorf("the log is\n%s", log.String())
 		}
 	})
@@ -170,8 +174,12 @@ func TestStatsReport(t *testing.T) {
 	report := dstream.StatsReport(slog.New(slog.NewTextHandler(&log, nil)), 3)
 	at := time.Now()
 	for i := range 5 {
-		report(dstream.BatchCompleted{BatchInfo: dstream.BatchInfo{SubmissionTime: at, ProcessingStart: at.Add(time.Second),
-			ProcessingEnd: at.Add(time.Second + time.Duration(i)*time.Minute)}})
+		report(
+			dstream.BatchCompleted{
+				BatchInfo: dstream.BatchInfo{SubmissionTime: at, ProcessingStart: at.Add(time.Second),
+					ProcessingEnd: at.Add(time.Second + time.Duration(i)*time.Minute)},
+			},
+		)
 	}
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	for _, want := range []string{"batches=3", "total.min=2m1s", "total.50%=3m1s", "total.max=4m1s", "processing.max=4m0s"} {

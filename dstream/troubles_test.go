@@ -34,7 +34,10 @@ func TestNothingIsAddedToARunningProgram(t *testing.T) {
 			ssc := newContext(t)
 			d := dstream.QueueStream(ssc, dstream.NewQueue[int]())
 			batches := 0
-			dstream.ForeachRDD(d, func(context.Context, *rdd.RDD[int], *dstream.Batch) error { batches++; return nil })
+			dstream.ForeachRDD(
+				d,
+				func(context.Context, *rdd.RDD[int], *dstream.Batch) error { batches++; return nil },
+			)
 			if err := ssc.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +140,10 @@ func TestPanicsOfSources(t *testing.T) {
 				warnings = append(warnings, e.Err.Error())
 			}
 		})
-		dstream.Foreach(dstream.FromSource(ssc, "wild", dstream.Source[string](&wild{})), func(string) error { return nil })
+		dstream.Foreach(
+			dstream.FromSource(ssc, "wild", dstream.Source[string](&wild{})),
+			func(string) error { return nil },
+		)
 		if err := ssc.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +188,10 @@ func TestGoexitInABody(t *testing.T) {
 func TestUncomparableSinks(t *testing.T) {
 	ssc := newContext(t)
 	dstream.WriteTo(dstream.QueueStream(ssc, dstream.NewQueue[int]()), dstream.Sink[int](unalike{}))
-	if err := ssc.Start(t.Context()); !errors.Is(err, dstream.ErrGraph) || !strings.Contains(err.Error(), "pass a pointer") {
+	if err := ssc.Start(
+		t.Context(),
+	); !errors.Is(err, dstream.ErrGraph) ||
+		!strings.Contains(err.Error(), "pass a pointer") {
 		t.Errorf("%v", err)
 	}
 }
@@ -202,7 +211,10 @@ func TestDrainWhileAnInputIsAway(t *testing.T) {
 			}
 			return nil
 		}}
-		dstream.Foreach(dstream.FromSource(ssc, "numbers", dstream.Source[string](s)), func(string) error { return nil })
+		dstream.Foreach(
+			dstream.FromSource(ssc, "numbers", dstream.Source[string](s)),
+			func(string) error { return nil },
+		)
 		if err := ssc.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -231,7 +243,10 @@ func TestASharedContextOutlivesAFailure(t *testing.T) {
 			if !late {
 				s.resolve = func([]byte) ([]byte, error) { return nil, cause }
 			}
-			dstream.Foreach(dstream.FromSource(ssc, "numbers", dstream.Source[string](s)), func(string) error { return cause })
+			dstream.Foreach(
+				dstream.FromSource(ssc, "numbers", dstream.Source[string](s)),
+				func(string) error { return cause },
+			)
 			if err = ssc.Start(t.Context()); err == nil {
 				err = ssc.AwaitTermination(t.Context())
 			}
@@ -261,7 +276,10 @@ func TestTwoStreamsOnOneContext(t *testing.T) {
 			t.Fatal(err)
 		}
 		dstream.Print(dstream.QueueStream(second, dstream.NewQueue[int]()), 1)
-		if err := second.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "another streaming context is active") {
+		if err := second.Start(
+			t.Context(),
+		); err == nil ||
+			!strings.Contains(err.Error(), "another streaming context is active") {
 			t.Errorf("%v", err)
 		}
 		stopNow(t, first)
@@ -288,7 +306,8 @@ func TestMisbuiltShuffles(t *testing.T) {
 		build(d)
 		dstream.Print(d, 1)
 		err := ssc.Start(t.Context())
-		if !errors.Is(err, dstream.ErrGraph) || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "troubles_test.go:") {
+		if !errors.Is(err, dstream.ErrGraph) || !strings.Contains(err.Error(), says) ||
+			!strings.Contains(err.Error(), "troubles_test.go:") {
 			t.Errorf("%s: %v", says, err)
 		}
 	}
@@ -301,11 +320,14 @@ func TestAQueueInSequence(t *testing.T) {
 		var seen []int
 		for range 2 {
 			ssc := newContext(t)
-			dstream.ForeachRDD(dstream.QueueStream(ssc, q), func(ctx context.Context, r *rdd.RDD[int], _ *dstream.Batch) error {
-				vs, err := rdd.Collect(ctx, r)
-				seen = append(seen, vs...)
-				return err
-			})
+			dstream.ForeachRDD(
+				dstream.QueueStream(ssc, q),
+				func(ctx context.Context, r *rdd.RDD[int], _ *dstream.Batch) error {
+					vs, err := rdd.Collect(ctx, r)
+					seen = append(seen, vs...)
+					return err
+				},
+			)
 			if err := ssc.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}

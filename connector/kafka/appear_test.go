@@ -96,7 +96,11 @@ func TestTopicDeleted(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					c := kafkatest.Start(t, kfake.SeedTopics(1, "t", "u"))
 					c.Produce("t", 0, "v0", "v1")
-					j := run(t, c, plan{strategy: row.strategy, settings: []string{"weir.kafka.failOnDataLoss", fail}})
+					j := run(
+						t,
+						c,
+						plan{strategy: row.strategy, settings: []string{"weir.kafka.failOnDataLoss", fail}},
+					)
 					pass(2500 * time.Millisecond)
 					if err := c.DeleteTopic("t"); err != nil {
 						t.Fatal(err)
@@ -104,7 +108,12 @@ func TestTopicDeleted(t *testing.T) {
 					c.Produce("u", 0, "v0")
 					if fail == "true" {
 						err := j.failure(30 * time.Second)
-						says(t, err, "t-0: what it held from offset 2 on is lost: the topic was deleted", "weir.kafka.failOnDataLoss=false")
+						says(
+							t,
+							err,
+							"t-0: what it held from offset 2 on is lost: the topic was deleted",
+							"weir.kafka.failOnDataLoss=false",
+						)
 						var loss *kafka.DataLossError
 						if !errors.As(err, &loss) || loss.From != 2 || loss.Until != -1 {
 							t.Errorf("the error holds %+v", loss)
@@ -116,7 +125,11 @@ func TestTopicDeleted(t *testing.T) {
 					pass(2 * time.Second)
 					j.stop()
 					same(t, "records", j.records(), []string{"t-0@0 v0", "t-0@1 v1", "u-0@0 v0", "u-0@1 v1"})
-					says(t, errors.Join(j.warned()...), "t-0: what it held from offset 2 on is lost: the topic was deleted")
+					says(
+						t,
+						errors.Join(j.warned()...),
+						"t-0: what it held from offset 2 on is lost: the topic was deleted",
+					)
 				})
 			})
 		}
@@ -173,7 +186,13 @@ func TestTopicForgottenForAWhile(t *testing.T) {
 		c.Produce("t", 0, numbered("v", 0, 3)...)
 		pass(2500 * time.Millisecond)
 		forget := c.Fault(
-			kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata, kmsg.ListOffsets}, Topic: "t", Err: kerr.UnknownTopicOrPartition, Count: -1})
+			kfake.Fault{
+				Keys:  []kmsg.Key{kmsg.Metadata, kmsg.ListOffsets},
+				Topic: "t",
+				Err:   kerr.UnknownTopicOrPartition,
+				Count: -1,
+			},
+		)
 		pass(8 * time.Second)
 		forget.Remove()
 		c.Produce("t", 0, numbered("v", 3, 6)...)
@@ -194,7 +213,13 @@ func TestTopicIsBack(t *testing.T) {
 		c.Produce("t", 0, numbered("v", 0, 3)...)
 		pass(2500 * time.Millisecond)
 		forget := c.Fault(
-			kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata, kmsg.ListOffsets}, Topic: "t", Err: kerr.UnknownTopicOrPartition, Count: -1})
+			kfake.Fault{
+				Keys:  []kmsg.Key{kmsg.Metadata, kmsg.ListOffsets},
+				Topic: "t",
+				Err:   kerr.UnknownTopicOrPartition,
+				Count: -1,
+			},
+		)
 		pass(time.Minute)
 		forget.Remove()
 		c.Produce("t", 0, numbered("v", 3, 6)...)

@@ -23,7 +23,10 @@ func newChunk(got *kmsg.FetchResponseTopicPartition, committed bool) chunk {
 		c.high = min(c.high, got.LastStableOffset)
 	}
 	for _, a := range got.AbortedTransactions {
-		c.aborted = append(c.aborted, recordbatch.AbortedTransaction{ProducerID: a.ProducerID, FirstOffset: a.FirstOffset})
+		c.aborted = append(
+			c.aborted,
+			recordbatch.AbortedTransaction{ProducerID: a.ProducerID, FirstOffset: a.FirstOffset},
+		)
 	}
 	return c
 }

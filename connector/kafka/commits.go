@@ -61,7 +61,11 @@ func (s *source[K, V]) commit(ctx context.Context, r *batchRange) error {
 	}
 	offsets := make(map[client.TopicPartition]client.OffsetToCommit, len(r.Partitions))
 	for _, p := range r.Partitions {
-		offsets[client.TopicPartition(p.tp())] = client.OffsetToCommit{Offset: p.Until, LeaderEpoch: -1, TopicID: p.ID}
+		offsets[client.TopicPartition(p.tp())] = client.OffsetToCommit{
+			Offset:      p.Until,
+			LeaderEpoch: -1,
+			TopicID:     p.ID,
+		}
 	}
 	return s.c.CommitOffsets(ctx, s.cfg.GroupID, offsets)
 }
@@ -74,7 +78,10 @@ func (s *source[K, V]) callBack(fs []func([]OffsetRange, error), ranges []Offset
 		func() {
 			defer func() {
 				if v := recover(); v != nil {
-					panicked = errors.Join(panicked, fmt.Errorf("a function given to kafka.OnCommit: %w", exec.NewPanic(v, debug.Stack())))
+					panicked = errors.Join(
+						panicked,
+						fmt.Errorf("a function given to kafka.OnCommit: %w", exec.NewPanic(v, debug.Stack())),
+					)
 				}
 			}()
 			f(ranges, err)

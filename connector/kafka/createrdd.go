@@ -20,8 +20,10 @@ func CreateRDD[K, V any](sc *rdd.Context, p Params, ranges []OffsetRange, key De
 ) (*rdd.RDD[Record[K, V]], error) {
 	o, cfg, err := settings(p, key, value, opts)
 	if err == nil && o.location.brokers {
-		err = errors.New("PreferBrokers needs to ask the brokers where leaders are, which making an RDD does not do: " +
-			"use PreferFixed or PreferConsistent")
+		err = errors.New(
+			"PreferBrokers needs to ask the brokers where leaders are, which making an RDD does not do: " +
+				"use PreferFixed or PreferConsistent",
+		)
 	}
 	for _, r := range ranges {
 		if r.Topic == "" || r.Partition < 0 {
@@ -36,20 +38,33 @@ func CreateRDD[K, V any](sc *rdd.Context, p Params, ranges []OffsetRange, key De
 	}
 	pieces := make([]piece, len(ranges))
 	for i, r := range ranges {
-		pieces[i] = piece{partitionRange{Topic: r.Topic, Partition: r.Partition, From: r.FromOffset, Until: r.UntilOffset, Epoch: -1},
-			cfg.Isolation == client.ReadCommitted}
+		pieces[i] = piece{
+			partitionRange{
+				Topic:     r.Topic,
+				Partition: r.Partition,
+				From:      r.FromOffset,
+				Until:     r.UntilOffset,
+				Epoch:     -1,
+			},
+			cfg.Isolation == client.ReadCommitted,
+		}
 	}
 	shared := &sharedFetcher{sc: sc, params: p, cfg: cfg, opts: o}
 	sc.OnStop(shared.close)
-	out := rdd.FromPartitions(sc, "kafka.CreateRDD", len(pieces), func(tc *rdd.TaskContext, p int) iter.Seq[Record[K, V]] {
-		return func(yield func(Record[K, V]) bool) {
-			f, err := shared.get(tc)
-			if err != nil {
-				tc.Fail(err)
+	out := rdd.FromPartitions(
+		sc,
+		"kafka.CreateRDD",
+		len(pieces),
+		func(tc *rdd.TaskContext, p int) iter.Seq[Record[K, V]] {
+			return func(yield func(Record[K, V]) bool) {
+				f, err := shared.get(tc)
+				if err != nil {
+					tc.Fail(err)
+				}
+				read(tc, f, pieces[p], key, value)(yield)
 			}
-			read(tc, f, pieces[p], key, value)(yield)
-		}
-	})
+		},
+	)
 	return out.Prefer(o.location.hosts(nil, pieces)), nil
 }
 
@@ -117,8 +132,18 @@ func (s *sharedFetcher) connect(ctx context.Context, o *openFetcher) {
 	opts := newFetchOptions(s.sc.Conf(), s.params, s.cfg)
 	opts.proof = strangerProof
 	opts.lost = func(loss *DataLossError) {
-		s.warn("records were lost before they could be read; going on without them (weir.kafka.failOnDataLoss=false)",
-			loss, "partition", loss.TopicPartition.String(), "from", loss.From, "until", loss.Until, "count", loss.Until-loss.From)
+		s.warn(
+			"records were lost before they could be read; going on without them (weir.kafka.failOnDataLoss=false)",
+			loss,
+			"partition",
+			loss.TopicPartition.String(),
+			"from",
+			loss.From,
+			"until",
+			loss.Until,
+			"count",
+			loss.Until-loss.From,
+		)
 	}
 	o.f = newFetcher(c, opts)
 }

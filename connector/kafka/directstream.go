@@ -47,7 +47,12 @@ func DirectStream[K, V any](ssc *dstream.Context, s Strategy, p Params, key Dese
 }
 
 // settings checks what both ways of reading are given.
-func settings[K, V any](p Params, key Deserializer[K], value Deserializer[V], opts []Option) (options, *client.Config, error) {
+func settings[K, V any](
+	p Params,
+	key Deserializer[K],
+	value Deserializer[V],
+	opts []Option,
+) (options, *client.Config, error) {
 	var o options
 	for _, opt := range opts {
 		opt(&o)
@@ -72,7 +77,10 @@ func settings[K, V any](p Params, key Deserializer[K], value Deserializer[V], op
 // sameDecoder compares the class that a parameter names with the decoder that the program gives.
 func sameDecoder(param, class, given string, missing bool) error {
 	if missing {
-		return fmt.Errorf("the decoder for %s is nil; pass one, such as kafka.String", strings.TrimSuffix(param, ".deserializer"))
+		return fmt.Errorf(
+			"the decoder for %s is nil; pass one, such as kafka.String",
+			strings.TrimSuffix(param, ".deserializer"),
+		)
 	}
 	if class == "" {
 		return nil

@@ -38,13 +38,16 @@ func TestWordCount(t *testing.T) {
 			t.Fatal(err)
 		}
 		var ranges []string
-		dstream.ForeachRDD(lines, func(ctx context.Context, r *rdd.RDD[kafka.Record[string, string]], b *dstream.Batch) error {
-			for _, o := range kafka.OffsetRanges(b, lines) {
-				ranges = append(ranges, fmt.Sprint(o.Partition, o.FromOffset, o.UntilOffset))
-			}
-			kafka.Commit(b, lines)
-			return nil
-		})
+		dstream.ForeachRDD(
+			lines,
+			func(ctx context.Context, r *rdd.RDD[kafka.Record[string, string]], b *dstream.Batch) error {
+				for _, o := range kafka.OffsetRanges(b, lines) {
+					ranges = append(ranges, fmt.Sprint(o.Partition, o.FromOffset, o.UntilOffset))
+				}
+				kafka.Commit(b, lines)
+				return nil
+			},
+		)
 		words := dstream.FlatMap(kafka.Values(lines), strings.FieldsSeq)
 		pairs := dstream.Map(words, func(w string) rdd.Pair[string, int] { return rdd.KV(w, 1) })
 		counts := dstream.ReduceByKey(pairs, func(a, b int) int { return a + b }, rdd.Partitions(1))

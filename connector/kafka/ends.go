@@ -61,7 +61,11 @@ func (s *source[K, V]) ends(ctx context.Context, r *batchRange) ([]int64, error)
 // checkEpochs looks at the partitions that have had a new leader since the range before. If the old leader's epoch
 // ends before our position in the new one's log, then what was read after that end is no more, and other records
 // may stand in its place.
-func (s *source[K, V]) checkEpochs(ctx context.Context, r *batchRange, got map[client.TopicPartition]client.ListedOffset) error {
+func (s *source[K, V]) checkEpochs(
+	ctx context.Context,
+	r *batchRange,
+	got map[client.TopicPartition]client.ListedOffset,
+) error {
 	epochs := map[client.TopicPartition]int32{}
 	for _, p := range r.Partitions {
 		tp := client.TopicPartition(p.tp())
@@ -85,8 +89,15 @@ func (s *source[K, V]) checkEpochs(ctx context.Context, r *batchRange, got map[c
 		case end.Err != nil:
 			return end.Err
 		case end.EndOffset >= 0 && end.EndOffset < p.From:
-			errs = append(errs, s.loss(&DataLossError{p.tp(), end.EndOffset, p.From,
-				fmt.Sprintf("they were read, and then a leader without them was elected: the log was truncated to %d", end.EndOffset)}))
+			errs = append(errs, s.loss(&DataLossError{
+				p.tp(),
+				end.EndOffset,
+				p.From,
+				fmt.Sprintf(
+					"they were read, and then a leader without them was elected: the log was truncated to %d",
+					end.EndOffset,
+				),
+			}))
 			p.From, p.Until = end.EndOffset, end.EndOffset
 		}
 	}
@@ -104,8 +115,12 @@ func (s *source[K, V]) shrunk(p *partitionRange, end int64) error {
 	}
 	s.watch.shrunk[p.tp()]++
 	if s.watch.shrunk[p.tp()] < shrinkProofs {
-		return fmt.Errorf("%s ends at offset %d, before our position %d: its leader lags behind, or its log was truncated",
-			p.tp(), end, p.From)
+		return fmt.Errorf(
+			"%s ends at offset %d, before our position %d: its leader lags behind, or its log was truncated",
+			p.tp(),
+			end,
+			p.From,
+		)
 	}
 	delete(s.watch.shrunk, p.tp())
 	err := s.loss(&DataLossError{p.tp(), end, p.From,

@@ -196,8 +196,10 @@ func (f *fetcher) giveUp(p piece, offset int64, err error) (chunk, error) {
 	if short == nil {
 		err = f.c.Explain(err)
 	}
-	return chunk{}, exec.Permanent(fmt.Errorf("%s at offset %d: %w (tried for %v, spark.streaming.kafka.consumer.poll.ms)",
-		p.tp(), offset, err, f.opts.patience))
+	return chunk{}, exec.Permanent(
+		fmt.Errorf("%s at offset %d: %w (tried for %v, spark.streaming.kafka.consumer.poll.ms)",
+			p.tp(), offset, err, f.opts.patience),
+	)
 }
 
 // pause waits, or gives the reason why ctx ended.
@@ -265,7 +267,8 @@ func (f *fetcher) ask(ctx context.Context, p piece, offset int64, bytes int32, w
 	if len(resp.Topics) == 0 && resp.ThrottleMillis > 0 {
 		return chunk{}, kerr.ThrottlingQuotaExceeded // So answers a broker whose quota is used up.
 	}
-	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 || resp.Topics[0].Partitions[0].Partition != p.Partition {
+	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 ||
+		resp.Topics[0].Partitions[0].Partition != p.Partition {
 		return chunk{}, errors.New("the broker's answer is not about the one partition that was asked for")
 	}
 	got := &resp.Topics[0].Partitions[0]

@@ -68,8 +68,11 @@ func (s *source[K, V]) adopt(ctx context.Context, chosen map[TopicPartition]clie
 			at, how = left, "a partition is back and is read on from where it was left"
 		}
 		delete(s.watch.retired, key)
-		next.Partitions = append(next.Partitions, partitionRange{Topic: tp.Topic, ID: topic.ID, Partition: tp.Partition,
-			From: at, Until: at, Epoch: -1})
+		next.Partitions = append(
+			next.Partitions,
+			partitionRange{Topic: tp.Topic, ID: topic.ID, Partition: tp.Partition,
+				From: at, Until: at, Epoch: -1},
+		)
 		s.ssc.Logger().Info(how, "partition", tp.String(), "offset", at)
 	}
 	next.order()
@@ -87,7 +90,9 @@ func (s *source[K, V]) retire(chosen map[TopicPartition]client.Topic, next *batc
 			return false
 		}
 		if why == notChosen {
-			s.ssc.Logger().Info("the strategy does not choose a partition any more", "partition", p.tp().String(), "offset", p.From)
+			s.ssc.Logger().
+				Info("the strategy does not choose a partition any "+
+					"more", "partition", p.tp().String(), "offset", p.From)
 			s.leave(p)
 			return true
 		}

@@ -52,7 +52,9 @@ func (l *leaders) of(ctx context.Context, p partitionRange) (leader, error) {
 // without says why a partition has no leader.
 func without(t client.Topic, partition int32) error {
 	if !slices.ContainsFunc(t.Partitions, func(p client.Partition) bool { return p.ID == partition }) {
-		return &goneError{fmt.Sprintf("topic %q has no partition %d, only 0 to %d", t.Name, partition, len(t.Partitions)-1)}
+		return &goneError{
+			fmt.Sprintf("topic %q has no partition %d, only 0 to %d", t.Name, partition, len(t.Partitions)-1),
+		}
 	}
 	return fmt.Errorf("%s has no leader: %w", TopicPartition{t.Name, partition}, kerr.LeaderNotAvailable)
 }

@@ -34,7 +34,13 @@ func (o OffsetRange) TopicPartition() TopicPartition { return TopicPartition{o.T
 
 // String gives the range in one line, as Spark prints it.
 func (o OffsetRange) String() string {
-	return fmt.Sprintf("OffsetRange(topic: '%s', partition: %d, range: [%d -> %d])", o.Topic, o.Partition, o.FromOffset, o.UntilOffset)
+	return fmt.Sprintf(
+		"OffsetRange(topic: '%s', partition: %d, range: [%d -> %d])",
+		o.Topic,
+		o.Partition,
+		o.FromOffset,
+		o.UntilOffset,
+	)
 }
 
 // OffsetRanges gives the ranges that the batch reads from a direct stream, one for each of its partitions, empty
@@ -51,7 +57,8 @@ func OffsetRanges[K, V any](b *dstream.Batch, d *dstream.DStream[Record[K, V]]) 
 // A CommitOption of Commit.
 type CommitOption func(*commitRequest)
 
-// OnCommit has f called when the offsets are committed, or could not be, in the batch loop, which waits for it. A body
+// OnCommit has f called when the offsets are committed, or could not be, in the batch loop, which waits for
+// it. A body
 // that is run again asks again, and f is called once for each time.
 func OnCommit(f func(ranges []OffsetRange, err error)) CommitOption {
 	return func(c *commitRequest) { c.callbacks = append(c.callbacks, f) }
@@ -68,8 +75,9 @@ type commitRequest struct {
 func Commit[K, V any](b *dstream.Batch, d *dstream.DStream[Record[K, V]], opts ...CommitOption) {
 	s, ok := dstream.SourceOf(d).(*source[K, V])
 	if !ok {
-		d.Context().Warn("kafka.Commit commits nothing", errors.New("it was given a stream that was derived from a direct "+
-			"stream: give it the one that kafka.DirectStream returned"), "batch", b.Sequence)
+		d.Context().
+			Warn("kafka.Commit commits nothing", errors.New("it was given a stream that was derived from a direct "+
+				"stream: give it the one that kafka.DirectStream returned"), "batch", b.Sequence)
 		return
 	}
 	var r commitRequest

@@ -12,15 +12,22 @@ import (
 )
 
 // startPositions finds where each partition begins at a first start.
-func (s *source[K, V]) startPositions(ctx context.Context, chosen map[TopicPartition]client.Topic) ([]partitionRange, error) {
+func (s *source[K, V]) startPositions(
+	ctx context.Context,
+	chosen map[TopicPartition]client.Topic,
+) ([]partitionRange, error) {
 	explicit := s.strategy.Offsets()
 	for _, tp := range slices.SortedFunc(maps.Keys(explicit), byPartition) {
 		if _, ok := chosen[tp]; !ok {
 			return nil, fmt.Errorf("a first offset is given for %s, which %v does not choose", tp, s.strategy)
 		}
 		if explicit[tp] < 0 {
-			return nil, fmt.Errorf("the first offset of %s is %d: it must be at least 0; for an end of the partition leave "+
-				"it out and set auto.offset.reset", tp, explicit[tp])
+			return nil, fmt.Errorf(
+				"the first offset of %s is %d: it must be at least 0; for an end of the partition leave "+
+					"it out and set auto.offset.reset",
+				tp,
+				explicit[tp],
+			)
 		}
 	}
 	at := make(map[TopicPartition]int64, len(chosen))
@@ -44,13 +51,27 @@ func (s *source[K, V]) startPositions(ctx context.Context, chosen map[TopicParti
 	}
 	out := make([]partitionRange, 0, len(chosen))
 	for tp, topic := range chosen {
-		out = append(out, partitionRange{Topic: tp.Topic, ID: topic.ID, Partition: tp.Partition, From: at[tp], Until: at[tp], Epoch: -1})
+		out = append(
+			out,
+			partitionRange{
+				Topic:     tp.Topic,
+				ID:        topic.ID,
+				Partition: tp.Partition,
+				From:      at[tp],
+				Until:     at[tp],
+				Epoch:     -1,
+			},
+		)
 	}
 	return out, nil
 }
 
 // committed fills in what the group has committed and gives the partitions that are still open.
-func (s *source[K, V]) committed(ctx context.Context, open []client.TopicPartition, at map[TopicPartition]int64) ([]client.TopicPartition, error) {
+func (s *source[K, V]) committed(
+	ctx context.Context,
+	open []client.TopicPartition,
+	at map[TopicPartition]int64,
+) ([]client.TopicPartition, error) {
 	if s.cfg.GroupID == "" || len(open) == 0 {
 		return open, nil
 	}
@@ -103,15 +124,23 @@ func (s *source[K, V]) noPosition(open []client.TopicPartition) error {
 		which += fmt.Sprintf(" and %d more partitions", len(open)-1)
 	}
 	if s.cfg.GroupID == "" {
-		return fmt.Errorf("%s has no first offset: no group.id is set that could have committed one, and auto.offset.reset=none: "+
-			"give offsets to the strategy, or set group.id or auto.offset.reset", which)
+		return fmt.Errorf(
+			"%s has no first offset: no group.id is set that could have committed one, and auto.offset.reset=none: "+
+				"give offsets to the strategy, or set group.id or auto.offset.reset",
+			which,
+		)
 	}
 	return fmt.Errorf("%s has no first offset: group %q has committed none, and auto.offset.reset=none: "+
 		"commit one (weir offsets), give offsets to the strategy, or set auto.offset.reset", which, s.cfg.GroupID)
 }
 
 // list asks for one end of partitions. A time after the last record means the end.
-func (s *source[K, V]) list(ctx context.Context, tps []client.TopicPartition, spec client.OffsetSpec, level client.Isolation) (
+func (s *source[K, V]) list(
+	ctx context.Context,
+	tps []client.TopicPartition,
+	spec client.OffsetSpec,
+	level client.Isolation,
+) (
 	map[TopicPartition]int64, error,
 ) {
 	out := make(map[TopicPartition]int64, len(tps))
@@ -170,7 +199,10 @@ func (s *source[K, V]) checkStart(ctx context.Context, at, explicit map[TopicPar
 		}
 		switch offset := at[tp]; {
 		case offset < begin[tp]:
-			errs = append(errs, s.loss(&DataLossError{tp, offset, begin[tp], what + ", and retention has deleted records since"}))
+			errs = append(
+				errs,
+				s.loss(&DataLossError{tp, offset, begin[tp], what + ", and retention has deleted records since"}),
+			)
 			at[tp] = begin[tp]
 		case offset > end[tp]:
 			errs = append(errs, s.beyond(tp, what, end[tp]))
@@ -192,11 +224,23 @@ func (s *source[K, V]) loss(loss *DataLossError) error {
 // beyond is what becomes of a first position behind the end of its partition.
 func (s *source[K, V]) beyond(tp TopicPartition, what string, end int64) error {
 	if s.f.opts.dataLoss {
-		return fmt.Errorf("%s ends at offset %d, but %s: was the topic deleted and created again, or its log truncated? "+
-			"Reset the group's offsets (weir offsets), give other ones to the strategy, or set weir.kafka.failOnDataLoss=false "+
-			"to begin at the end", tp, end, what)
+		return fmt.Errorf(
+			"%s ends at offset %d, but %s: was the topic deleted and created again, or its log truncated? "+
+				"Reset the group's offsets (weir offsets), give other ones to the strategy, or set "+
+				"weir.kafka.failOnDataLoss=false "+
+				"to begin at the end",
+			tp,
+			end,
+			what,
+		)
 	}
-	s.ssc.Warn("the first position is behind the end of the partition; beginning at the end (weir.kafka.failOnDataLoss=false)",
-		fmt.Errorf("%s ends at offset %d, but %s", tp, end, what), "partition", tp.String(), "end", end)
+	s.ssc.Warn(
+		"the first position is behind the end of the partition; beginning at the end (weir.kafka.failOnDataLoss=false)",
+		fmt.Errorf("%s ends at offset %d, but %s", tp, end, what),
+		"partition",
+		tp.String(),
+		"end",
+		end,
+	)
 	return nil
 }

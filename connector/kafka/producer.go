@@ -50,7 +50,14 @@ type Producer[K, V any] struct {
 
 // OpenProducer connects a producer to topic, which must exist: nothing here creates topics. An empty topic
 // demands one in each record. Parameters are those of Kafka's Java producer. Close must be called.
-func OpenProducer[K, V any](ctx context.Context, topic string, p Params, key Serializer[K], value Serializer[V], opts ...Option) (*Producer[K, V], error) {
+func OpenProducer[K, V any](
+	ctx context.Context,
+	topic string,
+	p Params,
+	key Serializer[K],
+	value Serializer[V],
+	opts ...Option,
+) (*Producer[K, V], error) {
 	out, err := newProducer(topic, p, key, value, opts)
 	if err != nil {
 		return nil, fmt.Errorf("kafka.OpenProducer: %w", err)
@@ -61,7 +68,13 @@ func OpenProducer[K, V any](ctx context.Context, topic string, p Params, key Ser
 	return out, nil
 }
 
-func newProducer[K, V any](topic string, p Params, key Serializer[K], value Serializer[V], opts []Option) (*Producer[K, V], error) {
+func newProducer[K, V any](
+	topic string,
+	p Params,
+	key Serializer[K],
+	value Serializer[V],
+	opts []Option,
+) (*Producer[K, V], error) {
 	out := &Producer[K, V]{topic: topic, key: key, value: value, exists: map[string]bool{}}
 	for _, opt := range opts {
 		opt(&out.opts)
@@ -92,19 +105,30 @@ func newProducer[K, V any](topic string, p Params, key Serializer[K], value Seri
 // sameEncoder compares the class that a parameter names with the serializer that the program gives.
 func sameEncoder(param, class, given string, missing bool) error {
 	if missing {
-		return fmt.Errorf("the serializer for %s is nil; pass one, such as kafka.StringSerializer", strings.TrimSuffix(param, ".serializer"))
+		return fmt.Errorf(
+			"the serializer for %s is nil; pass one, such as kafka.StringSerializer",
+			strings.TrimSuffix(param, ".serializer"),
+		)
 	}
 	given, own := strings.CutSuffix(given, "Serializer")
 	if wanted, ok := javaName(class); ok && own && !strings.EqualFold(wanted, given) {
-		return fmt.Errorf("%s names %s, which in weir is kafka.%sSerializer, but the program passes kafka.%sSerializer: "+
-			"make them agree", param, class, wanted, given)
+		return fmt.Errorf(
+			"%s names %s, which in weir is kafka.%sSerializer, but the program passes kafka.%sSerializer: "+
+				"make them agree",
+			param,
+			class,
+			wanted,
+			given,
+		)
 	}
 	return nil
 }
 
 // open connects and makes sure that the topic is there.
 func (s *Producer[K, V]) open(ctx context.Context) error {
-	opts := append([]kgo.Opt{kgo.RecordPartitioner(explicitPartitioner{s.cfg.Produce.NewPartitioner()})}, s.opts.client...)
+	opts := append(
+		[]kgo.Opt{kgo.RecordPartitioner(explicitPartitioner{s.cfg.Produce.NewPartitioner()})},
+		s.opts.client...)
 	c, err := client.Open(ctx, s.cfg, opts...)
 	if err != nil {
 		return err
@@ -144,10 +168,15 @@ func (s *Producer[K, V]) checkTopic(ctx context.Context, c *client.Client, topic
 	return nil
 }
 
-// Send hands a record over; it waits only while buffer.memory is full, or for WithProduceBytesPerSecond. The error is one of
+// Send hands a record over; it waits only while buffer.memory is full, or for WithProduceBytesPerSecond. The
+// error is one of
 // the record itself. Whether it was written is told by Flush, and to done, if that is not nil, on another
 // goroutine.
-func (s *Producer[K, V]) Send(ctx context.Context, r ProducerRecord[K, V], done func(partition int32, offset int64, err error)) error {
+func (s *Producer[K, V]) Send(
+	ctx context.Context,
+	r ProducerRecord[K, V],
+	done func(partition int32, offset int64, err error),
+) error {
 	out, err := s.record(&r)
 	if err != nil {
 		return err
@@ -155,7 +184,12 @@ func (s *Producer[K, V]) Send(ctx context.Context, r ProducerRecord[K, V], done 
 	return s.send(ctx, out, &s.sent, done)
 }
 
-func (s *Producer[K, V]) send(ctx context.Context, out *kgo.Record, w *producing, done func(int32, int64, error)) error {
+func (s *Producer[K, V]) send(
+	ctx context.Context,
+	out *kgo.Record,
+	w *producing,
+	done func(int32, int64, error),
+) error {
 	c := s.c.Load()
 	if c == nil {
 		return errClosed
@@ -229,7 +263,10 @@ func (s *Producer[K, V]) record(r *ProducerRecord[K, V]) (*kgo.Record, error) {
 		out.Topic = s.topic
 	}
 	if out.Topic == "" {
-		return nil, errors.New("a record without a topic, for a producer without one: set ProducerRecord.Topic, or give the producer a topic")
+		return nil, errors.New(
+			"a record without a topic, for a producer without one: set ProducerRecord.Topic, or give the " +
+				"producer a topic",
+		)
 	}
 	if r.HasPartition {
 		if r.Partition < 0 {
@@ -256,10 +293,13 @@ func (s *Producer[K, V]) explain(c *client.Client, r *kgo.Record, wanted int32, 
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		return &MissingTopicError{Topic: r.Topic}
 	case errors.Is(err, kerr.MessageTooLarge):
-		return fmt.Errorf("write to topic %q: a record with a key of %d and a value of %d bytes is too large (%w): "+
-			"raise max.request.size, which is %d, and the topic's max.message.bytes", r.Topic, len(r.Key), len(r.Value), err,
+		return fmt.Errorf("write to topic %q: a record with a key of %d and a value of %d bytes is too "+
+			"large (%w): "+
+			"raise max.request.size, which is %d, and the topic's "+
+			"max.message.bytes", r.Topic, len(r.Key), len(r.Value), err,
 			s.cfg.Produce.MaxRequestBytes)
-	case wanted >= 0 && strings.HasPrefix(err.Error(), "invalid record partitioning choice"): // Not exported by franz-go.
+	case wanted >= 0 && strings.HasPrefix(err.Error(), "invalid record partitioning "+
+		"choice"): // Not exported by franz-go.
 		return fmt.Errorf("write to topic %q: it has no partition %d: %w", r.Topic, wanted, err)
 	}
 	return fmt.Errorf("write to topic %q: %w", r.Topic, c.Explain(err))

@@ -9,7 +9,13 @@ import (
 )
 
 // read decodes the records of a range in the task that asks for them.
-func read[K, V any](tc *rdd.TaskContext, f *fetcher, p piece, key Deserializer[K], value Deserializer[V]) iter.Seq[Record[K, V]] {
+func read[K, V any](
+	tc *rdd.TaskContext,
+	f *fetcher,
+	p piece,
+	key Deserializer[K],
+	value Deserializer[V],
+) iter.Seq[Record[K, V]] {
 	return func(yield func(Record[K, V]) bool) {
 		d := decoding[K, V]{tc: tc, tp: p.tp(), key: key, value: value}
 		n := 0

@@ -17,7 +17,13 @@ type ProducerSink[K, V any] struct{ p *Producer[K, V] }
 
 // Sink makes a sink for dstream.WriteTo and dstream.Save that writes to topic, which must exist: a job creates no
 // topics. An empty topic demands one in each record. Parameters are those of Kafka's Java producer.
-func Sink[K, V any](topic string, p Params, key Serializer[K], value Serializer[V], opts ...Option) (*ProducerSink[K, V], error) {
+func Sink[K, V any](
+	topic string,
+	p Params,
+	key Serializer[K],
+	value Serializer[V],
+	opts ...Option,
+) (*ProducerSink[K, V], error) {
 	out, err := newProducer(topic, p, key, value, opts)
 	if err != nil {
 		return nil, fmt.Errorf("kafka.Sink: %w", err)

@@ -95,8 +95,18 @@ func (s *source[K, V]) open(ctx context.Context) error {
 
 // lost tells of records that are gone, when the job goes on without them.
 func (s *source[K, V]) lost(loss *DataLossError) {
-	s.ssc.Warn("records were lost before they could be read; going on without them (weir.kafka.failOnDataLoss=false)",
-		loss, "partition", loss.TopicPartition.String(), "from", loss.From, "until", loss.Until, "count", loss.Until-loss.From)
+	s.ssc.Warn(
+		"records were lost before they could be read; going on without them (weir.kafka.failOnDataLoss=false)",
+		loss,
+		"partition",
+		loss.TopicPartition.String(),
+		"from",
+		loss.From,
+		"until",
+		loss.Until,
+		"count",
+		loss.Until-loss.From,
+	)
 }
 
 // checkGroup refuses a group with live members: a commit to it would fail, and they would commit beside us.
@@ -198,15 +208,25 @@ func (s *source[K, V]) byteLimit(interval float64) int64 {
 func (s *source[K, V]) Read(sc *rdd.Context, rng []byte) *rdd.RDD[Record[K, V]] {
 	r, err := decodeRange(rng)
 	if err != nil || r == nil {
-		return rdd.FromPartitions(sc, "kafka.DirectStream", 1, func(tc *rdd.TaskContext, _ int) iter.Seq[Record[K, V]] {
-			tc.Fail(fmt.Errorf("the batch's range cannot be read: %w", err))
-			return nil
-		})
+		return rdd.FromPartitions(
+			sc,
+			"kafka.DirectStream",
+			1,
+			func(tc *rdd.TaskContext, _ int) iter.Seq[Record[K, V]] {
+				tc.Fail(fmt.Errorf("the batch's range cannot be read: %w", err))
+				return nil
+			},
+		)
 	}
 	pieces := r.pieces()
-	out := rdd.FromPartitions(sc, "kafka.DirectStream", len(pieces), func(tc *rdd.TaskContext, p int) iter.Seq[Record[K, V]] {
-		return read(tc, s.f, pieces[p], s.key, s.value)
-	})
+	out := rdd.FromPartitions(
+		sc,
+		"kafka.DirectStream",
+		len(pieces),
+		func(tc *rdd.TaskContext, p int) iter.Seq[Record[K, V]] {
+			return read(tc, s.f, pieces[p], s.key, s.value)
+		},
+	)
 	var leaders map[TopicPartition]string
 	if at := s.hosts.Load(); at != nil {
 		leaders = *at

@@ -27,7 +27,11 @@ const hangs = time.Minute
 
 // holdBack looks at the partitions whose last stable offset lies before our position or does not move. The former
 // have nothing to read; of the latter it is told who holds them back.
-func (s *source[K, V]) holdBack(ctx context.Context, r *batchRange, got map[client.TopicPartition]client.ListedOffset) error {
+func (s *source[K, V]) holdBack(
+	ctx context.Context,
+	r *batchRange,
+	got map[client.TopicPartition]client.ListedOffset,
+) error {
 	var behind, still []client.TopicPartition
 	for _, p := range r.Partitions {
 		tp := client.TopicPartition(p.tp())
@@ -90,13 +94,28 @@ func (s *source[K, V]) tellHanging(ctx context.Context, tp client.TopicPartition
 	if id, epoch, ok := s.openProducer(ctx, tp, stable); ok {
 		who = fmt.Sprintf("producer id %d, epoch %d", id, epoch)
 	}
-	s.ssc.Warn("an open transaction holds records back from a read_committed stream",
-		fmt.Errorf("%s: offsets %d to %d wait for a transaction that has been open for more than %v (%s): end its producer, "+
-			"or abort it (kafka-transactions.sh abort)", place, stable, end-1, hangs, who), "partition", place.String())
+	s.ssc.Warn(
+		"an open transaction holds records back from a read_committed stream",
+		fmt.Errorf(
+			"%s: offsets %d to %d wait for a transaction that has been open for more than %v (%s): end its producer, "+
+				"or abort it (kafka-transactions.sh abort)",
+			place,
+			stable,
+			end-1,
+			hangs,
+			who,
+		),
+		"partition",
+		place.String(),
+	)
 }
 
 // openProducer asks the leader who has the transaction open that begins at an offset.
-func (s *source[K, V]) openProducer(ctx context.Context, tp client.TopicPartition, at int64) (id int64, epoch int32, ok bool) {
+func (s *source[K, V]) openProducer(
+	ctx context.Context,
+	tp client.TopicPartition,
+	at int64,
+) (id int64, epoch int32, ok bool) {
 	if !s.c.Version().Supports(kmsg.DescribeProducers, 0) {
 		return 0, 0, false
 	}

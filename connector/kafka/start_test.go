@@ -94,7 +94,10 @@ func TestStartPosition(t *testing.T) {
 				pass(time.Second)
 				j.stop()
 				same(t, "records", j.records(), at("t-0", "v", row.from, 11))
-				if got := fmt.Sprint(j.warned()); row.warns == "" && got != "[]" || !strings.Contains(got, row.warns) {
+				if got := fmt.Sprint(
+					j.warned(),
+				); row.warns == "" && got != "[]" ||
+					!strings.Contains(got, row.warns) {
 					t.Errorf("warnings %s, want %q", got, row.warns)
 				}
 			})
@@ -163,15 +166,27 @@ func TestStrategies(t *testing.T) {
 // What must stop a job before its first batch, and within 15 s.
 func TestStartRefused(t *testing.T) {
 	allow := func(kind kmsg.ACLResourceType, name string, op kmsg.ACLOperation) kfake.ACL {
-		return kfake.ACL{Resource: kind, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: op, Allow: true}
+		return kfake.ACL{
+			Resource:  kind,
+			Name:      name,
+			Pattern:   kmsg.ACLResourcePatternTypeLiteral,
+			Operation: op,
+			Allow:     true,
+		}
 	}
 	secured := func(acls ...kfake.ACL) []kfake.Opt {
 		return []kfake.Opt{kfake.EnableSASL(), kfake.EnableACLs(), kfake.Superuser("PLAIN", "root", "secret"),
 			kfake.User("PLAIN", "bob", "pass", acls...)}
 	}
 	as := func(user, password string) []string {
-		return []string{"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "PLAIN", "sasl.jaas.config",
-			"org.apache.kafka.common.security.plain.PlainLoginModule required username=\"" + user + "\" password=\"" + password + "\";"}
+		return []string{
+			"security.protocol",
+			"SASL_PLAINTEXT",
+			"sasl.mechanism",
+			"PLAIN",
+			"sasl.jaas.config",
+			"org.apache.kafka.common.security.plain.PlainLoginModule required username=\"" + user + "\" password=\"" + password + "\";",
+		}
 	}
 	const topic, group = kmsg.ACLResourceTypeTopic, kmsg.ACLResourceTypeGroup
 	const read, describe = kmsg.ACLOperationRead, kmsg.ACLOperationDescribe

@@ -38,8 +38,19 @@ func (t *throttle) OnBrokerThrottle(meta kgo.BrokerMetadata, d time.Duration, _ 
 	}
 	t.mu.Unlock()
 	if tell {
-		t.warn("a broker throttles this client: its quota is used up",
-			fmt.Errorf("broker %d at %s:%d asked for a pause of %v: raise the quota, or lower the rate", meta.NodeID, meta.Host, meta.Port, d),
-			"broker", meta.NodeID, "pause", d)
+		t.warn(
+			"a broker throttles this client: its quota is used up",
+			fmt.Errorf(
+				"broker %d at %s:%d asked for a pause of %v: raise the quota, or lower the rate",
+				meta.NodeID,
+				meta.Host,
+				meta.Port,
+				d,
+			),
+			"broker",
+			meta.NodeID,
+			"pause",
+			d,
+		)
 	}
 }

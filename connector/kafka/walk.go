@@ -117,7 +117,9 @@ const maxFetchBytes = 1 << 30
 // enlarge asks for more bytes the next time: the entry at next does not fit.
 func (w *walk) enlarge() error {
 	if w.asked >= maxFetchBytes {
-		return exec.Permanent(fmt.Errorf("%s at offset %d: a batch of more than %d bytes", w.p.tp(), w.next, maxFetchBytes))
+		return exec.Permanent(
+			fmt.Errorf("%s at offset %d: a batch of more than %d bytes", w.p.tp(), w.next, maxFetchBytes),
+		)
 	}
 	w.floor = int32(min(max(2*int64(w.asked), int64(w.it.NeedBytes())), maxFetchBytes))
 	return nil

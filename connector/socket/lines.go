@@ -21,7 +21,8 @@ type GarbledError struct {
 // Error implements error.
 func (e *GarbledError) Error() string {
 	return fmt.Sprintf("line %d is not UTF-8 from its byte %d on; what is not was replaced by U+FFFD: "+
-		"is the sender's encoding another one, or is it sending binary data? (socket.Stream takes those)", e.Line, e.Byte)
+		"is the sender's encoding another one, or is it sending binary data? (socket.Stream takes "+
+		"those)", e.Line, e.Byte)
 }
 
 // Lines gives the lines of r, which end with \n, \r or \r\n. A line that is not UTF-8 comes with a *GarbledError, and

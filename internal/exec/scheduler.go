@@ -189,7 +189,16 @@ func (s *Scheduler) stage(ctx context.Context, job *Job, number int, op *Node, p
 	if len(partitions) == 0 {
 		return nil
 	}
-	st := &stage{Scheduler: s, job: job, op: op, desc: job.Desc, work: work, done: done, all: make(chan struct{}), abandoned: make(chan struct{})}
+	st := &stage{
+		Scheduler: s,
+		job:       job,
+		op:        op,
+		desc:      job.Desc,
+		work:      work,
+		done:      done,
+		all:       make(chan struct{}),
+		abandoned: make(chan struct{}),
+	}
 	st.desc.Stage = number
 	st.ctx, st.cancel = context.WithCancelCause(ctx)
 	defer st.cancel(nil)

@@ -1,0 +1,175 @@
+package kafka_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirstream/weir/connector/kafka"
+	"github.com/weirstream/weir/connector/kafka/kafkatest"
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/rdd"
+)
+
+// Retention that overtakes the job between the plan and the reading fails it with the exact range, or shortens the
+// batch and is told once, however often the range is read.
+func TestRetentionOvertakes(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		settings []string
+		until    int64 // up to where retention deletes
+		err      string
+		want     []string
+		warns    string
+	}{
+		{"part of the range", []string{"weir.kafka.failOnDataLoss", "true"}, 7, "t-0: offsets 3 to 6 are lost: retention", nil, ""},
+		{"part of the range, to go on", []string{"weir.kafka.failOnDataLoss", "false"}, 7, "", at("t-0", "v", 7, 10),
+			"t-0: offsets 3 to 6 are lost: retention deleted them before they were read"},
+		{"all of the range", nil, 10, "t-0: offsets 3 to 9 are lost: retention", nil, ""},
+		{"all of the range, to go on", []string{"weir.kafka.failOnDataLoss", "false"}, 10, "", nil,
+			"t-0: offsets 3 to 9 are lost"},
+		{"one record, to go on", []string{"weir.kafka.failOnDataLoss", "false"}, 4, "", at("t-0", "v", 4, 10),
+			"t-0: offset 3 is lost"},
+		{"without prefetch", []string{"weir.kafka.failOnDataLoss", "false", "weir.kafka.prefetch", "false"}, 7, "",
+			at("t-0", "v", 7, 10), "t-0: offsets 3 to 6 are lost"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+				c.Produce("t", 0, numbered("v", 0, 3)...)
+				// The second batch is planned while the first one runs; what is fetched ahead waits until the records
+				// are gone.
+				running := make(chan struct{})
+				first := sync.OnceFunc(func() { <-running })
+				j := run(t, c, plan{
+					settings: row.settings,
+					body: func(ctx context.Context, r *rdd.RDD[kafka.Record[string, string]], _ *dstream.Batch, _ stream) error {
+						_, err := rdd.Count(ctx, r) // A second reading loses nothing more.
+						first()
+						return err
+					},
+				})
+				pass(1500 * time.Millisecond)
+				c.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+					c.SleepControl(func() { <-running })
+					return nil, nil, false
+				})
+				c.Produce("t", 0, numbered("v", 3, 10)...)
+				pass(time.Second)
+				if err := c.DeleteRecords("t", 0, row.until); err != nil {
+					t.Fatal(err)
+				}
+				same(t, "records before", j.records(), at("t-0", "v", 0, 3))
+				close(running)
+				if row.err != "" {
+					err := j.failure(10 * time.Second)
+					says(t, err, row.err, "batch 1")
+					var loss *kafka.DataLossError
+					if !errors.As(err, &loss) || loss.From != 3 || loss.Until != row.until {
+						t.Errorf("the error holds %+v", loss)
+					}
+					return
+				}
+				pass(5 * time.Second)
+				j.stop()
+				same(t, "records", j.records(), row.want)
+				if w := j.warned(); len(w) != 1 {
+					t.Errorf("warnings %v", w)
+				}
+				says(t, errors.Join(j.warned()...), row.warns)
+			})
+		})
+	}
+}
+
+// A new leader that lacks what was read, and has written other records in its place since: the stream says so, and
+// goes on where the logs part.
+func TestLogTruncated(t *testing.T) {
+	for _, fail := range []string{"true", "false"} {
+		t.Run(fail, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "t"))
+				c.Produce("t", 0, numbered("v", 0, 6)...)
+				j := run(t, c, plan{settings: []string{"weir.kafka.failOnDataLoss", fail}})
+				pass(1500 * time.Millisecond)
+				// The log of kfake is not truncated; the new leader says that the old epoch ended at 4, so offsets 4
+				// and 5 are as if they had been written by it.
+				c.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+					resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+					topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
+					topic.Topic = "t"
+					p := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+					p.LeaderEpoch, p.EndOffset = 0, 4
+					topic.Partitions = append(topic.Partitions, p)
+					resp.Topics = append(resp.Topics, topic)
+					return resp, nil, true
+				})
+				if err := c.MoveTopicPartition("t", 0, 1-c.LeaderFor("t", 0)); err != nil {
+					t.Fatal(err)
+				}
+				c.Produce("t", 0, "v6")
+				const lost = "t-0: offsets 4 to 5 are lost: they were read, and then a leader without them was elected"
+				if fail == "true" {
+					says(t, j.failure(10*time.Second), lost)
+					return
+				}
+				pass(5 * time.Second)
+				j.stop()
+				same(t, "records", j.records(), append(at("t-0", "v", 0, 6), at("t-0", "v", 4, 7)...))
+				says(t, errors.Join(j.warned()...), lost)
+			})
+		})
+	}
+}
+
+// Where brokers give no epochs, a log that is seen to end before the position, again and again, was truncated.
+func TestLogEndsBefore(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		fail string
+		lies int // how often the leader says that its log ends at 2
+		want []string
+		err  string
+	}{
+		{"a leader that lags behind", "true", 3, at("t-0", "v", 0, 9), ""},
+		{"truncated", "true", 1000, nil, "t-0: offsets 2 to 5 are lost: they were read, and now the log ends before"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+				c.Produce("t", 0, numbered("v", 0, 6)...)
+				j := run(t, c, plan{settings: []string{"weir.kafka.failOnDataLoss", row.fail}})
+				pass(1500 * time.Millisecond)
+				lies := row.lies
+				c.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
+					c.KeepControl()
+					if lies--; lies < 0 {
+						return nil, nil, false
+					}
+					resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
+					topic := kmsg.NewListOffsetsResponseTopic()
+					topic.Topic = "t"
+					p := kmsg.NewListOffsetsResponseTopicPartition()
+					p.Offset, p.LeaderEpoch = 2, -1
+					topic.Partitions = append(topic.Partitions, p)
+					resp.Topics = append(resp.Topics, topic)
+					return resp, nil, true
+				})
+				if row.err != "" {
+					says(t, j.failure(20*time.Second), row.err)
+					return
+				}
+				c.Produce("t", 0, numbered("v", 6, 9)...)
+				pass(10 * time.Second)
+				j.stop()
+				same(t, "records", j.records(), row.want)
+			})
+		})
+	}
+}
