@@ -17,14 +17,14 @@ func ExampleFor() {
 		fmt.Println(err)
 		return
 	}
-	b, err := c.Append(nil, &visit{"/home", 3})
+	b, err := c.Append(nil, &visit{"/shop", 3})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	v, rest, err := c.Decode(b)
 	fmt.Printf("%x %+v %d %v\n", b, v, len(rest), err)
-	// Output: 052f686f6d6506 {Page:/home Count:3} 0 <nil>
+	// Output: 052f73686f7006 {Page:/shop Count:3} 0 <nil>
 }
 
 func ExampleFor_refused() {

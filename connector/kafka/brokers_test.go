@@ -122,7 +122,7 @@ func TestLeaderMovesWithinRange(t *testing.T) {
 		var once sync.Once
 		j, err := newJob(t, c, plan{
 			settings: []string{"weir.kafka.fetchBytes", "1k", "weir.kafka.prefetch", "false"},
-			body: func(ctx context.Context, r *rdd.RDD[kafka.Record[string, string]], _ *dstream.Batch, _ stream) error {
+			body: func(ctx context.Context, r *textRDD, _ *dstream.Batch, _ stream) error {
 				n := 0
 				err := rdd.Foreach(ctx, r, func(r kafka.Record[string, string]) error {
 					if want := fmt.Sprint(n, " ", pad); r.Value != want {

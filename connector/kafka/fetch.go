@@ -64,8 +64,9 @@ func newFetchOptions(c *conf.Conf, p Params, cfg *client.Config) fetchOptions {
 	}
 	// Java's defaults are meant for a consumer's many small fetches; what a user set holds here, too.
 	for name, n := range map[string]int32{
-		"max.partition.fetch.bytes": cfg.Fetch.PartitionMaxBytes, "fetch.message.max.bytes": cfg.Fetch.PartitionMaxBytes,
-		"fetch.max.bytes": cfg.Fetch.MaxBytes,
+		"max.partition.fetch.bytes": cfg.Fetch.PartitionMaxBytes,
+		"fetch.message.max.bytes":   cfg.Fetch.PartitionMaxBytes,
+		"fetch.max.bytes":           cfg.Fetch.MaxBytes,
 	} {
 		if _, set := p[name]; set {
 			o.bytes = max(min(o.bytes, n), 1)

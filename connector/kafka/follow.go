@@ -130,11 +130,14 @@ func (s *source[K, V]) goneWhy(chosen map[TopicPartition]client.Topic, p partiti
 		return ""
 	case exists:
 		return notChosen
-	case topic.Err != nil && client.KindOf(topic.Err) != client.NoTopic && client.KindOf(topic.Err) != client.Unauthorized:
+	case topic.Err != nil && !saysGone(client.KindOf(topic.Err)):
 		return "" // The brokers cannot say anything about it at the moment.
 	}
 	return "the topic was deleted, or the right to describe it was taken away"
 }
+
+// saysGone tells whether an answer about a topic means that it is not there for us.
+func saysGone(k client.Kind) bool { return k == client.NoTopic || k == client.Unauthorized }
 
 // proven notes that a partition is missing and tells whether it has been for long enough.
 func (s *source[K, V]) proven(tp TopicPartition) bool {

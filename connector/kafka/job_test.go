@@ -20,6 +20,9 @@ import (
 	"github.com/weirstream/weir/rdd"
 )
 
+// textRDD is what a batch holds of a stream of texts.
+type textRDD = rdd.RDD[kafka.Record[string, string]]
+
 // plan says how a job of a test differs from the usual one: one that subscribes to the topic "t" from its beginning,
 // with batches of a second, and commits to the group "g" nothing.
 type plan struct {

@@ -49,7 +49,7 @@ func TestRetentionOvertakes(t *testing.T) {
 				first := sync.OnceFunc(func() { <-running })
 				j := run(t, c, plan{
 					settings: row.settings,
-					body: func(ctx context.Context, r *rdd.RDD[kafka.Record[string, string]], _ *dstream.Batch, _ stream) error {
+					body: func(ctx context.Context, r *textRDD, _ *dstream.Batch, _ stream) error {
 						_, err := rdd.Count(ctx, r) // A second reading loses nothing more.
 						first()
 						return err

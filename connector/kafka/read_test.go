@@ -57,7 +57,7 @@ func TestRecords(t *testing.T) {
 		var got []string
 		j := run(t, c, plan{
 			strategy: kafka.Subscribe("t", "stamped"),
-			body: func(ctx context.Context, r *rdd.RDD[kafka.Record[string, string]], _ *dstream.Batch, _ stream) error {
+			body: func(ctx context.Context, r *textRDD, _ *dstream.Batch, _ stream) error {
 				records, err := rdd.Collect(ctx, r)
 				for _, r := range records {
 					got = append(
@@ -357,7 +357,7 @@ func TestOneRangeReadTwice(t *testing.T) {
 		read := 0
 		j := run(t, c, plan{
 			settings: []string{"weir.kafka.fetchBytes", "1k"},
-			body: func(ctx context.Context, r *rdd.RDD[kafka.Record[string, string]], _ *dstream.Batch, _ stream) error {
+			body: func(ctx context.Context, r *textRDD, _ *dstream.Batch, _ stream) error {
 				n, err := rdd.Count(ctx, rdd.Union(r, r, r))
 				if n != 0 {
 					read = int(n)

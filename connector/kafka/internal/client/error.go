@@ -108,6 +108,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // KindOf is the kind of the first Error in err's chain, or Other.

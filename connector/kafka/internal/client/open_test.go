@@ -396,7 +396,7 @@ func TestOpenEndsInTime(t *testing.T) {
 		return ours, nil
 	}
 	deaf := func(context.Context, string, string) (net.Conn, error) {
-		time.Sleep(time.Minute) // a dialer that does not look at its context
+		<-time.After(time.Minute) // a dialer that does not look at its context
 		return nil, errors.New("late")
 	}
 	for name, dial := range map[string]dialFunc{"dial hangs": hang, "dialer is deaf": deaf,

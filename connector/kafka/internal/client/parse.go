@@ -12,6 +12,7 @@ import (
 // is wrong and what to do. Neither holds a secret.
 type ParamError struct{ Name, Problem string }
 
+// Error implements error.
 func (e *ParamError) Error() string { return fmt.Sprintf("Kafka parameter %s: %s", e.Name, e.Problem) }
 
 // row finds a name in the table, or nil. A program has some twenty parameters, so it looks through.
