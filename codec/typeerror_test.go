@@ -1,3 +1,5 @@
+//lint:file-ignore U1000 the fields are there for what the types are, not to be read
+
 package codec
 
 import (

@@ -2,9 +2,6 @@ package codec
 
 import "encoding/binary"
 
-// maxVarint is the length of the longest varint.
-const maxVarint = binary.MaxVarintLen64
-
 // appendUvarint writes x in groups of seven bits, lowest first.
 func appendUvarint(dst []byte, x uint64) []byte {
 	if x < 0x80 {

@@ -19,10 +19,7 @@ func (c *Conf) Validate() error {
 	}
 	// Contradictions are looked for among right values only; a wrong one reads as its default here,
 	// and has been told above.
-	for _, err := range c.contradictions() {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.contradictions()...)...)
 }
 
 // A verifier holds the tables that one pass over a Conf needs.

@@ -112,10 +112,3 @@ func (c *rateControl) observe(at Time, elements int64, processing, scheduling ti
 	}
 	return rate, ok
 }
-
-// current is the rate in force, 0 for none.
-func (c *rateControl) current() float64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.rate
-}

@@ -274,9 +274,10 @@ func TestErrorsNameThePlace(t *testing.T) {
 			return err
 		}, []string{"count", "mapTry", "bad record", "failed 2 times", "partition "}},
 		{"panic", func() error {
+			none := 0
 			at = here(2)
 			_, err := rdd.Count(ctx, rdd.Map(r, func(v int) int {
-				return 1 / (v - v)
+				return v / none
 			}))
 			return err
 		}, []string{"panic at", "divide by zero", "failed 2 times"}},

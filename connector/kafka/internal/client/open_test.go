@@ -360,8 +360,7 @@ func TestSilentOldBroker(t *testing.T) {
 }
 
 func TestOldBrokerRefusesSASL(t *testing.T) {
-	var b *oldBroker
-	b = startOldBroker(t, oldAnswers(false, func() string { return "127.0.0.1:1" }))
+	b := startOldBroker(t, oldAnswers(false, func() string { return "127.0.0.1:1" }))
 	err := openErr(t, with("bootstrap.servers", b.addr, "security.protocol", "SASL_PLAINTEXT",
 		"sasl.mechanism", "PLAIN",
 		"sasl.jaas.config", `x.PlainLoginModule required username="bob" password="x";`))

@@ -1,0 +1,2 @@
+// Package orderpb holds the messages of the tests.
+package orderpb
