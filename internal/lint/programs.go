@@ -34,6 +34,9 @@ func programs(module string) []program {
 	own := []forbidden{
 		{module + "/connector/", "a connector"}, {module + "/spark/", "the Spark client"},
 		{module + "/fs/", "a file system"}, {"github.com/twmb/franz-go/", "Kafka"},
+		// A service that embeds a program finds nothing in its default registries.
+		{"net/http/", "an HTTP server"}, {"expvar/", "the default registry of variables"},
+		{"github.com/prometheus/", "the default registry of metrics"},
 	}
 	return []program{
 		{dir: ".", due: "cmd", forbids: slices.Concat(heavy, own)},
