@@ -49,10 +49,33 @@ func (s *source[K, V]) Committed(ctx context.Context, b *dstream.Batch, rng []by
 	if err != nil || r == nil {
 		return err
 	}
-	if err = s.commit(ctx, r); err != nil {
-		err = fmt.Errorf("commit the offsets of batch %d: %w", b.Sequence, err)
+	c := &mirrored{r: r, batch: b.Sequence, done: make(chan struct{})}
+	c.tell = append(c.tell, func(err error) {
+		if p := s.callBack(request.callbacks, r.offsetRanges(), err); p != nil {
+			c.err = errors.Join(c.err, p)
+		}
+	})
+	if !s.mirror.submit(c, s.sendCommit) {
+		return nil
 	}
-	return errors.Join(err, s.callBack(request.callbacks, r.offsetRanges(), err))
+	return s.mirror.await(ctx, c)
+}
+
+// sendCommit makes one commit. An error that nobody waits for any more is a warning.
+func (s *source[K, V]) sendCommit(c *mirrored) {
+	ctx, cancel := context.WithTimeout(s.life, commitDeadline)
+	defer cancel()
+	err := s.commit(ctx, c.r)
+	if err != nil {
+		err = fmt.Errorf("commit the offsets of batch %d: %w", c.batch, err)
+		c.err = err
+	}
+	for _, tell := range c.tell {
+		tell(err)
+	}
+	if c.err != nil && s.mirror.isLate(c) {
+		s.ssc.Warn("offsets were not committed", c.err)
+	}
 }
 
 func (s *source[K, V]) commit(ctx context.Context, r *batchRange) error {

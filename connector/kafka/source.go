@@ -29,6 +29,7 @@ type source[K, V any] struct {
 	c       *client.Client
 	f       *fetcher
 	commits commits
+	mirror  mirror
 	shares  shares
 	watch   watch
 	stable  stability
@@ -266,10 +267,12 @@ func (s *source[K, V]) Describe(rng []byte) []string {
 }
 
 // Close ends what is fetched ahead and the connections.
-func (s *source[K, V]) Close(context.Context) error {
-	if s.f != nil {
-		s.end()
-		s.f.close()
+func (s *source[K, V]) Close(ctx context.Context) error {
+	if s.f == nil {
+		return nil
 	}
-	return nil
+	err := s.mirror.flush(ctx)
+	s.end()
+	s.f.close()
+	return err
 }
