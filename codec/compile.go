@@ -80,7 +80,7 @@ func (c *compiler) add(p *plan, t reflect.Type, w place) error {
 		return nil
 	}
 	if o, ok := scalarOp(t, w.key); ok {
-		p.push(step{op: o}, w)
+		p.push(step{op: o, typ: t}, w)
 		return nil
 	}
 	switch t.Kind() {

@@ -178,8 +178,8 @@ func TestKeyDecodeRefuses(t *testing.T) {
 		in     string
 		want   error
 	}{
-		{"short integer", decodeKey[int](t), "1234567", errShort},
-		{"long integer", decodeKey[int](t), "123456789", errTrailing},
+		{"short integer", decodeKey[int64](t), "1234567", errShort},
+		{"long integer", decodeKey[int64](t), "123456789", errTrailing},
 		{"integer of another width", decodeKey[int8](t), "\x80\x00\x00\x00\x00\x00\x00\x00", errRange},
 		{"unsigned of another width", decodeKey[uint16](t), "\x00\x00\x01\x00\x00\x00\x00\x00", errRange},
 		{"-0", decodeKey[float64](t), float(math.Copysign(0, -1)), errZero},
@@ -201,14 +201,14 @@ func TestKeyDecodeRefuses(t *testing.T) {
 // The numbers are fixed, so the test is too.
 func TestDealing(t *testing.T) {
 	const keys = 100_000
-	k, err := ForKey[int]()
+	k, err := ForKey[int64]()
 	if err != nil {
 		t.Fatal(err)
 	}
 	hashes := map[string]func(i int) uint64{
-		"in sequence":     func(i int) uint64 { h, _ := k.Hash(0, i); return h },
-		"multiples of 64": func(i int) uint64 { h, _ := k.Hash(7, i<<6); return h },
-		"high bits":       func(i int) uint64 { h, _ := k.Hash(0, i<<44); return h },
+		"in sequence":     func(i int) uint64 { h, _ := k.Hash(0, int64(i)); return h },
+		"multiples of 64": func(i int) uint64 { h, _ := k.Hash(7, int64(i)<<6); return h },
+		"high bits":       func(i int) uint64 { h, _ := k.Hash(0, int64(i)<<44); return h },
 		"texts":           func(i int) uint64 { return Hash(0, []byte("user-"+strconv.Itoa(i))) },
 	}
 	for name, hash := range hashes {

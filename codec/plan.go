@@ -74,7 +74,7 @@ type step struct {
 	after int          // fewest bytes of the steps behind it in its plan
 	elem  *plan        // of an array, slice or pointer; the value of a map
 	key   *plan        // of a map
-	typ   reflect.Type // of a slice, map, own codec or *message; what a pointer points to
+	typ   reflect.Type // of a scalar, slice, map, own codec or *message; what a pointer points to
 	own   *foreign     // of opForeign
 	name  string       // path of fields from the value, such as "Order.Price"; empty for the value
 }

@@ -62,10 +62,23 @@ func (w *schemaWriter) step(s *step) {
 		fmt.Fprintf(w, "%s(%s)", opNames[s.op], longName(s.typ))
 		return
 	default:
-		w.WriteString(opNames[s.op])
+		w.WriteString(scalarWord(s))
 		return
 	}
 	w.plan(s.elem)
+}
+
+// scalarWord is the word for a step without elements. An int has an int64's bytes on every machine.
+func scalarWord(s *step) string {
+	if s.typ != nil {
+		switch s.typ.Kind() {
+		case reflect.Int:
+			return opNames[opInt64]
+		case reflect.Uint, reflect.Uintptr:
+			return opNames[opUint64]
+		}
+	}
+	return opNames[s.op]
 }
 
 // longName is a type's name with its package's whole path.

@@ -356,3 +356,29 @@ func TestWriterAllocs(t *testing.T) {
 		t.Errorf("%v allocations for a batch of %d rows", n, len(keys))
 	}
 }
+
+// TestWriterBytes: what a writer says it holds covers its rows and their strings, and not much more.
+func TestWriterBytes(t *testing.T) {
+	const rows = 50_000
+	c, err := NewCombine(1, nil, same, join, Own[string, string]{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := NewRows[string, string](1, nil, Own[string, string]{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := int64(0)
+	for i := range rows {
+		k := "key-" + strconv.Itoa(i)
+		text += int64(len(k))
+		c.Add(k, "v")
+		w.Add(k, "v")
+	}
+	if low, b := text+rows*(16+8+24), c.Bytes(); b < low || b > 2*low {
+		t.Errorf("the combine holds %d bytes, want %d or up to twice that", b, low)
+	}
+	if low, b := text+rows*(16+16+1), w.Bytes(); b < low || b > 2*low {
+		t.Errorf("the rows hold %d bytes, want %d or up to twice that", b, low)
+	}
+}

@@ -22,7 +22,7 @@ func TestProbes(t *testing.T) {
 	}
 	const n = 12_000
 	for name, of := range rows {
-		for s := range uint64(20) {
+		for s := range uint64(8) {
 			ints, strs := NewTable[uint64, struct{}](nil), NewTable[string, struct{}](nil)
 			decs := NewTable[string, struct{}](nil)
 			ints.seed, strs.seed, decs.seed = fixed(s), fixed(s), fixed(s)

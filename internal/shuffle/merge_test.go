@@ -166,6 +166,12 @@ func checkGroup(t *testing.T, in []Bucket[string, string], want map[string][]str
 	if rows != len(want) {
 		t.Fatalf("%d groups, want %d", rows, len(want))
 	}
+	for k, vs := range got {
+		if !slices.Equal(vs, want[k]) {
+			t.Fatalf("the second pass begins with key %q: %v", k, vs)
+		}
+		break
+	}
 }
 
 // TestMergeLeavesBuckets has a merge that writes through its first argument: with clone functions, a second
