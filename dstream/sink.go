@@ -15,7 +15,8 @@ import (
 // Close. The sink belongs to the context that it was given to, which closes it.
 type Sink[T any] interface {
 	// Open is called once before the first batch, with the job's name and epoch. It fences what an earlier
-	// owner of the job may still be writing. It is the place for errors that must stop the job early.
+	// owner of the job may still be writing. It is the place for errors that must stop the job early; after one it
+	// holds nothing, for Close is not called then, and it may be called again.
 	Open(ctx context.Context, job string, epoch int64) error
 	// Last gives the sequence of the last batch whose effect the sink holds, ok telling whether there is one.
 	Last(ctx context.Context, output, effect string, partition int) (seq int64, ok bool, err error)

@@ -3,6 +3,7 @@ package kafka
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -37,7 +38,12 @@ func (s *ProducerSink[K, V]) Guarantee() string {
 }
 
 // Open connects and makes sure that the topic is there.
-func (s *ProducerSink[K, V]) Open(ctx context.Context, _ string, _ int64) error { return s.p.open(ctx) }
+func (s *ProducerSink[K, V]) Open(ctx context.Context, _ string, _ int64) error {
+	if err := s.p.open(ctx); err != nil {
+		return errors.Join(err, s.p.Close(ctx))
+	}
+	return nil
+}
 
 // Last implements dstream.Sink: the sink knows no identities.
 func (s *ProducerSink[K, V]) Last(context.Context, string, string, int) (int64, bool, error) {
