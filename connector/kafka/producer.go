@@ -35,13 +35,14 @@ type ProducerRecord[K, V any] struct {
 // acknowledged is there once, and the records of a partition are in the order of Send. It may be used from
 // several goroutines.
 type Producer[K, V any] struct {
-	topic string
-	cfg   *client.Config
-	key   Serializer[K]
-	value Serializer[V]
-	opts  options
-	bytes *rate.Limiter // nil for no limit
-	sent  producing
+	topic     string
+	cfg       *client.Config
+	key       Serializer[K]
+	value     Serializer[V]
+	opts      options
+	bytes     *rate.Limiter // nil for no limit
+	sent      producing
+	deadlines deadlines // of the records given to Send
 
 	c      atomic.Pointer[client.Client] // nil before open and after Close
 	mu     sync.Mutex                    // guards exists; never held over I/O
@@ -96,6 +97,7 @@ func newProducer[K, V any](
 	}
 	cfg.Dial = out.opts.dial
 	out.cfg = cfg
+	out.deadlines = deadlines{parent: context.Background(), timeout: cfg.Produce.DeliveryTimeout}
 	if n := out.opts.produceBytes; n > 0 {
 		out.bytes = rate.NewLimiter(rate.Limit(n), int(min(n, 1<<30)))
 	}
@@ -181,11 +183,12 @@ func (s *Producer[K, V]) Send(
 	if err != nil {
 		return err
 	}
-	return s.send(ctx, out, &s.sent, done)
+	return s.send(ctx, &s.deadlines, out, &s.sent, done)
 }
 
 func (s *Producer[K, V]) send(
 	ctx context.Context,
+	deadlines *deadlines,
 	out *kgo.Record,
 	w *producing,
 	done func(int32, int64, error),
@@ -202,7 +205,7 @@ func (s *Producer[K, V]) send(
 	}
 	w.add()
 	wanted := out.Partition
-	c.Kgo().Produce(ctx, out, func(r *kgo.Record, err error) {
+	c.Kgo().Produce(deadlines.context(), out, func(r *kgo.Record, err error) {
 		if err != nil {
 			err = s.explain(c, r, wanted, err)
 		}
@@ -253,6 +256,7 @@ func (s *Producer[K, V]) Close(ctx context.Context) error {
 	}
 	if c := s.c.Swap(nil); c != nil {
 		c.Close()
+		s.deadlines.close()
 	}
 	return err
 }

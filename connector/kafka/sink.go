@@ -55,6 +55,8 @@ func (s *ProducerSink[K, V]) Last(context.Context, string, string, int) (int64, 
 func (s *ProducerSink[K, V]) Write(ctx context.Context, _ dstream.Effect, in iter.Seq[ProducerRecord[K, V]]) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	d := deadlines{parent: ctx, timeout: s.p.cfg.Produce.DeliveryTimeout}
+	defer d.close()
 	var (
 		w   producing
 		err error
@@ -67,7 +69,7 @@ func (s *ProducerSink[K, V]) Write(ctx context.Context, _ dstream.Effect, in ite
 	for r := range in {
 		var out *kgo.Record
 		if out, err = s.p.record(&r); err == nil && ctx.Err() == nil {
-			err = s.p.send(ctx, out, &w, failed)
+			err = s.p.send(ctx, &d, out, &w, failed)
 		}
 		if err != nil || ctx.Err() != nil {
 			break
