@@ -8,8 +8,10 @@ import (
 	"time"
 )
 
-// deadlines gives the contexts in which records are delivered: each ends delivery.timeout.ms after its record was handed
-// over, give or take a second, for all records of a second share one. (The client's own delivery timeout counts from a
+// deadlines gives the contexts in which records are delivered: each ends delivery.timeout.ms after its record
+// was handed
+// over, give or take a second, for all records of a second share one. (The client's own delivery timeout
+// counts from a
 // record's timestamp, which the program may set to any time.)
 type deadlines struct {
 	parent  context.Context

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net"
 	"time"
@@ -32,7 +33,16 @@ type options struct {
 // WithDialer has connections made by dial: through a proxy, or inside of a test. TLS, if the parameters ask for
 // it, is put on top.
 func WithDialer(dial func(ctx context.Context, network, addr string) (net.Conn, error)) Option {
-	return func(o *options) { o.dial = dial }
+	return func(o *options) {
+		o.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dial(ctx, network, addr)
+			if _, named := errors.AsType[*net.OpError](err); err != nil && !named && ctx.Err() == nil {
+				// By this type the client tells a broker that is away, which it tries again, from other errors.
+				err = &net.OpError{Op: "dial", Net: network, Err: err}
+			}
+			return conn, err
+		}
+	}
 }
 
 // WithClientOptions adds options of the franz-go client, such as hooks for metrics.

@@ -131,6 +131,11 @@ func (s *Producer[K, V]) open(ctx context.Context) error {
 	opts := append(
 		[]kgo.Opt{kgo.RecordPartitioner(explicitPartitioner{s.cfg.Produce.NewPartitioner()})},
 		s.opts.client...)
+	if s.cfg.Produce.Idempotent {
+		// Or a record whose answer was lost would be waited for without end, if the broker stays away. It may then be
+		// there although its error was told; what is acknowledged is there once all the same.
+		opts = append(opts, kgo.AllowIdempotentProduceCancellation())
+	}
 	c, err := client.Open(ctx, s.cfg, opts...)
 	if err != nil {
 		return err
@@ -306,5 +311,9 @@ func (s *Producer[K, V]) explain(c *client.Client, r *kgo.Record, wanted int32, 
 		"choice"): // Not exported by franz-go.
 		return fmt.Errorf("write to topic %q: it has no partition %d: %w", r.Topic, wanted, err)
 	}
-	return fmt.Errorf("write to topic %q: %w", r.Topic, c.Explain(err))
+	err = c.Explain(err)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w (%v): %w", errDelivery, s.cfg.Produce.DeliveryTimeout, err)
+	}
+	return fmt.Errorf("write to topic %q: %w", r.Topic, err)
 }

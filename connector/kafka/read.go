@@ -3,8 +3,10 @@ package kafka
 import (
 	"fmt"
 	"iter"
+	"runtime/debug"
 
 	"github.com/weirstream/weir/connector/kafka/internal/recordbatch"
+	"github.com/weirstream/weir/internal/exec"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -18,6 +20,7 @@ func read[K, V any](
 ) iter.Seq[Record[K, V]] {
 	return func(yield func(Record[K, V]) bool) {
 		d := decoding[K, V]{tc: tc, tp: p.tp(), key: key, value: value}
+		defer d.panicked()
 		n := 0
 		err := f.each(tc, p, func(r *recordbatch.Record) bool {
 			if n++; n&1023 == 0 {
@@ -40,6 +43,9 @@ type decoding[K, V any] struct {
 	value Deserializer[V]
 	out   Record[K, V]
 	heads []recordbatch.Header
+	// doing is what of the record at offset is being decoded by the program's function, "" for nothing.
+	doing  string
+	offset int64
 }
 
 func (d *decoding[K, V]) decode(r *recordbatch.Record) {
@@ -47,16 +53,19 @@ func (d *decoding[K, V]) decode(r *recordbatch.Record) {
 	if r.HeaderCount() > 0 {
 		m.Headers = d.headers(r)
 	}
+	d.offset, d.doing = r.Offset, "key"
 	m.IsKey, m.Null = true, r.Key == nil
 	k, err := d.key(m, r.Key)
 	if err != nil {
 		d.fail(r, "key", err)
 	}
+	d.doing = "value"
 	m.IsKey, m.Null = false, r.Value == nil
 	v, err := d.value(m, r.Value)
 	if err != nil {
 		d.fail(r, "value", err)
 	}
+	d.doing = ""
 	d.out = Record[K, V]{Topic: d.tp.Topic, Partition: d.tp.Partition, Offset: r.Offset, Timestamp: r.Timestamp,
 		TimestampType: TimestampType(r.TimestampType), LeaderEpoch: r.LeaderEpoch, Key: k, Value: v,
 		Null: r.Value == nil, KeyNull: r.Key == nil, Headers: m.Headers}
@@ -76,5 +85,18 @@ func (d *decoding[K, V]) headers(r *recordbatch.Record) []Header {
 }
 
 func (d *decoding[K, V]) fail(r *recordbatch.Record, what string, err error) {
+	d.doing = ""
 	d.tc.Fail(fmt.Errorf("%s at offset %d: the %s does not decode: %w", d.tp, r.Offset, what, err))
+}
+
+// panicked names the record in whose decoding a function of the program panicked. It is deferred once for a
+// range, not for each record.
+func (d *decoding[K, V]) panicked() {
+	if d.doing == "" {
+		return
+	}
+	if v := recover(); v != nil {
+		err := exec.NewPanic(v, debug.Stack())
+		d.tc.Fail(fmt.Errorf("%s at offset %d: the %s does not decode: %w", d.tp, d.offset, d.doing, err))
+	}
 }

@@ -58,13 +58,13 @@ func (s *shares) deal(lags []lag, l dstream.Limit) []int64 {
 		credits = append(credits, credit{i, owed, max(0, int64(math.Floor(owed+rounding)))})
 	}
 	total := int64(math.Floor(worth + rounding))
-	if l.Records != unlimited {
+	if floors := shared > float64(l.Records)*(1+rounding); l.Records != unlimited && !floors {
 		// Debts that were forgiven above must not raise a batch over the limit.
-		most := max(float64(l.Records), shared+rounding)
+		left := l.Records
 		for _, n := range out {
-			most -= float64(n)
+			left -= n
 		}
-		total = min(total, int64(most))
+		total = min(total, left)
 	}
 	round(credits, max(total, 0))
 	for _, c := range credits {

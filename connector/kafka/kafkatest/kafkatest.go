@@ -66,7 +66,7 @@ func (c *Cluster) Bootstrap() string {
 }
 
 // Dialer is the option by which a stream, an RDD or a sink reaches the cluster.
-func (c *Cluster) Dialer() kafka.Option { return kafka.WithDialer(c.dial) }
+func (c *Cluster) Dialer() kafka.Option { return kafka.WithDialer(c.Dial) }
 
 // Params are parameters with the cluster's address and what else is given, as name, value, name, value ...
 func (c *Cluster) Params(more ...string) kafka.Params {
@@ -83,7 +83,7 @@ func (c *Cluster) Client() *kgo.Client {
 	if c.client == nil {
 		var err error
 		c.client, err = kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.Dialer(c.network.DialContext),
-			kgo.RecordPartitioner(kgo.ManualPartitioner()))
+			kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()))
 		if err != nil {
 			c.t.Fatal(err)
 		}

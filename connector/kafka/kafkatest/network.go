@@ -21,8 +21,8 @@ type connections struct {
 // errCut is what a connection to a broker that is cut off gives.
 var errCut = errors.New("connection refused: the test has cut this broker off")
 
-// dial connects as c's network does, unless the broker is cut off.
-func (c *Cluster) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+// Dial connects to a broker, unless it is cut off: what Dialer hands over, for a dialer of one's own.
+func (c *Cluster) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	if c.conns.isCut(addr) {
 		return nil, errCut
 	}

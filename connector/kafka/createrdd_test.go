@@ -1,0 +1,301 @@
+package kafka_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/connector/kafka"
+	"github.com/weirstream/weir/connector/kafka/kafkatest"
+	"github.com/weirstream/weir/rdd"
+)
+
+// newRDD makes a context that logs into log, and an RDD of ranges.
+func newRDD(
+	t *testing.T,
+	c *kafkatest.Cluster,
+	log *bytes.Buffer,
+	settings []string,
+	ranges []kafka.OffsetRange,
+	opts ...kafka.Option,
+) (
+	*rdd.Context, records, error,
+) {
+	t.Helper()
+	set := conf.New().Set("spark.master", "local[4]")
+	for i := 0; i+1 < len(settings); i += 2 {
+		set.Set(settings[i], settings[i+1])
+	}
+	var options []rdd.Option
+	if log != nil {
+		options = append(options, rdd.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+	}
+	sc, err := rdd.NewContext(set, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := kafka.CreateRDD(
+		sc,
+		c.Params(),
+		ranges,
+		kafka.String,
+		kafka.String,
+		append([]kafka.Option{c.Dialer()}, opts...)...)
+	t.Cleanup(func() {
+		if err := sc.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return sc, r, err
+}
+
+func offsets(partition int32, from, until int64) kafka.OffsetRange {
+	return kafka.OffsetRange{Topic: "t", Partition: partition, FromOffset: from, UntilOffset: until}
+}
+
+// What an RDD of given ranges holds: partition i has range i, in order. Each partition of the topic has the records
+// v0 to v9, of partition 1 the first five are deleted.
+func TestCreateRDD(t *testing.T) {
+	short := []string{"spark.streaming.kafka.consumer.poll.ms", "3000"}
+	keepOn := []string{"weir.kafka.failOnDataLoss", "false", "spark.streaming.kafka.consumer.poll.ms", "3000"}
+	for _, row := range []struct {
+		name     string
+		ranges   []kafka.OffsetRange
+		settings []string
+		want     string // the number of records in each partition
+		first    string // of the records
+		err      []string
+		within   time.Duration // in which the error must come
+		logged   string
+	}{
+		{name: "none", want: "[]"},
+		{name: "whole partitions", ranges: []kafka.OffsetRange{offsets(0, 0, 10), offsets(2, 0, 10)}, want: "[10 10]", first: "t-0@0 v0"},
+		{name: "pieces, in the order given", ranges: []kafka.OffsetRange{offsets(2, 7, 9), offsets(0, 3, 4), offsets(2, 0, 2)},
+			want: "[2 1 2]", first: "t-2@7 v7"},
+		{name: "overlapping", ranges: []kafka.OffsetRange{offsets(0, 4, 8), offsets(0, 4, 8)}, want: "[4 4]", first: "t-0@4 v4"},
+		{name: "empty", ranges: []kafka.OffsetRange{offsets(0, 5, 5), offsets(0, 10, 10), offsets(2, 0, 1)}, want: "[0 0 1]", first: "t-2@0 v0"},
+		{name: "beyond the end", ranges: []kafka.OffsetRange{offsets(0, 8, 12)}, settings: short, within: 5 * time.Second,
+			err: []string{"t-0 at offset 10", "the leader holds offsets 0 to 9 only", "spark.streaming.kafka.consumer.poll.ms", "3s"}},
+		{name: "all beyond the end", ranges: []kafka.OffsetRange{offsets(0, 20, 22)}, settings: short, within: 5 * time.Second,
+			err: []string{"t-0 at offset 20", "the leader holds offsets 0 to 9 only", "tried for 3s, spark.streaming.kafka.consumer.poll.ms"}},
+		{name: "beyond the end, to go on", ranges: []kafka.OffsetRange{offsets(0, 8, 12)}, settings: keepOn, within: 5 * time.Second,
+			err: []string{"t-0 at offset 10"}},
+		{name: "lost", ranges: []kafka.OffsetRange{offsets(1, 2, 8)}, within: time.Second,
+			err: []string{"t-1: offsets 2 to 4 are lost: retention deleted them before they were read"}},
+		{name: "lost, to go on", ranges: []kafka.OffsetRange{offsets(1, 2, 8)}, settings: keepOn, want: "[3]", first: "t-1@5 v5",
+			logged: "partition=t-1 from=2 until=5 count=3"},
+		{name: "missing partition", ranges: []kafka.OffsetRange{offsets(7, 0, 1)}, within: 5 * time.Second,
+			err: []string{`t-7 at offset 0: topic "t" has no partition 7, only 0 to 2`}},
+		{name: "missing topic", ranges: []kafka.OffsetRange{{Topic: "u", UntilOffset: 1}}, within: 5 * time.Second,
+			err: []string{`topic "u" does not exist`, "a job never creates topics"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, kfake.SeedTopics(3, "t"))
+				for p := range int32(3) {
+					c.Produce("t", p, numbered("v", 0, 10)...)
+				}
+				if err := c.DeleteRecords("t", 1, 5); err != nil {
+					t.Fatal(err)
+				}
+				var log bytes.Buffer
+				_, r, err := newRDD(t, c, &log, row.settings, row.ranges)
+				if err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				for range 2 { // Each action reads again.
+					counts, first, err := contents(t.Context(), r)
+					if row.err != nil {
+						says(t, err, row.err...)
+						if d := time.Since(began); d > row.within {
+							t.Errorf("the error came after %v", d)
+						}
+						break
+					}
+					if err != nil || fmt.Sprint(counts) != row.want || first != row.first {
+						t.Errorf("%v %s %v, want %s %s", counts, first, err, row.want, row.first)
+					}
+				}
+				if n := bytes.Count(
+					log.Bytes(),
+					[]byte("records were lost"),
+				); !bytes.Contains(
+					log.Bytes(),
+					[]byte(row.logged),
+				) ||
+					(n == 1) != (row.logged != "") {
+					t.Errorf("the log holds %s, want %q once", log.Bytes(), row.logged)
+				}
+			})
+		})
+	}
+}
+
+// contents are how many records each partition of an RDD has, and the first of all.
+func contents(ctx context.Context, r records) (counts []int64, first string, err error) {
+	perPartition := rdd.MapPartitions(
+		r,
+		func(_ *rdd.TaskContext, in iter.Seq[kafka.Record[string, string]]) iter.Seq[int64] {
+			return func(yield func(int64) bool) {
+				var n int64
+				for range in {
+					n++
+				}
+				yield(n)
+			}
+		},
+	)
+	if counts, err = rdd.Collect(ctx, perPartition); err != nil {
+		return nil, "", err
+	}
+	all, err := rdd.Collect(ctx, r)
+	if err == nil && len(all) > 0 {
+		first = fmt.Sprintf("%v@%d %s", all[0].TopicPartition(), all[0].Offset, all[0].Value)
+	}
+	return counts, first, err
+}
+
+// What CreateRDD refuses without asking anybody.
+func TestCreateRDDArguments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t)
+		for _, row := range []struct {
+			name   string
+			ranges []kafka.OffsetRange
+			opts   []kafka.Option
+			err    string
+		}{
+			{"backwards", []kafka.OffsetRange{offsets(0, 5, 4)}, nil, "OffsetRange(topic: 't', partition: 0, range: [5 -> 4]): the offsets must be"},
+			{"negative", []kafka.OffsetRange{offsets(0, -1, 4)}, nil, "at least 0 and in order"},
+			{"negative partition", []kafka.OffsetRange{offsets(-2, 0, 4)}, nil, "a partition of at least 0"},
+			{"no topic", []kafka.OffsetRange{{UntilOffset: 4}}, nil, "the name of a topic"},
+			{"PreferBrokers", nil, []kafka.Option{kafka.WithLocation(kafka.PreferBrokers())}, "use PreferFixed or PreferConsistent"},
+		} {
+			_, _, err := newRDD(t, c, nil, nil, row.ranges, row.opts...)
+			says(t, err, "kafka.CreateRDD", row.err)
+		}
+		sc, err := rdd.NewContext(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sc.Stop(context.Background())
+		_, err = kafka.CreateRDD[string, string](
+			sc,
+			c.Params("value.deserializer", "DoubleDeserializer"),
+			nil,
+			kafka.String,
+			nil,
+		)
+		says(t, err, "the decoder for value is nil")
+		_, err = kafka.CreateRDD(sc, kafka.Params{}, nil, kafka.String, kafka.String)
+		says(t, err, "bootstrap.servers")
+		if _, err = kafka.CreateRDD(
+			sc,
+			c.Params("value.deserializer", "DoubleDeserializer", "key.deserializer", "FloatDeserializer"),
+			nil,
+			kafka.Float32,
+			kafka.Float64,
+		); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Stopping the context closes the connections, also while a task waits for a broker; goroutines that are left would
+// keep the bubble from ending.
+func TestCreateRDDStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+		c.Produce("t", 0, "v0")
+		sc, r, err := newRDD(t, c, nil, nil, []kafka.OffsetRange{offsets(0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := c.Connections(); n != 0 {
+			t.Errorf("%d connections before the first action", n)
+		}
+		if n, err := rdd.Count(t.Context(), r); n != 1 || err != nil {
+			t.Errorf("%d records, %v", n, err)
+		}
+		if n := c.Connections(); n == 0 {
+			t.Error("no connections after an action")
+		}
+		c.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			return nil, nil, true // The broker never answers.
+		})
+		failed := make(chan error)
+		go func() {
+			_, err := rdd.Count(context.Background(), r)
+			failed <- err
+		}()
+		pass(time.Second)
+		if err := sc.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := <-failed; err == nil {
+			t.Error("an action went on after the context was stopped")
+		}
+		synctest.Wait()
+		if n := c.Connections(); n != 0 {
+			t.Errorf("%d connections after Stop", n)
+		}
+		if _, err := rdd.Count(t.Context(), r); err == nil {
+			t.Error("an action of a stopped context gives no error")
+		}
+	})
+}
+
+// A task whose job is cancelled while it connects for all does not fail those that wait for it.
+func TestCreateRDDConnectCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+		c.Produce("t", 0, "v0")
+		reachable := make(chan struct{})
+		slow := kafka.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			select {
+			case <-reachable:
+				return c.Dial(ctx, network, addr)
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
+		})
+		once := []string{"spark.task.maxFailures", "1"}
+		_, r, err := newRDD(t, c, nil, once, []kafka.OffsetRange{offsets(0, 0, 1)}, slow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		first, second := make(chan error), make(chan error)
+		go func() {
+			_, err := rdd.Count(ctx, r)
+			first <- err
+		}()
+		pass(time.Second)
+		go func() {
+			_, err := rdd.Count(context.Background(), r)
+			second <- err
+		}()
+		pass(time.Second)
+		cancel()
+		close(reachable)
+		if err := <-first; !errors.Is(err, context.Canceled) {
+			t.Errorf("the cancelled action gives %v", err)
+		}
+		if err := <-second; err != nil {
+			t.Errorf("the other action gives %v", err)
+		}
+	})
+}
