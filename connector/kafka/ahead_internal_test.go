@@ -121,6 +121,25 @@ func TestAhead(t *testing.T) {
 		}
 		f.ahead.release(map[TopicPartition]int64{{"t", 2}: 1})
 		hold("all released", 0, 0)
+
+		rest := &chunk{set: make([]byte, 1000)}
+		f.ahead.keep(pieceOf(0, 0, 4), rest)
+		f.ahead.keep(pieceOf(0, 0, 4), rest)
+		hold("what was fetched beyond a piece", 1000, 1)
+		later := pieceOf(0, 4, 9)
+		if later.Epoch = 3; f.ahead.take(later) != nil {
+			t.Error("what another leader has sent is given away")
+		}
+		fetch = f.ahead.take(pieceOf(0, 4, 9))
+		if fetch == nil {
+			t.Fatal("it is not held for the piece after")
+		}
+		if c, err := fetch.wait(t.Context()); err != nil || len(c.set) != 1000 {
+			t.Errorf("it holds %d bytes, %v", len(c.set), err)
+		}
+		hold("taken", 0, 0)
+		f.ahead.keep(pieceOf(0, 0, 4), &chunk{set: make([]byte, 4<<20)})
+		hold("too much to be kept", 0, 0)
 	})
 }
 

@@ -42,8 +42,9 @@ const (
 )
 
 // whole gives the offset after the last entry that lies whole in the chunk, -1 if there is none, which is where the
-// fetch after this one begins, and the size of such entries. It looks at the entries' headers only.
-func (c *chunk) whole() (end int64, size int) {
+// fetch after this one begins; the size of such entries; and the first offset of them, 0 if it cannot be told. It looks
+// at the entries' headers only.
+func (c *chunk) whole() (begin, end int64, size int) {
 	end = -1
 	for b := c.set; len(b) > entryMagic; b = c.set[size:] {
 		n := entryPrefix + int64(int32(binary.BigEndian.Uint32(b[entryLength:])))
@@ -52,10 +53,13 @@ func (c *chunk) whole() (end int64, size int) {
 		}
 		last := int64(binary.BigEndian.Uint64(b)) // of a message or a wrapper: its last offset
 		if b[entryMagic] >= 2 && n >= entryHeader {
+			if size == 0 {
+				begin = last
+			}
 			last += int64(int32(binary.BigEndian.Uint32(b[entryLastDelta:])))
 		}
 		end = max(end, last+1)
 		size += int(n)
 	}
-	return end, size
+	return begin, end, size
 }

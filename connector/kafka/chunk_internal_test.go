@@ -68,7 +68,7 @@ func TestWhole(t *testing.T) {
 		{"a length of nothing", make([]byte, 100), -1, 100},
 	} {
 		c := chunk{set: row.set}
-		end, size := c.whole()
+		_, end, size := c.whole()
 		if end != row.end || size != len(row.set)-row.cut {
 			t.Errorf(
 				"%s: end %d, %d bytes of %d; want %d and %d bytes less",
@@ -94,7 +94,7 @@ func FuzzWhole(f *testing.F) {
 	f.Add(slices.Concat(messageOf(3, 0), messageOf(9, 1), batchOf(10, 1)))
 	f.Fuzz(func(t *testing.T, set []byte) {
 		c := chunk{set: set}
-		end, size := c.whole()
+		_, end, size := c.whole()
 		if size < 0 || size > len(set) {
 			t.Fatalf("%d bytes of %d", size, len(set))
 		}

@@ -93,7 +93,7 @@ func TestCommitOnStop(t *testing.T) {
 		c.Produce("t", 0, numbered("v", 0, 3)...)
 		j := run(t, c, plan{body: func(_ context.Context, _ records, b *dstream.Batch, d stream) error {
 			kafka.Commit(b, d)
-			pass(3 * time.Second)
+			<-time.After(3 * time.Second)
 			return nil
 		}})
 		pass(1500 * time.Millisecond)
@@ -142,25 +142,26 @@ func TestOnCommit(t *testing.T) {
 				c.Produce("t", 0, numbered("v", 0, 3)...)
 				var got []string
 				var j *job
-				j = run(
-					t,
-					c,
-					plan{
-						params: row.params,
-						body: func(_ context.Context, _ records, b *dstream.Batch, d stream) error {
-							if b.Sequence > 0 {
-								return nil
-							}
-							kafka.Commit(b, d, kafka.OnCommit(func(ranges []kafka.OffsetRange, err error) {
-								got = append(got, fmt.Sprint(ranges, " ", err))
-								if row.call != nil {
-									row.call(j)
-								}
-							}))
-							return nil
-						},
-					},
-				)
+				var err error
+				body := func(_ context.Context, _ records, b *dstream.Batch, d stream) error {
+					if b.Sequence > 0 {
+						return nil
+					}
+					kafka.Commit(b, d, kafka.OnCommit(func(ranges []kafka.OffsetRange, err error) {
+						got = append(got, fmt.Sprint(ranges, " ", err))
+						if row.call != nil {
+							row.call(j)
+						}
+					}))
+					return nil
+				}
+				j, err = newJob(t, c, plan{params: row.params, body: body})
+				if err == nil {
+					err = j.ssc.Start(t.Context())
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
 				if row.before != nil {
 					row.before(t, c)
 				}
@@ -174,10 +175,8 @@ func TestOnCommit(t *testing.T) {
 				if row.name != "stops" {
 					same(t, "records", j.records(), at("t-0", "v", 0, 4))
 				}
-				if warned := fmt.Sprint(
-					j.warned(),
-				); row.warns == "" && warned != "[]" ||
-					!strings.Contains(warned, row.warns) {
+				warned := fmt.Sprint(j.warned())
+				if row.warns == "" && warned != "[]" || !strings.Contains(warned, row.warns) {
 					t.Errorf("warnings %s, want %q", warned, row.warns)
 				}
 			})

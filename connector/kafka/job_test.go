@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -148,8 +149,11 @@ func (j *job) note(ctx context.Context, r *rdd.RDD[kafka.Record[string, string]]
 	return nil
 }
 
-// pass lets time pass, which costs none: it is the bubble's.
-func pass(d time.Duration) { <-time.After(d) }
+// pass lets time pass, which costs none, for it is the bubble's, and then all else come to rest.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
 
 // stop stops the job gracefully. It must not have failed.
 func (j *job) stop() {

@@ -3,6 +3,7 @@ package kafka_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -103,6 +104,53 @@ func TestRateOfFractions(t *testing.T) {
 					t.Errorf("in second %d partition %d gives %d records", i, p, n)
 				}
 			}
+		}
+	})
+}
+
+// weir.kafka.maxBytesPerSecond holds for the bytes that are fetched, from the first batch on, and nothing of them is
+// wasted on what was fetched before.
+func TestBytesPerSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(2, "t"))
+		value := strings.Repeat("x", 1000)
+		for p := range int32(2) {
+			for range 30 {
+				c.Produce("t", p, slices.Repeat([]string{value}, 10)...)
+			}
+		}
+		const limit = 20_000
+		j := run(t, c, plan{settings: []string{"weir.kafka.maxBytesPerSecond", fmt.Sprint(limit)}})
+		pass(10*time.Second + 500*time.Millisecond)
+		read := len(j.records())
+		if n := read * 1000; n > 11*limit || n < 7*limit {
+			t.Errorf("%d bytes are read in ten seconds", n)
+		}
+		pass(30 * time.Second)
+		j.stop()
+		if n := read + len(j.records()); n != 600 {
+			t.Errorf("%d records are read in the end", n)
+		}
+	})
+}
+
+// Small batches of a log with large record batches do not fetch these again and again.
+func TestSmallBatchesOfLargeOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+		c.Produce("t", 0, numbered("v", 0, 100)...)
+		fetches := 0
+		c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			fetches++
+			return nil, nil, false
+		})
+		j := run(t, c, plan{settings: []string{"spark.streaming.kafka.maxRatePerPartition", "5"}})
+		pass(25 * time.Second)
+		j.stop()
+		same(t, "records", j.records(), at("t-0", "v", 0, 100))
+		if fetches > 2 { // One is that of the check at the start.
+			t.Errorf("one record batch is fetched %d times", fetches)
 		}
 	})
 }

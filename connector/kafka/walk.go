@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -45,6 +46,9 @@ func (f *fetcher) each(ctx context.Context, p piece, yield func(*recordbatch.Rec
 		if err := w.advance(ctx, c); err != nil {
 			return err
 		}
+		if _, end, _ := c.whole(); end > p.Until && f.opts.prefetch {
+			f.ahead.keep(p, c)
+		}
 	}
 	return nil
 }
@@ -74,8 +78,8 @@ func (w *walk) drop() {
 
 // follow begins the fetch of what comes after the chunk.
 func (w *walk) follow(ctx context.Context, c *chunk) {
-	end, size := c.whole()
-	w.f.size.observe(size, end-w.next)
+	begin, end, size := c.whole()
+	w.f.size.observe(size, end-cmp.Or(begin, w.next))
 	if end > w.next && end < w.p.Until {
 		w.begin(ctx, end)
 	}
