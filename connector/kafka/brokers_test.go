@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirstream/weir/connector/kafka"
 	"github.com/weirstream/weir/connector/kafka/kafkatest"
@@ -46,6 +47,17 @@ func TestBrokersInTrouble(t *testing.T) {
 			if c.Cut(1); second%3 != 0 {
 				c.Mend()
 			}
+		}},
+		{"fetches are not answered", func(_ *testing.T, c *kafkatest.Cluster, second int) {
+			if second != 10 {
+				return
+			}
+			left := 5
+			c.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+				c.KeepControl()
+				left--
+				return nil, nil, left >= 0
+			})
 		}},
 		{"leaders move", func(t *testing.T, c *kafkatest.Cluster, second int) {
 			if err := c.MoveTopicPartition("t", int32(second%3), int32(second/3%3)); err != nil {

@@ -195,8 +195,36 @@ func TestCorruptBatch(t *testing.T) {
 	}
 }
 
+// A new leader that lags behind what was planned is waited for; what it does not give yet is no gap.
+func TestLeaderCatchesUp(t *testing.T) {
+	for _, row := range []struct {
+		name         string
+		high, stable int64
+		level        string
+	}{
+		{"its high watermark lags", 1, 1, "read_uncommitted"},
+		{"its last stable offset lags", 2, 1, "read_committed"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+				c.Produce("t", 0, "v0", "v1")
+				answerFetchesUpTo(c, 10, row.high, row.stable, func() []byte { return []byte{} })
+				j := run(t, c, plan{params: []string{"isolation.level", row.level}})
+				pass(20 * time.Second)
+				j.stop()
+				same(t, "records", j.records(), at("t-0", "v", 0, 2))
+			})
+		})
+	}
+}
+
 // answerFetches answers the next fetches, from a partition 0 whose log ends at 2.
 func answerFetches(c *kafkatest.Cluster, times int, set func() []byte) {
+	answerFetchesUpTo(c, times, 2, 2, set)
+}
+
+func answerFetchesUpTo(c *kafkatest.Cluster, times int, high, stable int64, set func() []byte) {
 	c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		if times--; times < 0 {
@@ -207,7 +235,7 @@ func answerFetches(c *kafkatest.Cluster, times int, set func() []byte) {
 		topic := kmsg.NewFetchResponseTopic()
 		topic.Topic, topic.TopicID = asked.Topic, asked.TopicID
 		p := kmsg.NewFetchResponseTopicPartition()
-		p.HighWatermark, p.LastStableOffset = 2, 2
+		p.HighWatermark, p.LastStableOffset = high, stable
 		p.RecordBatches = set()
 		topic.Partitions = append(topic.Partitions, p)
 		resp.Topics = append(resp.Topics, topic)
