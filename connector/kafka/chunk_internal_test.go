@@ -65,6 +65,7 @@ func TestWhole(t *testing.T) {
 		{"less than a prefix", batchOf(5, 3)[:10], -1, 10},
 		{"old messages", slices.Concat(messageOf(3, 0), messageOf(9, 1)), 10, 0},
 		{"old and new", slices.Concat(messageOf(3, 1), batchOf(4, 2)), 6, 0},
+		{"out of order", slices.Concat(batchOf(20, 1), batchOf(5, 3)), 21, 0},
 		{"a length of nothing", make([]byte, 100), -1, 100},
 	} {
 		c := chunk{set: row.set}

@@ -348,6 +348,43 @@ func TestProducerClosed(t *testing.T) {
 	})
 }
 
+// A write whose task is cancelled says so, also if nothing of it was sent yet: what is missing must not look written.
+func TestSinkWriteCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+		s, err := kafka.Sink("t", c.Params(), kafka.StringSerializer, kafka.StringSerializer, c.Dialer())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Open(t.Context(), "job", 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, after := range []int{0, 1, 3} {
+			ctx, cancel := context.WithCancel(t.Context())
+			n := 0
+			err := s.Write(ctx, dstream.Effect{}, func(yield func(message) bool) {
+				for ; n < 5; n++ {
+					if n == after {
+						cancel()
+					}
+					if !yield(message{Value: fmt.Sprint(n)}) {
+						return
+					}
+				}
+			})
+			if cancel(); !errors.Is(err, context.Canceled) {
+				t.Errorf("cancelled after %d records: %v", after, err)
+			}
+		}
+		if err := s.Write(t.Context(), dstream.Effect{}, slices.Values([]message{{Value: "after"}})); err != nil {
+			t.Errorf("the next write: %v", err)
+		}
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // WithProduceBytesPerSecond holds for keys and values.
 func TestProduceBytesPerSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
