@@ -58,13 +58,18 @@ func (b *blocks[T]) extend() {
 	b.room = make(chan struct{})
 }
 
-// reserve waits until bytes fit below the bound. One record that alone is larger passes when nothing else is
-// held.
-func (b *blocks[T]) reserve(ctx context.Context, bytes int64) error {
+// add waits until bytes fit below the bound and then puts what they are, unless ctx, which is that of the receiver's
+// run, has ended by then. One record that alone is larger passes when nothing else is held.
+func (b *blocks[T]) add(ctx context.Context, bytes int64, put func()) error {
 	for {
 		b.mu.Lock()
+		if ctx.Err() != nil {
+			b.mu.Unlock()
+			return errReceiverStopped
+		}
 		if b.held == 0 || bytes <= b.bound-b.held {
 			b.held += bytes
+			put()
 			b.mu.Unlock()
 			return nil
 		}
@@ -78,25 +83,23 @@ func (b *blocks[T]) reserve(ctx context.Context, bytes int64) error {
 	}
 }
 
-func (b *blocks[T]) addOne(ctx context.Context, v T) error {
-	if ctx.Err() != nil {
-		return errReceiverStopped
-	}
-	n := b.size(v)
-	if err := b.reserve(ctx, n); err != nil {
-		return err
-	}
+// seal ends a run of the receiver: what it stored before is there for the next cut, what comes later is refused. In
+// between there is nothing, for a record that was taken after the last cut would be lost.
+func (b *blocks[T]) seal(endRun context.CancelFunc) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.buffer.vs = append(b.buffer.vs, v)
-	b.buffer.bytes += n
-	return nil
+	endRun()
+}
+
+func (b *blocks[T]) addOne(ctx context.Context, v T) error {
+	n := b.size(v)
+	return b.add(ctx, n, func() {
+		b.buffer.vs = append(b.buffer.vs, v)
+		b.buffer.bytes += n
+	})
 }
 
 func (b *blocks[T]) addBlock(ctx context.Context, vs []T, position []byte) error {
-	if ctx.Err() != nil {
-		return errReceiverStopped
-	}
 	if len(vs) == 0 {
 		return nil
 	}
@@ -104,14 +107,11 @@ func (b *blocks[T]) addBlock(ctx context.Context, vs []T, position []byte) error
 	for _, v := range vs {
 		n += b.size(v)
 	}
-	if err := b.reserve(ctx, n); err != nil {
-		return err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.flush() // Keeps the order of One before Many.
-	b.list = append(b.list, block[T]{vs: slices.Clone(vs), bytes: n, position: slices.Clone(position)})
-	return nil
+	bl := block[T]{vs: slices.Clone(vs), bytes: n, position: slices.Clone(position)}
+	return b.add(ctx, n, func() {
+		b.flush() // Keeps the order of One before Many.
+		b.list = append(b.list, bl)
+	})
 }
 
 // cut makes a block of the buffer.

@@ -26,7 +26,8 @@ type ReceiverInfo struct {
 	LastErrorTime Time
 }
 
-// ReceiverStarted says that a receiver has started, or has started again.
+// ReceiverStarted says that a receiver is being started, or started again. It comes before whatever that run of the
+// receiver reports; a Start that fails is told by the ReceiverError and the ReceiverStopped that follow.
 type ReceiverStarted struct{ ReceiverInfo }
 
 // ReceiverError says that a receiver reported an error and goes on.

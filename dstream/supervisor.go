@@ -110,7 +110,7 @@ func (s *supervisor[T]) supervise() {
 		s.mu.Unlock()
 		o := s.runOnce(ctx, st)
 		s.stopReceiver(o.err) // It may store what it still has in hand.
-		cancel()
+		s.blocks.seal(cancel)
 		if !o.again || s.life.Err() != nil {
 			return
 		}
@@ -124,12 +124,13 @@ func (s *supervisor[T]) supervise() {
 
 // runOnce starts the receiver and waits until that run is over.
 func (s *supervisor[T]) runOnce(ctx context.Context, st *Store[T]) order {
+	// Told before Start, whose goroutines may report and ask to be restarted before it has returned.
+	s.ssc.bus.emit(ReceiverStarted{s.state(func(i *ReceiverInfo) { i.Active = true })})
 	start := func(ctx context.Context) error { return s.r.Start(ctx, st, nil) }
 	if err := tell(ctx, start); err != nil {
 		s.report(err)
 		return order{err: err, again: true}
 	}
-	s.ssc.bus.emit(ReceiverStarted{s.state(func(i *ReceiverInfo) { i.Active = true })})
 	for {
 		select {
 		case o := <-s.orders:
