@@ -108,7 +108,8 @@ var (
 	Honest = Setting[bool]{
 		kind: bools, name: "weir.honest", def: false,
 		doc: "Sends every shuffled and cached record through its encoding, as a cluster would, and " +
-			"spoils buffers after each batch. For tests: it finds what works on one machine by luck.",
+			"overwrites what records of Kafka pointed to once their batch is done. For tests: it finds " +
+			"what works on one machine by luck.",
 		why: "It costs most of the speed.",
 	}
 )

@@ -29,6 +29,7 @@ type fetcher struct {
 	size    average
 	pace    pacer
 	losses  losses
+	spoil   *spoiler // in the honest mode only
 
 	mu     sync.Mutex // guards closed; a fetch is begun under it
 	closed bool

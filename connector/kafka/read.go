@@ -21,6 +21,10 @@ func read[K, V any](
 	return func(yield func(Record[K, V]) bool) {
 		d := decoding[K, V]{tc: tc, tp: p.tp(), key: key, value: value}
 		defer d.panicked()
+		if f.spoil != nil {
+			d.lent = &lent{tp: p.tp(), until: p.Until}
+			defer func() { f.spoil.lend(*d.lent) }()
+		}
 		n := 0
 		err := f.each(tc, p, func(r *recordbatch.Record) bool {
 			if n++; n&1023 == 0 {
@@ -46,12 +50,16 @@ type decoding[K, V any] struct {
 	// doing is what of the record at offset is being decoded by the program's function, "" for nothing.
 	doing  string
 	offset int64
+	lent   *lent // in the honest mode only
 }
 
 func (d *decoding[K, V]) decode(r *recordbatch.Record) {
 	m := Meta{Topic: d.tp.Topic, Partition: d.tp.Partition, Offset: r.Offset}
 	if r.HeaderCount() > 0 {
 		m.Headers = d.headers(r)
+	}
+	if d.lent != nil {
+		d.lent.take(r, m.Headers)
 	}
 	d.offset, d.doing = r.Offset, "key"
 	m.IsKey, m.Null = true, r.Key == nil

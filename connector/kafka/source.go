@@ -82,6 +82,9 @@ func (s *source[K, V]) open(ctx context.Context) error {
 	opts.planned, opts.proof, opts.lost = true, goneProof, s.lost
 	opts.prefetch = conf.KafkaPrefetch.Get(settings)
 	s.c, s.f = c, newFetcher(c, opts)
+	if conf.Honest.Get(settings) {
+		s.f.spoil = &spoiler{}
+	}
 	s.life, s.end = context.WithCancel(context.Background())
 	s.shares.carry = map[TopicPartition]float64{}
 	s.shares.maxRate, s.shares.minRate = s.opts.rates(settings)
@@ -243,7 +246,7 @@ func (r *batchRange) pieces() []piece {
 	return out
 }
 
-// Released ends fetches that no task took.
+// Released ends fetches that no task took, and in the honest mode spoils what tasks have handed out.
 func (s *source[K, V]) Released(_ context.Context, upTo []byte) error {
 	r, err := decodeRange(upTo)
 	if err != nil || r == nil {
@@ -254,6 +257,9 @@ func (s *source[K, V]) Released(_ context.Context, upTo []byte) error {
 		offsets[p.tp()] = p.Until
 	}
 	s.f.ahead.release(offsets)
+	if s.f.spoil != nil {
+		s.f.spoil.release(offsets)
+	}
 	return nil
 }
 

@@ -3,8 +3,11 @@ package realkafka_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -94,7 +97,8 @@ func login(module, user string) string {
 	)
 }
 
-// A wayIn is a listener with what the parameters say of it, as NAME=VALUE; DIR is the folder of certificates.
+// A wayIn is a listener with what the parameters say of it, as NAME=VALUE; DIR is the folder of certificates, TOKEN a
+// file with a token.
 type wayIn struct {
 	name     string
 	listener realkafka.Listener
@@ -116,11 +120,31 @@ var waysIn = []wayIn{
 		"sasl.mechanism=SCRAM-SHA-512 ssl.truststore.type=PKCS12 ssl.truststore.location=DIR/trust.p12 " +
 		"ssl.truststore.password=" + realkafka.StorePassword},
 	{"TLS", realkafka.TLSListener, "", "security.protocol=SSL ssl.truststore.type=PEM ssl.truststore.location=DIR/ca.pem"},
+	{"mTLS, JKS", realkafka.MTLSListener, "", "security.protocol=SSL ssl.truststore.location=DIR/trust.jks " +
+		"ssl.truststore.password=" + realkafka.StorePassword + " ssl.keystore.location=DIR/client.jks " +
+		"ssl.keystore.password=" + realkafka.StorePassword},
+	{"OAUTHBEARER", realkafka.SASLListener, "", "security.protocol=SASL_PLAINTEXT sasl.mechanism=OAUTHBEARER " +
+		"sasl.oauthbearer.token.endpoint.url=file://TOKEN"},
 }
 
-func (w wayIn) with(c *realkafka.Cluster) kafka.Params {
+// tokenFile holds an unsigned token of a user, good for an hour.
+func tokenFile(t *testing.T, user string) string {
+	t.Helper()
+	encode := base64.RawURLEncoding.EncodeToString
+	now := time.Now().Unix()
+	claims := fmt.Sprintf(`{"sub":%q,"iat":%d,"exp":%d}`, user, now, now+3600)
+	name := filepath.Join(t.TempDir(), "token")
+	token := encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(claims)) + "."
+	if err := os.WriteFile(name, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func (w wayIn) with(c *realkafka.Cluster, token string) kafka.Params {
 	p := with(c, w.listener, "group.id", "readers", "enable.auto.commit", "false")
-	for pair := range strings.FieldsSeq(strings.ReplaceAll(w.params, "DIR", c.CertDir())) {
+	places := strings.NewReplacer("DIR", c.CertDir(), "TOKEN", token)
+	for pair := range strings.FieldsSeq(places.Replace(w.params)) {
 		name, value, _ := strings.Cut(pair, "=")
 		p[name] = value
 	}
@@ -132,8 +156,9 @@ func (w wayIn) with(c *realkafka.Cluster) kafka.Params {
 
 // testWaysIn reads the same topic by each way in; the user has no right but to read it with one group.
 func testWaysIn(t *testing.T, c *realkafka.Cluster) {
+	token := tokenFile(t, realkafka.CKafkaUser)
 	for _, way := range waysIn {
-		if got, err := stream(t, "open", 100, way.with(c)); err != nil || !slices.Equal(got, values(100)) {
+		if got, err := stream(t, "open", 100, way.with(c, token)); err != nil || !slices.Equal(got, values(100)) {
 			t.Errorf("%s: %d values, %v", way.name, len(got), err)
 		}
 	}

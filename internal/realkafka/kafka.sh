@@ -23,9 +23,11 @@
 #   PORT+4   --sasl: SASL_PLAINTEXT                       PORT+5  --tls --sasl: SASL_SSL
 # --tls  (0.9+) makes a CA and certificates in DIR/certs: ca.pem, client.pem and client.key; trust.p12, trust.jks,
 #        client.p12 and client.jks, all with the password "changeit".
-# --sasl (0.10+) makes the users of `users` below: PLAIN, and from 0.10.2 on SCRAM-SHA-256 and SCRAM-SHA-512.
+# --sasl (0.10+) makes the users of `users` below: PLAIN, and from 0.10.2 on SCRAM-SHA-256 and SCRAM-SHA-512. From 2.0
+#        on OAUTHBEARER lets anybody in as whom the unsigned token says, which is what Kafka does by default.
 # --acl  (0.10+) implies --sasl and switches the authorizer on. Who comes in by PLAINTEXT or by TLS without a
-#        certificate (User:ANONYMOUS, the brokers themselves) may do everything, and so may admin; others need `grant`.
+#        certificate (User:ANONYMOUS, the brokers themselves) may do everything, and so may admin and who has client's
+#        certificate; others need `grant`.
 # `start` may be repeated: a running DIR is left as it is, a stopped one is started with its data.
 #
 # Environment: WEIR_KAFKA_CACHE (jars; default ${XDG_CACHE_HOME:-~/.cache}/weir-kafka), WEIR_KAFKA_HEAP (512m),
@@ -244,7 +246,14 @@ security_settings() {
     if at_least "$version" 0.10.2; then echo "listener.name.mtls.ssl.client.auth=required"; fi
   fi
   if [ "$sasl" = 1 ]; then
-    if at_least "$version" 0.10.2; then
+    if at_least "$version" 2.0; then
+      echo "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER"
+      # It takes a JAAS configuration with its own module alone, so not the one of jaas.conf.
+      local listener oauth=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule
+      for listener in sasl sasltls; do
+        echo "listener.name.$listener.oauthbearer.sasl.jaas.config=$oauth required unsecuredLoginStringClaim_sub=\"admin\";"
+      done
+    elif at_least "$version" 0.10.2; then
       echo "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512"
     else
       echo "sasl.enabled.mechanisms=PLAIN"
@@ -258,7 +267,7 @@ security_settings() {
     else
       echo "authorizer.class.name=kafka.security.auth.SimpleAclAuthorizer"
     fi
-    echo "super.users=User:admin;User:ANONYMOUS"
+    echo "super.users=User:admin;User:ANONYMOUS;User:CN=client,O=realkafka"
     echo "allow.everyone.if.no.acl.found=false"
   fi
 }
