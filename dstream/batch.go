@@ -38,7 +38,7 @@ type effectName struct {
 }
 
 // running finds the output whose body was given ctx.
-func (b *Batch) running(ctx context.Context) *output {
+func (b *Batch) running(ctx context.Context) *Output {
 	s := exec.ScopeOf(ctx)
 	if s == nil || s.Batch != b.Sequence || s.Output < 0 {
 		return nil
@@ -47,7 +47,7 @@ func (b *Batch) running(ctx context.Context) *output {
 }
 
 // claim takes the name of an effect; a second claim in the same run of a body is an error.
-func (b *Batch) claim(o *output, name string) error {
+func (b *Batch) claim(o *Output, name string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	key := effectName{o.number, name}
@@ -67,7 +67,7 @@ func (b *Batch) claim(o *output, name string) error {
 }
 
 // forget clears the claims of an output whose body is about to run again.
-func (b *Batch) forget(o *output) {
+func (b *Batch) forget(o *Output) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for key := range b.effects {

@@ -146,10 +146,11 @@ func (b *blocks[T]) take(from int64) (until, records int64) {
 	return until, records
 }
 
-func (b *blocks[T]) pending() (n int64) {
+// pending counts the records of the blocks from number from on, and those of the buffer.
+func (b *blocks[T]) pending(from int64) (n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, bl := range b.list[b.taken-b.first:] {
+	for _, bl := range b.list[from-b.first:] {
 		n += int64(len(bl.vs))
 	}
 	return n + int64(len(b.buffer.vs))

@@ -40,11 +40,12 @@ type Context struct {
 	log      checkpoint.Log
 	logger   *slog.Logger
 	out      io.Writer
+	printing chan struct{} // held by the output that writes to out
 	remember time.Duration
 
 	nodes   []*node
 	inputs  []*input
-	outputs []*output
+	outputs []*Output
 	errs    []error
 
 	job   string // names the effects of this program
@@ -56,6 +57,7 @@ type Context struct {
 	mu    sync.Mutex // guards what follows; never held while waiting
 	state State
 	err   error         // the first error of the program
+	late  error         // the first call that came too late
 	done  chan struct{} // closed when stopped
 	// ending tells that Stop was called, keepRDD that the rdd.Context is to outlive this one.
 	ending, keepRDD bool
@@ -94,6 +96,7 @@ func On(sc *rdd.Context, interval time.Duration) (*Context, error) {
 		log:      &checkpoint.Memory{},
 		logger:   sc.Logger(),
 		out:      os.Stdout,
+		printing: make(chan struct{}, 1),
 		keepRDD:  true,
 		job:      newJobID(),
 		bus:      newBus(),
@@ -121,7 +124,7 @@ func (ssc *Context) Conf() *conf.Conf { return ssc.conf.Clone() }
 // Logger is where the context logs to.
 func (ssc *Context) Logger() *slog.Logger { return ssc.logger }
 
-// SetOutput has Print write to w instead of standard output; call it before Start.
+// SetOutput has Print write to w instead of standard output, one write at a time; call it before Start.
 func (ssc *Context) SetOutput(w io.Writer) { ssc.out = w }
 
 // Output is where Print writes to.
@@ -136,6 +139,10 @@ func (ssc *Context) State() State {
 
 // Remember sets how long each stream keeps its RDDs at least. It may be called once, before Start.
 func (ssc *Context) Remember(d time.Duration) {
+	if ssc.State() != Initialized {
+		ssc.tooLate(fmt.Errorf("%s: Remember: %w", exec.Caller(), ErrStarted))
+		return
+	}
 	if ssc.remember != 0 {
 		ssc.misbuilt("Remember was called twice")
 	}
@@ -157,7 +164,8 @@ func (ssc *Context) misbuilt(format string, args ...any) {
 	ssc.errs = append(ssc.errs, err)
 }
 
-// ErrStarted is the error of adding a stream or an output to a context that has been started.
+// ErrStarted is the error of adding a stream or an output to a context that has been started. Operators return no
+// errors: it is logged when it happens and comes with what AwaitTermination returns.
 var ErrStarted = errors.New("inputs, transformations and outputs cannot be added after the context was started")
 
 // add takes a node into the graph. Its number follows from the order of definition, which is the same each
@@ -165,12 +173,22 @@ var ErrStarted = errors.New("inputs, transformations and outputs cannot be added
 func (ssc *Context) add(n *node) bool {
 	if ssc.State() != Initialized {
 		n.err = fmt.Errorf("%s: %s: %w", n.site, n.op, ErrStarted)
-		ssc.fail(n.err)
+		ssc.tooLate(n.err)
 		return false
 	}
 	n.number = len(ssc.nodes)
 	ssc.nodes = append(ssc.nodes, n)
 	return true
+}
+
+// tooLate tells of a call that belongs before Start, at once and again when the program ends. It is no reason to end it.
+func (ssc *Context) tooLate(err error) {
+	ssc.warn("a call that belongs before Start was ignored", err)
+	ssc.mu.Lock()
+	defer ssc.mu.Unlock()
+	if ssc.late == nil {
+		ssc.late = err
+	}
 }
 
 // fail keeps the first error of the program.
@@ -182,10 +200,14 @@ func (ssc *Context) fail(err error) {
 	}
 }
 
+// failure is why the program failed, and what it did wrong without failing of it.
 func (ssc *Context) failure() error {
 	ssc.mu.Lock()
 	defer ssc.mu.Unlock()
-	return ssc.err
+	if ssc.late == nil {
+		return ssc.err
+	}
+	return errors.Join(ssc.err, ssc.late)
 }
 
 // observeTasks carries the scheduler's events on to the listeners.

@@ -27,30 +27,11 @@ func Count[T any](d *DStream[T]) *DStream[int64] {
 // Reduce folds the elements of each batch by f, which must be associative, to the one element of its RDD; an
 // empty batch gives an empty RDD. Shuffle of one element a partition.
 func Reduce[T any](d *DStream[T], f func(T, T) T) *DStream[T] {
-	fold := func(acc rdd.Optional[T], v T) rdd.Optional[T] {
-		if acc.Present {
-			return rdd.Some(f(acc.Value, v))
-		}
-		return rdd.Some(v)
-	}
+	type all struct{} // the one key
 	return derive(d, "reduce", func(r *rdd.RDD[T]) *rdd.RDD[T] {
-		return rdd.Merged(r, func(in iter.Seq[T]) (acc rdd.Optional[T]) {
-			in(func(v T) bool { acc = fold(acc, v); return true })
-			return acc
-		}, func(parts []rdd.Optional[T]) iter.Seq[T] {
-			var acc rdd.Optional[T]
-			for _, p := range parts {
-				if p.Present {
-					acc = fold(acc, p.Value)
-				}
-			}
-			return func(yield func(T) bool) {
-				if acc.Present {
-					yield(acc.Value)
-				}
-			}
-		})
-	}).needs(f == nil).sound(rdd.CheckShuffle[int, T]())
+		keyed := rdd.Map(r, func(v T) rdd.Pair[all, T] { return rdd.KV(all{}, v) })
+		return rdd.Values(rdd.ReduceByKey(keyed, f, rdd.Partitions(1)))
+	}).needs(f == nil).sound(rdd.CheckShuffle[all, T]())
 }
 
 // CountByValue gives how often each element occurs in a batch. Shuffle, combined on the map side.

@@ -104,11 +104,15 @@ func (n *node) refuse(format string, args ...any) {
 
 // Named gives the stream the name by which checkpoints, pages, metrics and errors know it, and returns it.
 func (d *DStream[T]) Named(name string) *DStream[T] {
-	if name == "" {
-		d.node.refuse("Named needs a name that is not empty")
-	}
-	d.node.name = name
+	d.node.rename(name)
 	return d
+}
+
+func (n *node) rename(name string) {
+	if name == "" {
+		n.refuse("Named needs a name that is not empty")
+	}
+	n.name = name
 }
 
 // Context is the context that the stream belongs to.

@@ -45,7 +45,8 @@ type BatchInfo struct {
 	SubmissionTime  time.Time
 	ProcessingStart time.Time
 	ProcessingEnd   time.Time
-	Outputs         []OutputInfo
+	// Outputs are the output operations by their number; the last run of each, if it was run again.
+	Outputs []OutputInfo
 	// Err is why the batch failed, nil if it did not.
 	Err error
 }

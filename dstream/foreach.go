@@ -31,7 +31,7 @@ func (e Effect) Key() string {
 
 // Foreach calls f in the tasks with each element of each batch. An error fails the task, which is tried
 // again: f may see an element more than once (at-least-once).
-func Foreach[T any](d *DStream[T], f func(T) error) {
+func Foreach[T any](d *DStream[T], f func(T) error) *Output {
 	o := register(d, "foreach", func(g *generation) func(ctx context.Context) error {
 		r := d.at(g)
 		if r == nil {
@@ -42,12 +42,16 @@ func Foreach[T any](d *DStream[T], f func(T) error) {
 	if f == nil {
 		o.node.refuse("foreach needs a function, not nil")
 	}
+	return o
 }
 
 // ForeachPartition calls f in the tasks with each partition of each batch and the identity of its effect. An
 // error fails the task, which is tried again with the same identity.
-func ForeachPartition[T any](d *DStream[T], f func(tc *rdd.TaskContext, id Effect, in iter.Seq[T]) error) {
-	var o *output
+func ForeachPartition[T any](
+	d *DStream[T],
+	f func(tc *rdd.TaskContext, id Effect, in iter.Seq[T]) error,
+) *Output {
+	var o *Output
 	o = register(d, "foreachPartition", func(g *generation) func(ctx context.Context) error {
 		r := d.at(g)
 		if r == nil {
@@ -65,9 +69,10 @@ func ForeachPartition[T any](d *DStream[T], f func(tc *rdd.TaskContext, id Effec
 	if f == nil {
 		o.node.refuse("foreachPartition needs a function, not nil")
 	}
+	return o
 }
 
 // effect is the identity of what the output writes for the batch, but for the partition.
-func (b *Batch) effect(o *output, name string) Effect {
+func (b *Batch) effect(o *Output, name string) Effect {
 	return Effect{Job: b.ssc.job, Output: b.ssc.loop.outputIDs[o.number], Name: name, Sequence: b.Sequence}
 }

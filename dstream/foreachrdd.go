@@ -10,7 +10,7 @@ import (
 // actions it calls, which must be given its ctx, run in tasks. A body that calls no action reads nothing, and
 // the records of the batch are passed over. An error or a panic of f fails the batch. Bodies run in order
 // of definition, and batch after batch.
-func ForeachRDD[T any](d *DStream[T], f func(ctx context.Context, r *rdd.RDD[T], b *Batch) error) {
+func ForeachRDD[T any](d *DStream[T], f func(ctx context.Context, r *rdd.RDD[T], b *Batch) error) *Output {
 	o := register(d, "foreachRDD", func(g *generation) func(ctx context.Context) error {
 		r := d.at(g)
 		if r == nil {
@@ -21,4 +21,5 @@ func ForeachRDD[T any](d *DStream[T], f func(ctx context.Context, r *rdd.RDD[T],
 	if f == nil {
 		o.node.refuse("foreachRDD needs a function, not nil")
 	}
+	return o
 }

@@ -47,7 +47,7 @@ func (in *input) describe(rng []byte) (lines []string) {
 func (in *input) pending() (n int64) {
 	if d, ok := in.source.(SourceDrainer); ok {
 		defer func() { _ = recover() }()
-		n = d.Pending()
+		n = d.Pending(in.from)
 	}
 	return n
 }

@@ -39,11 +39,13 @@ type loop struct {
 	draining            bool      // the planner plans what receivers left
 
 	mu      sync.Mutex
-	running map[*output]bool
+	running map[*Output]bool
 
-	next   int64 // sequence of the next plan
-	last   Time  // time of the last plan
-	unread []*Batch
+	next int64 // sequence of the next plan
+	last Time  // time of the last plan
+
+	committed int64 // batches
+	unread    []*Batch
 }
 
 func newLoop(ssc *Context, ids []string) *loop {
@@ -100,8 +102,21 @@ func (l *loop) start() {
 	go func() {
 		<-planned
 		<-l.ran
+		if l.cutShort() {
+			l.ssc.fail(ErrDrainCut)
+		}
 		l.ssc.finish(context.Background())
 	}()
+}
+
+// cutShort tells, when nothing of the loop runs any more, whether a stop cut a drain that had begun.
+func (l *loop) cutShort() bool {
+	select {
+	case <-l.drain:
+	default:
+		return false
+	}
+	return errors.Is(context.Cause(l.life), ErrStopped) && (l.committed < l.next || l.ssc.pending() > 0)
 }
 
 // end stops the loop for an error of the program; that it was stopped is none.
@@ -141,11 +156,11 @@ func (l *loop) abandonBodies() error {
 }
 
 // enter keeps which outputs run; leave ends that.
-func (l *loop) enter(o *output) (leave func()) {
+func (l *loop) enter(o *Output) (leave func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.running == nil {
-		l.running = map[*output]bool{}
+		l.running = map[*Output]bool{}
 	}
 	l.running[o] = true
 	return func() {
@@ -266,7 +281,7 @@ func (l *loop) plan(t Time) (*Batch, error) {
 		ssc:      ssc,
 		inputs:   map[*node]planned{},
 		done:     make([]bool, len(ssc.outputs)),
-		info:     BatchInfo{BatchTime: t, Sequence: l.next},
+		info:     BatchInfo{BatchTime: t, Sequence: l.next, Outputs: make([]OutputInfo, len(ssc.outputs))},
 	}
 	record := checkpoint.Plan{Sequence: b.Sequence, Time: int64(t), Ranges: map[string][]byte{}, Fingerprint: l.print}
 	for i, in := range ssc.inputs {

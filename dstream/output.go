@@ -9,8 +9,8 @@ import (
 	"github.com/weirstream/weir/internal/exec"
 )
 
-// An output is an output operation: what pulls a stream in each batch.
-type output struct {
+// An Output is an output operation: what pulls a stream in each batch.
+type Output struct {
 	node   *node
 	number int
 	// prepare generates the RDD of a batch; run is nil when the stream has none in this batch.
@@ -19,7 +19,15 @@ type output struct {
 	promise string
 }
 
-func (o *output) label() string {
+// Named gives the output the name by which checkpoints, sinks, pages and errors know it, and returns it. An output
+// without one is known by what it is and by its place among those that are alike, so that another one before it would
+// take its effects' identities: name outputs that write to where it matters.
+func (o *Output) Named(name string) *Output {
+	o.node.rename(name)
+	return o
+}
+
+func (o *Output) label() string {
 	if o.node.name != "" {
 		return o.node.name
 	}
@@ -27,7 +35,7 @@ func (o *output) label() string {
 }
 
 // guarantee is what the output promises of each record of a committed stream.
-func (o *output) guarantee() string {
+func (o *Output) guarantee() string {
 	if o.promise != "" {
 		return o.promise
 	}
@@ -36,9 +44,9 @@ func (o *output) guarantee() string {
 }
 
 // register adds an output operation for a stream.
-func register[T any](d *DStream[T], op string, prepare func(g *generation) func(ctx context.Context) error) *output {
+func register[T any](d *DStream[T], op string, prepare func(g *generation) func(ctx context.Context) error) *Output {
 	n := &node{ssc: d.node.ssc, op: op, site: exec.Caller(), slide: d.node.slide, parents: []*node{d.node}}
-	o := &output{node: n, number: len(n.ssc.outputs), prepare: prepare}
+	o := &Output{node: n, number: len(n.ssc.outputs), prepare: prepare}
 	if n.ssc.add(n) {
 		n.ssc.outputs = append(n.ssc.outputs, o)
 	}
@@ -53,7 +61,7 @@ var errAbandoned = errors.New("its body ignores that its context has ended, and 
 
 // guarded runs the user's part of the driver on a goroutine of its own: a panic and runtime.Goexit are errors of
 // the batch, and a body that never returns is left to itself when the loop gives up.
-func (o *output) guarded(ctx context.Context, l *loop, run func(ctx context.Context) error) error {
+func (o *Output) guarded(ctx context.Context, l *loop, run func(ctx context.Context) error) error {
 	ended := make(chan error, 1)
 	go func() {
 		err := errExited

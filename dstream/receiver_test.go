@@ -186,11 +186,12 @@ func TestReceiverRate(t *testing.T) {
 func TestReceiverMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		value := strings.Repeat("v", 1000)
-		var stored atomic.Int64
+		stored, ended := 0, make(chan struct{})
 		f := &feed{run: func(ctx context.Context, st *dstream.Store[string], _ int) error {
 			go func() {
+				defer close(ended)
 				for st.One(value) == nil {
-					stored.Add(1)
+					stored++
 				}
 			}()
 			return nil
@@ -214,7 +215,7 @@ func TestReceiverMemory(t *testing.T) {
 				t.Errorf("a batch holds %d records of 1,000 bytes, over twice the bound of 100 KiB", n)
 			}
 		}
-		if stored := int(stored.Load()); got != stored || stored < 300 {
+		if <-ended; got != stored || stored < 300 {
 			t.Errorf("%d records were stored, %d processed", stored, got)
 		}
 	})

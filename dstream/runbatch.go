@@ -3,6 +3,7 @@ package dstream
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -32,14 +33,27 @@ func (l *loop) runBatch(b *Batch) error {
 	err := l.tryOutputs(b)
 	b.info.ProcessingEnd, b.info.Err = time.Now(), err
 	l.ssc.bus.emit(BatchCompleted{b.info})
-	// Here the delay counts from the batch's time; in BatchInfo, as Spark has it, from its submission.
-	l.ssc.logger.Debug("batch completed", "time", b.Time.String(), "sequence", b.Sequence, "records", b.Records(),
-		"totalDelay", b.info.ProcessingEnd.Sub(b.Time.Std()), "execution", b.info.ProcessingDelay(), "error", err)
+	l.logBatch(b)
 	if err != nil {
 		return err
 	}
 	l.learn(b)
 	return l.commit(b)
+}
+
+// logBatch writes a line for a batch: for one without records, of which a short interval has many, only for who
+// debugs. Here the delay counts from the batch's time; in BatchInfo, as Spark has it, from its submission.
+func (l *loop) logBatch(b *Batch) {
+	level := slog.LevelInfo
+	if b.Records() == 0 && b.info.Err == nil {
+		level = slog.LevelDebug
+	}
+	ctx := context.Background()
+	if l.ssc.logger.Enabled(ctx, level) {
+		l.ssc.logger.Log(ctx, level, "batch completed", "time", b.Time.String(), "sequence", b.Sequence,
+			"records", b.Records(), "totalDelay", b.info.ProcessingEnd.Sub(b.Time.Std()),
+			"execution", b.info.ProcessingDelay(), "error", b.info.Err)
+	}
 }
 
 // tryOutputs runs the outputs, again after a pause if the policy says so. Outputs that have finished are not
@@ -116,7 +130,7 @@ func (l *loop) overlap(b *Batch, runs []func(context.Context) error, width int) 
 	return nil
 }
 
-func (o *output) generate(g *generation, run *func(context.Context) error) (err error) {
+func (o *Output) generate(g *generation, run *func(context.Context) error) (err error) {
 	defer recovered(&err)
 	*run = o.prepare(g)
 	return nil
@@ -157,7 +171,7 @@ func (b *Batch) finished(i int, info OutputInfo) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.done[i] = info.Err == nil
-	b.info.Outputs = append(b.info.Outputs, info)
+	b.info.Outputs[i] = info
 }
 
 // learn tells the rate controllers how the batch went.
@@ -175,38 +189,48 @@ func (l *loop) learn(b *Batch) {
 	}
 }
 
-// commitTimeout bounds what the inputs do when they are told of a commit.
+// commitTimeout bounds what an input does when it is told of a commit.
 const commitTimeout = 15 * time.Second
 
 // commit writes the commit record and tells the inputs, also when the program is being stopped: what was
 // done is said to be done.
 func (l *loop) commit(b *Batch) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.life), commitTimeout)
-	defer cancel()
-	if err := l.ssc.log.Commit(ctx, checkpoint.Commit{Sequence: b.Sequence, Time: int64(b.Time)}); err != nil {
+	err := l.within(commitTimeout, func(ctx context.Context) error {
+		return l.ssc.log.Commit(ctx, checkpoint.Commit{Sequence: b.Sequence, Time: int64(b.Time)})
+	})
+	if err != nil {
 		return fmt.Errorf("log the commit of batch %d: %w", b.Sequence, err)
 	}
+	l.committed++
 	for _, in := range l.ssc.inputs {
 		rng := b.inputs[in.node].rng
 		committed := func(ctx context.Context) error { return in.committed(ctx, b, rng) }
-		if err := tell(ctx, committed); err != nil {
+		if err := l.within(commitTimeout, committed); err != nil {
 			l.ssc.warn("an input was not told of a commit", err, "input", in.label(), "batch", b.Sequence)
 		}
 	}
 	l.ssc.bus.emit(BatchCommitted{BatchTime: b.Time, Sequence: b.Sequence})
 	l.unread = append(l.unread, b)
 	for len(l.unread) > 0 && l.unread[0].Time <= b.Time.Add(-l.ssc.remember) {
-		l.release(ctx, l.unread[0])
+		l.release(l.unread[0])
 		l.unread = l.unread[1:]
 	}
 	return nil
 }
 
-func (l *loop) release(ctx context.Context, b *Batch) {
+func (l *loop) release(b *Batch) {
 	for _, in := range l.ssc.inputs {
 		released := func(ctx context.Context) error { return in.released(ctx, b.inputs[in.node].rng) }
-		if err := tell(ctx, released); err != nil {
+		if err := l.within(commitTimeout, released); err != nil {
 			l.ssc.warn("an input could not release a range", err, "input", in.label(), "batch", b.Sequence)
 		}
 	}
+}
+
+// within calls a function that must be called also while the program is being stopped. Each has a time of its own: one
+// that hangs takes none from the others.
+func (l *loop) within(bound time.Duration, f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.life), bound)
+	defer cancel()
+	return tell(ctx, f)
 }

@@ -32,8 +32,8 @@ type Sink[T any] interface {
 type SinkGuarantee interface{ Guarantee() string }
 
 // WriteTo has the sink store each batch of the stream: one effect for each partition.
-func WriteTo[T any](d *DStream[T], s Sink[T]) {
-	var o *output
+func WriteTo[T any](d *DStream[T], s Sink[T]) *Output {
+	var o *Output
 	o = register(d, "writeTo", func(g *generation) func(ctx context.Context) error {
 		r := d.at(g)
 		if r == nil {
@@ -43,16 +43,17 @@ func WriteTo[T any](d *DStream[T], s Sink[T]) {
 	})
 	if s == nil {
 		o.node.refuse("writeTo needs a sink, not nil")
-		return
+		return o
 	}
 	if err := usable(s); err != nil {
 		o.node.refuse("writeTo: %w", err)
-		return
+		return o
 	}
 	if g, ok := s.(SinkGuarantee); ok {
 		o.promise = g.Guarantee()
 	}
 	d.node.ssc.hold(s)
+	return o
 }
 
 // usable refuses sinks that cannot be told apart.
@@ -177,9 +178,13 @@ func (ssc *Context) closeSinks(ctx context.Context) {
 	opened := ssc.sinks.opened
 	ssc.sinks.opened, ssc.sinks.closed = nil, true
 	ssc.sinks.mu.Unlock()
+	var wg sync.WaitGroup
 	for s := range opened {
-		if err := tell(ctx, s.Close); err != nil {
-			ssc.fail(fmt.Errorf("close a sink (%T): %w", s, err))
-		}
+		wg.Go(func() {
+			if err := tell(ctx, s.Close); err != nil {
+				ssc.fail(fmt.Errorf("close a sink (%T): %w", s, err))
+			}
+		})
 	}
+	wg.Wait()
 }

@@ -39,10 +39,11 @@ type SourceCloser interface {
 type SourceDescriber interface{ Describe(rng []byte) []string }
 
 // SourceDrainer is a Source that receives on its own and holds what no batch has taken yet. Drain stops the
-// receiving; Pending tells how many records are left to plan.
+// receiving; Pending tells how many records are left to plan beyond from, which is what Plan would be given: a range
+// that was planned and came into no batch, because another input had none, counts as left.
 type SourceDrainer interface {
 	Drain(ctx context.Context) error
-	Pending() int64
+	Pending(from []byte) int64
 }
 
 // SourceRated is a Source that wants to know the rate in force, in records per second.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/weirstream/weir/conf"
@@ -153,22 +154,24 @@ func (ssc *Context) AwaitTermination(ctx context.Context) error {
 	}
 }
 
-// finish closes what the program held. It runs once, when nothing of the loop is left.
+// finish closes what the program held. It runs once, when nothing of the loop is left. Each step has
+// weir.streaming.shutdownTimeout for itself, so that an input that hangs takes no time from a sink that must flush.
 func (ssc *Context) finish(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, conf.ShutdownTimeout.Get(ssc.conf))
-	defer cancel()
-	for _, in := range ssc.inputs {
-		if err := in.close(ctx); err != nil {
-			ssc.warn("an input did not close", err, "input", in.label())
+	step := func(f func(ctx context.Context)) {
+		ctx, cancel := context.WithTimeout(ctx, conf.ShutdownTimeout.Get(ssc.conf))
+		defer cancel()
+		f(ctx)
+	}
+	step(ssc.closeInputs)
+	step(ssc.closeSinks)
+	step(func(ctx context.Context) {
+		if err := ssc.stopRDD(ctx); err != nil {
+			ssc.fail(err)
 		}
-	}
-	ssc.closeSinks(ctx)
-	if err := ssc.stopRDD(ctx); err != nil {
-		ssc.fail(err)
-	}
+	})
 	ssc.bus.emit(StreamingStopped{ssc.failure()})
 	if ssc.loop != nil {
-		ssc.closeBus(ctx)
+		step(ssc.closeBus)
 	}
 	if ssc.unobserve != nil {
 		ssc.unobserve()
@@ -177,6 +180,18 @@ func (ssc *Context) finish(ctx context.Context) {
 	ssc.state = Stopped
 	ssc.mu.Unlock()
 	close(ssc.done)
+}
+
+func (ssc *Context) closeInputs(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, in := range ssc.inputs {
+		wg.Go(func() {
+			if err := in.close(ctx); err != nil {
+				ssc.warn("an input did not close", err, "input", in.label())
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func (ssc *Context) closeBus(ctx context.Context) {

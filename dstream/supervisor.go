@@ -33,11 +33,12 @@ type supervisor[T any] struct {
 	end    context.CancelFunc
 	idle   chan struct{} // closed when the receiver has ended for good
 
-	resolved, draining atomic.Bool
+	resolved atomic.Bool
+	blocks   blocks[T]
 
-	mu      sync.Mutex
-	blocks  blocks[T]
-	current any // the Store of the run that goes on
+	mu       sync.Mutex
+	current  any // the Store of the run that goes on
+	draining bool
 }
 
 // An order is what a receiver asks of its supervisor.
@@ -80,7 +81,9 @@ func burst(perSecond float64, every time.Duration) int {
 
 // Rate implements SourceRated: the estimator's rate, below the configured maximum.
 func (s *supervisor[T]) Rate(perSecond float64) {
-	if perSecond <= 0 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if perSecond <= 0 || s.draining { // What is in hand at a drain is let in past the rate.
 		return
 	}
 	perSecond = min(perSecond, s.maxRate)
@@ -126,13 +129,17 @@ func (s *supervisor[T]) supervise() {
 func (s *supervisor[T]) runOnce(ctx context.Context, st *Store[T]) order {
 	// Told before Start, whose goroutines may report and ask to be restarted before it has returned.
 	s.ssc.bus.emit(ReceiverStarted{s.state(func(i *ReceiverInfo) { i.Active = true })})
-	start := func(ctx context.Context) error { return s.r.Start(ctx, st, nil) }
-	if err := tell(ctx, start); err != nil {
-		s.report(err)
-		return order{err: err, again: true}
-	}
+	started := make(chan error, 1) // A Start that blocks, against its contract, must not keep Stop from ending it.
+	go func() {
+		started <- tell(ctx, func(ctx context.Context) error { return s.r.Start(ctx, st, nil) })
+	}()
 	for {
 		select {
+		case err := <-started:
+			if err != nil {
+				s.report(err)
+				return order{err: err, again: true}
+			}
 		case o := <-s.orders:
 			if o.st != any(st) {
 				continue
@@ -252,7 +259,10 @@ func parseBlockRange(rng []byte) (from, until int64) {
 // Plan implements Source: the batch takes all blocks there are.
 func (s *supervisor[T]) Plan(_ context.Context, from []byte, _ Limit) ([]byte, int64, error) {
 	_, at := parseBlockRange(from)
-	if s.draining.Load() {
+	s.mu.Lock()
+	draining := s.draining
+	s.mu.Unlock()
+	if draining {
 		s.blocks.cut() // Nothing will cut what a late call still stores.
 	}
 	until, records := s.blocks.take(at)
@@ -278,8 +288,10 @@ func (s *supervisor[T]) Released(_ context.Context, upTo []byte) error {
 // Drain implements SourceDrainer: it stops the receiver and makes a block of what was buffered. What the receiver
 // still has in hand is let in past the rate, and up to twice the memory bound.
 func (s *supervisor[T]) Drain(ctx context.Context) error {
-	s.draining.Store(true)
+	s.mu.Lock()
+	s.draining = true
 	s.limiter.SetLimit(rate.Inf)
+	s.mu.Unlock()
 	s.blocks.extend()
 	s.end()
 	select {
@@ -292,7 +304,10 @@ func (s *supervisor[T]) Drain(ctx context.Context) error {
 }
 
 // Pending implements SourceDrainer.
-func (s *supervisor[T]) Pending() int64 { return s.blocks.pending() }
+func (s *supervisor[T]) Pending(from []byte) int64 {
+	_, at := parseBlockRange(from)
+	return s.blocks.pending(at)
+}
 
 // Close implements SourceCloser.
 func (s *supervisor[T]) Close(ctx context.Context) error {

@@ -17,9 +17,9 @@ func (t Time) Add(d time.Duration) Time { return t + Time(d.Milliseconds()) }
 // Sub gives the duration from u to t.
 func (t Time) Sub(u Time) time.Duration { return time.Duration(t-u) * time.Millisecond }
 
-// Floor gives the last multiple of d at or before t.
+// Floor gives the last multiple of d, which counts as at least a millisecond, at or before t.
 func (t Time) Floor(d time.Duration) Time {
-	ms := Time(d.Milliseconds())
+	ms := max(Time(d.Milliseconds()), 1)
 	f := t / ms * ms
 	if f > t {
 		f -= ms

@@ -58,7 +58,7 @@ func (d *dealing) same(e *dealing) bool {
 	if eq, ok := d.by.(interface{ Equal(other any) bool }); ok {
 		return eq.Equal(e.by)
 	}
-	return reflect.TypeOf(d.by).Comparable() && d.by == e.by
+	return reflect.ValueOf(d.by).Comparable() && reflect.ValueOf(e.by).Comparable() && d.by == e.by
 }
 
 // defaultDealing chooses how a shuffle deals: as its options say, else as its parents are dealt already.

@@ -12,9 +12,12 @@ import (
 // combines first, so what is sent and kept is one value for each key and map partition. No shuffle if r's keys
 // are dealt as the result's are. Keys come out in the order in which they first came in.
 func ReduceByKey[K comparable, V any](r *RDD[Pair[K, V]], f func(V, V) V, opts ...ShuffleOption) *RDD[Pair[K, V]] {
-	create := func(v V) V { return v }
-	if clone := mutableCloner[V](); clone != nil {
-		create = clone
+	keep := newMutableCloner[V]()
+	create := func(tc *TaskContext) func(V) V {
+		if clone := keep(tc); clone != nil {
+			return clone
+		}
+		return func(v V) V { return v }
 	}
 	return combineByKey(r, "reduceByKey", create, f, f, opts).needs(f == nil)
 }
@@ -25,11 +28,13 @@ func ReduceByKey[K comparable, V any](r *RDD[Pair[K, V]], f func(V, V) V, opts .
 func CombineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], create func(V) C, mergeValue func(C, V) C,
 	mergeCombiners func(C, C) C, opts ...ShuffleOption,
 ) *RDD[Pair[K, C]] {
-	return combineByKey(r, "combineByKey", create, mergeValue, mergeCombiners, opts).
+	always := func(*TaskContext) func(V) C { return create }
+	return combineByKey(r, "combineByKey", always, mergeValue, mergeCombiners, opts).
 		needs(create == nil || mergeValue == nil || mergeCombiners == nil)
 }
 
-func combineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], op string, create func(V) C,
+// combineByKey is CombineByKey with a create that belongs to its task.
+func combineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], op string, create func(*TaskContext) func(V) C,
 	mergeValue func(C, V) C, mergeCombiners func(C, C) C, opts []ShuffleOption,
 ) *RDD[Pair[K, C]] {
 	d, err := defaultDealing(r.sc, opts, r.asParent())
@@ -40,15 +45,16 @@ func combineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], op string, create 
 	if err == nil && !r.dealt.same(d) {
 		sh, err = combined(r, d, create, mergeValue)
 	}
-	keep := shuffle.Own[K, C]{Value: mutableCloner[C]()}
+	keep := newMutableCloner[C]()
 	out := shuffled(r.sc, op, d, func(tc *TaskContext, p int) iter.Seq[Pair[K, C]] {
 		return func(yield func(Pair[K, C]) bool) {
 			var rows iter.Seq2[K, C]
 			if sh == nil {
-				rows = fold(tc, r.compute(tc, p), create, mergeValue).All()
+				rows = fold(tc, r.compute(tc, p), create(tc), mergeValue).All()
 			} else {
 				var err error
-				if rows, err = shuffle.Merge(fetch[K, C](tc, sh, p), mergeCombiners, keep); err != nil {
+				own := shuffle.Own[K, C]{Value: keep(tc)}
+				if rows, err = shuffle.Merge(fetch[K, C](tc, sh, p), mergeCombiners, own); err != nil {
 					tc.Fail(err)
 				}
 			}
@@ -63,7 +69,7 @@ func combineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], op string, create 
 func fold[K comparable, V, C any](tc *TaskContext, in iter.Seq[Pair[K, V]], create func(V) C,
 	merge func(C, V) C,
 ) *shuffle.Table[K, C] {
-	t := shuffle.NewTable[K, C](cloner[K]())
+	t := shuffle.NewTable[K, C](newCloner[K]()(tc))
 	in(func(kv Pair[K, V]) bool {
 		if c, fresh := t.Slot(kv.Key); fresh {
 			*c = create(kv.Value)
@@ -80,8 +86,8 @@ func fold[K comparable, V, C any](tc *TaskContext, in iter.Seq[Pair[K, V]], crea
 
 // combined is the map side of a shuffle that combines: the table of each map partition, dealt to buckets in the
 // order in which keys first came.
-func combined[K comparable, V, C any](r *RDD[Pair[K, V]], d *dealing, create func(V) C,
-	merge func(C, V) C,
+func combined[K comparable, V, C any](r *RDD[Pair[K, V]], d *dealing,
+	create func(*TaskContext) func(V) C, merge func(C, V) C,
 ) (*exec.Shuffle, error) {
 	deal, err := dealer[K](d)
 	if err != nil {
@@ -89,7 +95,7 @@ func combined[K comparable, V, C any](r *RDD[Pair[K, V]], d *dealing, create fun
 	}
 	own := owning[K, C]()
 	return newShuffle(r, d.n, func(tc *TaskContext, p int) ([]shuffle.Bucket[K, C], error) {
-		out, err := shuffle.NewCombine(d.n, deal(tc), create, merge, own)
+		out, err := shuffle.NewCombine(d.n, deal(tc), create(tc), merge, own(tc))
 		if err != nil {
 			return nil, err
 		}

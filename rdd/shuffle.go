@@ -93,26 +93,36 @@ func fetch[K, V any](tc *TaskContext, sh *exec.Shuffle, p int) []shuffle.Bucket[
 	return buckets
 }
 
-// cloner gives a function that makes a value independent of all memory that it may share, nil for types that
-// share none. Only values that hold themselves cannot be cloned; the codec has refused those types.
-func cloner[T any]() func(T) T {
+// A cloner makes, for a task, the function that makes a value independent of all memory that it may share: nil for
+// types that share none. A value that cannot be cloned, which only one with a codec of its own or one that holds
+// itself can be, fails the task.
+type cloner[T any] func(tc *TaskContext) func(T) T
+
+func newCloner[T any]() cloner[T] {
 	c, err := codec.For[T]()
 	if err != nil || c.PointerFree() {
-		return nil // A type without a codec is refused where its shuffle is made.
+		return noClone[T] // A type without a codec is refused where its shuffle is made.
 	}
-	return func(v T) T {
-		v, _ = c.Clone(v)
-		return v
+	return func(tc *TaskContext) func(T) T {
+		return func(v T) T {
+			w, err := c.Clone(v)
+			if err != nil {
+				tc.Fail(fmt.Errorf("copy a %T to keep it: %w", v, err))
+			}
+			return w
+		}
 	}
 }
 
-// mutableCloner is cloner for types through which a user's function could write: where it merges into its first
-// argument, that must not be memory that another attempt reads again. Strings cannot be written to.
-func mutableCloner[T any]() func(T) T {
+func noClone[T any](*TaskContext) func(T) T { return nil }
+
+// newMutableCloner is newCloner for types through which a user's function could write: where it merges into its
+// first argument, that must not be memory that another attempt reads again. Strings cannot be written to.
+func newMutableCloner[T any]() cloner[T] {
 	if !mutable(reflect.TypeFor[T]()) {
-		return nil
+		return noClone[T]
 	}
-	return cloner[T]()
+	return newCloner[T]()
 }
 
 func mutable(t reflect.Type) bool {
@@ -132,8 +142,11 @@ func mutable(t reflect.Type) bool {
 }
 
 // owning is how rows are kept past their task.
-func owning[K, V any]() shuffle.Own[K, V] {
-	return shuffle.Own[K, V]{Key: cloner[K](), Value: cloner[V]()}
+func owning[K, V any]() func(tc *TaskContext) shuffle.Own[K, V] {
+	keys, values := newCloner[K](), newCloner[V]()
+	return func(tc *TaskContext) shuffle.Own[K, V] {
+		return shuffle.Own[K, V]{Key: keys(tc), Value: values(tc)}
+	}
 }
 
 // shuffled makes the node of an operator that reads shuffles, or narrow parents whose keys lie where they must
@@ -167,7 +180,7 @@ func dealRows[K comparable, V any](r *RDD[Pair[K, V]], d *dealing) (*exec.Shuffl
 	}
 	own := owning[K, V]()
 	return newShuffle(r, d.n, func(tc *TaskContext, p int) ([]shuffle.Bucket[K, V], error) {
-		out, err := shuffle.NewRows(d.n, deal(tc), own)
+		out, err := shuffle.NewRows(d.n, deal(tc), own(tc))
 		if err != nil {
 			return nil, err
 		}
@@ -186,7 +199,7 @@ func side[K comparable, V any](tc *TaskContext, r *RDD[Pair[K, V]], sh *exec.Shu
 		return fetch[K, V](tc, sh, p)
 	}
 	var b shuffle.Bucket[K, V]
-	clone := cloner[K]()
+	clone := newCloner[K]()(tc)
 	r.compute(tc, p)(func(kv Pair[K, V]) bool {
 		if clone != nil {
 			kv.Key = clone(kv.Key)
@@ -201,10 +214,10 @@ func side[K comparable, V any](tc *TaskContext, r *RDD[Pair[K, V]], sh *exec.Shu
 // elements of the result from all of them, in the order of the partitions. Shuffle of one value a partition. It
 // is what Count and Reduce of a stream are made of.
 func Merged[T, A, U any](r *RDD[T], part func(in iter.Seq[T]) A, merge func(parts []A) iter.Seq[U]) *RDD[U] {
-	clone := cloner[A]()
+	keep := newCloner[A]()
 	sh, err := newShuffle(r, 1, func(tc *TaskContext, p int) ([]shuffle.Bucket[struct{}, A], error) {
 		a := part(r.compute(tc, p))
-		if clone != nil {
+		if clone := keep(tc); clone != nil {
 			a = clone(a)
 		}
 		return []shuffle.Bucket[struct{}, A]{{Keys: make([]struct{}, 1), Values: []A{a}}}, nil

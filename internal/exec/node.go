@@ -1,6 +1,9 @@
 package exec
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // A Node is a vertex of the graph of RDDs: a number of partitions, each computed from the same stage's
 // parents (narrow) or from the outputs of a map stage (shuffle). The function that computes a partition
@@ -45,6 +48,7 @@ type Shuffle struct {
 	outputs []MapOutput
 	missing int
 	started bool
+	turn    chan struct{} // held by the job that runs the map stage
 }
 
 // MapOutput is what one map task wrote: a bucket for each reduce partition. A bucket is a typed
@@ -55,7 +59,7 @@ type MapOutput interface {
 
 // A Store is how tasks write and read shuffle data.
 type Store interface {
-	// Put publishes the output of one map partition; a later attempt's output replaces it.
+	// Put publishes the output of one map partition; one that is there stays.
 	Put(s *Shuffle, mapPartition int, out MapOutput) error
 	// Get gives the buckets of a reduce partition in the order of the map partitions.
 	Get(s *Shuffle, reduce int) ([]any, error)
@@ -66,6 +70,23 @@ func (s *Shuffle) Complete() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.started && s.missing == 0
+}
+
+// claim gives the right to run the map stage, which one job has at a time: the others find its outputs. It waits until
+// ctx ends, and then gives nil.
+func (s *Shuffle) claim(ctx context.Context) (release func()) {
+	s.mu.Lock()
+	if s.turn == nil {
+		s.turn = make(chan struct{}, 1)
+	}
+	turn := s.turn
+	s.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // absent lists the map partitions that have not published.
@@ -94,10 +115,10 @@ func (s *Shuffle) put(p int, out MapOutput) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begin()
-	if s.outputs[p] == nil {
+	if s.outputs[p] == nil { // Readers may hold the first one.
 		s.missing--
+		s.outputs[p] = out
 	}
-	s.outputs[p] = out
 }
 
 func (s *Shuffle) bucket(reduce int) []any {

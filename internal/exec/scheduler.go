@@ -97,13 +97,16 @@ func (s *Scheduler) Stop(ctx context.Context) error {
 	}
 }
 
-// Abandon gives up the tasks that still run and names them; nil if there are none. Their jobs return; other jobs
-// are not touched.
+// Abandon gives up the tasks that run although their context has ended, and names them; nil if there are none. Their
+// jobs return; tasks that may go on are not touched.
 func (s *Scheduler) Abandon() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var stuck []string
 	for t, st := range s.running {
+		if t.Context.Err() == nil {
+			continue
+		}
 		stuck = append(stuck, fmt.Sprintf("partition %d of %s at %s (%s at %s)", t.Desc.Partition, st.job.Action,
 			st.job.Site, st.op.Op, st.op.Site))
 		st.giveUp()
@@ -151,7 +154,7 @@ func (s *Scheduler) restIfIdle() {
 // Run runs the stages that the job's target needs and have not run yet, then its result stage. It returns
 // when all its tasks have ended.
 func (s *Scheduler) Run(ctx context.Context, job *Job) error {
-	if s.inside.Inside() == insideTask {
+	if s.inside.Inside() == insideTask || ctx.Value(taskKey{}) != nil {
 		return fmt.Errorf("%s at %s was called from inside a task: actions belong to the driver; "+
 			"collect what the task needs first and let its function capture it", job.Action, job.Site)
 	}
@@ -175,6 +178,11 @@ func (s *Scheduler) Run(ctx context.Context, job *Job) error {
 }
 
 func (s *Scheduler) mapStage(ctx context.Context, job *Job, number int, sh *Shuffle) error {
+	release := sh.claim(ctx)
+	if release == nil {
+		return context.Cause(ctx)
+	}
+	defer release()
 	absent := sh.absent()
 	write := func(t *Task, p int) (any, error) { return sh.Write(t, p) }
 	return s.stage(ctx, job, number, sh.Parent, absent, write, func(i int, out any) error {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 )
 
@@ -44,18 +47,58 @@ type Task struct {
 	cleanup []func()
 }
 
+// taskKey is answered by the context of a task and what is derived from it.
+type taskKey struct{}
+
+// Value implements context.Context. A call that would wait for the task finds out that it is made inside of one, also on
+// a goroutine of the user's.
+func (t *Task) Value(key any) any {
+	if key == (taskKey{}) {
+		return t
+	}
+	return t.Context.Value(key)
+}
+
 // unwound is the private panic that carries a failing task out of nested iterators. Its error is already
 // in the task: a user's recover that swallows it cannot turn a cut partition into a whole one.
 type unwound struct{ t *Task }
 
-// Fail records why the task cannot go on and unwinds it; it never returns. The first error stays.
+// Fail records why the task cannot go on and unwinds it; it never returns. The first error stays. On a goroutine that
+// the user started there is nobody to catch the panic, which would end the process: that goroutine exits instead.
 func (t *Task) Fail(err error) {
 	if err == nil {
 		err = fmt.Errorf("Fail was called without an error")
 	}
 	t.record(err)
+	if !insideAttempt() {
+		runtime.Goexit()
+	}
 	panic(unwound{t})
 }
+
+// insideAttempt tells whether a panic on this goroutine comes to an attempt, which recovers it: one is on the stack, or
+// the stack is that of a coroutine (iter.Pull), whose panics go to whoever resumes it.
+func insideAttempt() bool {
+	pcs := make([]uintptr, 64)
+	n := runtime.Callers(2, pcs)
+	for n == len(pcs) {
+		pcs = make([]uintptr, 2*len(pcs))
+		n = runtime.Callers(2, pcs)
+	}
+	frames := runtime.CallersFrames(pcs[:n])
+	for {
+		f, more := frames.Next()
+		if f.Function == attemptName || strings.HasPrefix(f.Function, "iter.Pull") {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
+}
+
+// attemptName is how the stack calls Task.attempt.
+var attemptName = runtime.FuncForPC(reflect.ValueOf((*Task).attempt).Pointer()).Name()
 
 func (t *Task) record(err error) {
 	t.mu.Lock()
