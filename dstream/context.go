@@ -181,7 +181,8 @@ func (ssc *Context) add(n *node) bool {
 	return true
 }
 
-// tooLate tells of a call that belongs before Start, at once and again when the program ends. It is no reason to end it.
+// tooLate tells of a call that belongs before Start, at once and again when the program ends, which it does not do for
+// that.
 func (ssc *Context) tooLate(err error) {
 	ssc.warn("a call that belongs before Start was ignored", err)
 	ssc.mu.Lock()

@@ -50,8 +50,8 @@ type Task struct {
 // taskKey is answered by the context of a task and what is derived from it.
 type taskKey struct{}
 
-// Value implements context.Context. A call that would wait for the task finds out that it is made inside of one, also on
-// a goroutine of the user's.
+// Value implements context.Context. A call that would wait for the task finds out that it is made inside of one, on a
+// goroutine of the user's too.
 func (t *Task) Value(key any) any {
 	if key == (taskKey{}) {
 		return t
