@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"runtime/debug"
 
 	"github.com/weirstream/weir/internal/exec"
 )
@@ -144,52 +143,52 @@ func ForeachPartition[T any](ctx context.Context, r *RDD[T], f func(*TaskContext
 // Reduce folds all elements by f, which must be associative: the elements of a partition in order, then
 // the partitions in order. It gives ErrEmpty if there is no element.
 func Reduce[T any](ctx context.Context, r *RDD[T], f func(T, T) T) (T, error) {
+	return reduce(ctx, r, "reduce", f)
+}
+
+func reduce[T any](ctx context.Context, r *RDD[T], action string, f func(T, T) T) (T, error) {
 	parts := make([]Optional[T], max(r.node.Partitions, 0))
-	err := run(ctx, r, "reduce", r.all(), func(_ *TaskContext, in iter.Seq[T]) (Optional[T], error) {
-		var acc Optional[T]
-		in(func(v T) bool {
-			if acc.Present {
-				acc.Value = f(acc.Value, v)
-			} else {
-				acc = Some(v)
-			}
-			return true
-		})
-		return acc, nil
+	err := run(ctx, r, action, r.all(), func(_ *TaskContext, in iter.Seq[T]) (Optional[T], error) {
+		return reduceSeq(in, f), nil
 	}, func(i int, part Optional[T]) error { parts[i] = part; return nil })
-	var none T
-	if err != nil {
-		return none, err
+	var acc Optional[T]
+	if err == nil {
+		acc, err = inDriver(action, func() Optional[T] {
+			return reduceSeq(func(yield func(T) bool) {
+				for _, part := range parts {
+					if part.Present && !yield(part.Value) {
+						return
+					}
+				}
+			}, f)
+		})
 	}
-	acc, err := foldParts(parts, f)
 	if err == nil && !acc.Present {
 		err = ErrEmpty
 	}
 	return acc.Value, err
 }
 
-// foldParts folds what the partitions gave, in the driver; a panic of f is an error here, too.
-func foldParts[T any](parts []Optional[T], f func(T, T) T) (acc Optional[T], err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("reduce: %w", exec.NewPanic(v, debug.Stack()))
+func reduceSeq[T any](in iter.Seq[T], f func(T, T) T) (acc Optional[T]) {
+	in(func(v T) bool {
+		if acc.Present {
+			acc.Value = f(acc.Value, v)
+		} else {
+			acc = Some(v)
 		}
-	}()
-	for _, part := range parts {
-		switch {
-		case part.Present && acc.Present:
-			acc.Value = f(acc.Value, part.Value)
-		case part.Present:
-			acc = part
-		}
-	}
-	return acc, nil
+		return true
+	})
+	return acc
 }
 
 // CountByValue gives how often each element occurs. The result lies in the driver's memory.
 func CountByValue[T comparable](ctx context.Context, r *RDD[T]) (map[T]int64, error) {
+	return countByValue(ctx, r, "countByValue")
+}
+
+func countByValue[T comparable](ctx context.Context, r *RDD[T], action string) (map[T]int64, error) {
 	total := map[T]int64{}
-	err := run(ctx, r, "countByValue", r.all(), func(_ *TaskContext, in iter.Seq[T]) (map[T]int64, error) {
+	err := run(ctx, r, action, r.all(), func(_ *TaskContext, in iter.Seq[T]) (map[T]int64, error) {
 		m := map[T]int64{}
 		in(func(v T) bool { m[v]++; return true })
 		return m, nil

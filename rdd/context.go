@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type Context struct {
 	jobs   atomic.Int64
 	tries  int
 	width  int
+	seed   uint64 // of what draws at random outside of a stream
 
 	mu     sync.Mutex
 	onStop []func()
@@ -52,7 +54,7 @@ func NewContext(c *conf.Conf, opts ...Option) (*Context, error) {
 		return nil, fmt.Errorf("spark.master=%s needs a package that was not handed in: "+
 			"add spark.Runner() to the options, or use local[*]", master)
 	}
-	sc := &Context{conf: c, inside: &exec.Goroutines{}, logger: slog.New(slog.DiscardHandler)}
+	sc := &Context{conf: c, inside: &exec.Goroutines{}, logger: slog.New(slog.DiscardHandler), seed: rand.Uint64()}
 	for _, o := range opts {
 		o(sc)
 	}

@@ -17,7 +17,7 @@ func run[T, R any](ctx context.Context, r *RDD[T], action string, partitions []i
 		Action: action, Site: exec.Caller(), Target: r.node, Partitions: partitions, Desc: scope.Desc(&r.sc.jobs),
 		Task: func(t *exec.Task, p int) (any, error) {
 			tc := (*TaskContext)(t)
-			return f(tc, r.compute(tc, p))
+			return f(tc, r.iterate(tc, p))
 		},
 		Done: func(i int, result any) error { return each(i, result.(R)) },
 	}

@@ -1,57 +1,6 @@
 package rdd
 
-import (
-	"iter"
-
-	"github.com/weirstream/weir/internal/exec"
-	"github.com/weirstream/weir/internal/shuffle"
-)
-
-// CoGroup gives, for each key of either RDD, the values of both. A side that is not dealt as the result is gets
-// shuffled; all values of a key must fit into memory. Keys come out in the order in which they first came, the
-// left side's before those that only the right side has.
-func CoGroup[K comparable, V, W any](
-	a *RDD[Pair[K, V]],
-	b *RDD[Pair[K, W]],
-	opts ...ShuffleOption,
-) *RDD[Pair[K, CoGrouped[V, W]]] {
-	d, err := defaultDealing(a.sc, opts, a.asParent(), b.asParent())
-	if err != nil {
-		d = &dealing{n: 1}
-	}
-	left, errLeft := dealSide(a, d, err)
-	right, errRight := dealSide(b, d, err)
-	out := shuffled(a.sc, "cogroup", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, CoGrouped[V, W]]] {
-		return func(yield func(Pair[K, CoGrouped[V, W]]) bool) {
-			groups := shuffle.NewGroups[K](nil)
-			vs, err := shuffle.AddSide(groups, side(tc, a, left, p))
-			if err != nil {
-				tc.Fail(err)
-			}
-			ws, err := shuffle.AddSide(groups, side(tc, b, right, p))
-			if err != nil {
-				tc.Fail(err)
-			}
-			groups.Keys()(func(n int, k K) bool {
-				return yield(Pair[K, CoGrouped[V, W]]{k, CoGrouped[V, W]{Left: vs.Of(n), Right: ws.Of(n)}})
-			})
-		}
-	})
-	out.reads(errLeft, a.node, left)
-	out.reads(errRight, b.node, right)
-	if a.sc != b.sc {
-		out.refuse("cogroup of RDDs of different contexts")
-	}
-	return out
-}
-
-// dealSide shuffles one parent unless its keys lie where they must already.
-func dealSide[K comparable, V any](r *RDD[Pair[K, V]], d *dealing, err error) (*exec.Shuffle, error) {
-	if err != nil || r.dealt.same(d) {
-		return nil, err
-	}
-	return dealRows(r, d)
-}
+import "iter"
 
 // Join gives every pair of values of each key that both RDDs hold. Shuffle; see CoGroup.
 func Join[K comparable, V, W any](
@@ -158,7 +107,7 @@ func joined[K, V, W, U any](
 	pairs func(g CoGrouped[V, W], yield func(U) bool) bool,
 ) *RDD[Pair[K, U]] {
 	out := narrow(r, op, func(tc *TaskContext, p int) iter.Seq[Pair[K, U]] {
-		in := r.compute(tc, p)
+		in := r.iterate(tc, p)
 		return func(yield func(Pair[K, U]) bool) {
 			in(func(kv Pair[K, CoGrouped[V, W]]) bool {
 				return pairs(kv.Value, func(u U) bool { return yield(Pair[K, U]{kv.Key, u}) })

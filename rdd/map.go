@@ -10,7 +10,7 @@ import (
 // Map gives f of each element. Narrow; no memory. The partitioner is not kept, since f may change keys.
 func Map[T, U any](r *RDD[T], f func(T) U) *RDD[U] {
 	return narrow(r, "map", func(tc *TaskContext, p int) iter.Seq[U] {
-		in := r.compute(tc, p)
+		in := r.iterate(tc, p)
 		return func(yield func(U) bool) {
 			in(func(v T) bool { return yield(f(v)) })
 		}
@@ -22,7 +22,7 @@ func Map[T, U any](r *RDD[T], f func(T) U) *RDD[U] {
 func MapTry[T, U any](r *RDD[T], f func(T) (U, error)) *RDD[U] {
 	var out *RDD[U]
 	out = narrow(r, "mapTry", func(tc *TaskContext, p int) iter.Seq[U] {
-		in := r.compute(tc, p)
+		in := r.iterate(tc, p)
 		return func(yield func(U) bool) {
 			in(func(v T) bool {
 				u, err := f(v)

@@ -7,13 +7,13 @@ import "iter"
 // input once. Narrow; the memory is f's.
 func MapPartitions[T, U any](r *RDD[T], f func(*TaskContext, iter.Seq[T]) iter.Seq[U]) *RDD[U] {
 	return narrow(r, "mapPartitions", func(tc *TaskContext, p int) iter.Seq[U] {
-		return f(tc, r.compute(tc, p))
+		return f(tc, r.iterate(tc, p))
 	}).needs(f == nil)
 }
 
 // MapPartitionsWithIndex is MapPartitions whose function is told the partition's number.
 func MapPartitionsWithIndex[T, U any](r *RDD[T], f func(p int, in iter.Seq[T]) iter.Seq[U]) *RDD[U] {
 	return narrow(r, "mapPartitionsWithIndex", func(tc *TaskContext, p int) iter.Seq[U] {
-		return f(p, r.compute(tc, p))
+		return f(p, r.iterate(tc, p))
 	}).needs(f == nil)
 }

@@ -51,3 +51,18 @@ type CoGrouped[V, W any] struct {
 	Left  []V
 	Right []W
 }
+
+// CoGrouped3 is what three RDDs hold for one key.
+type CoGrouped3[V, W, X any] struct {
+	First  []V
+	Second []W
+	Third  []X
+}
+
+// CoGrouped4 is what four RDDs hold for one key.
+type CoGrouped4[V, W, X, Y any] struct {
+	First  []V
+	Second []W
+	Third  []X
+	Fourth []Y
+}

@@ -1,6 +1,7 @@
 package rdd
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -21,21 +22,33 @@ type Partitioner[K any] interface {
 type ShuffleOption func(*shuffleOptions)
 
 type shuffleOptions struct {
-	n  int
-	by any
+	n          int
+	by         any
+	dealt      bool // n or by was given
+	descending bool
+}
+
+// Descending has a sort begin with the largest element. It is for the sorting operators only.
+func Descending() ShuffleOption { return func(o *shuffleOptions) { o.descending = true } }
+
+func newShuffleOptions(opts []ShuffleOption) (o shuffleOptions) {
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
 }
 
 // Partitions sets the number of partitions after the shuffle. Without it, and without a Partitioner, an
 // upstream partitioning is re-used if there is one, else it is spark.default.parallelism if that is set, else
 // the largest number of partitions upstream.
 func Partitions(n int) ShuffleOption {
-	return func(o *shuffleOptions) { o.n, o.by = n, nil }
+	return func(o *shuffleOptions) { o.n, o.by, o.dealt = n, nil, true }
 }
 
 // PartitionBy has p deal the keys. Its key type is checked when the graph is built.
 func PartitionBy[K any](p Partitioner[K]) ShuffleOption {
 	return func(o *shuffleOptions) {
-		if o.n, o.by = 0, nil; p != nil {
+		if o.n, o.by, o.dealt = 0, nil, true; p != nil {
 			o.n, o.by = p.NumPartitions(), p
 		}
 	}
@@ -63,11 +76,11 @@ func (d *dealing) same(e *dealing) bool {
 
 // defaultDealing chooses how a shuffle deals: as its options say, else as its parents are dealt already.
 func defaultDealing(sc *Context, opts []ShuffleOption, parents ...parent) (*dealing, error) {
-	var o shuffleOptions
-	for _, opt := range opts {
-		opt(&o)
+	o := newShuffleOptions(opts)
+	if o.descending {
+		return nil, errors.New("Descending is for SortBy and SortByKey; nothing is sorted here")
 	}
-	if len(opts) > 0 {
+	if o.dealt {
 		if o.n < 1 {
 			return nil, fmt.Errorf("a shuffle needs at least one partition, not %d (a nil partitioner has none)", o.n)
 		}
@@ -155,3 +168,62 @@ func dealer[K comparable](d *dealing) (func(tc *TaskContext) func(K) int, error)
 
 // dealingSeed is that of the hash that deals keys, as long as there is no checkpoint to keep another one.
 const dealingSeed = 0
+
+// partitionOf gives the partition that a key was dealt to.
+func partitionOf[K comparable](d *dealing, k K) (int, error) {
+	if d.by != nil {
+		p, ok := d.by.(Partitioner[K])
+		if !ok {
+			return 0, fmt.Errorf("the partitioner %T does not deal keys of type %v", d.by, reflect.TypeFor[K]())
+		}
+		if i := p.Partition(k); i >= 0 && i < d.n {
+			return i, nil
+		}
+		return 0, fmt.Errorf("the partitioner %T gave no partition from 0 to %d for key %v", d.by, d.n-1, k)
+	}
+	c, err := codec.ForKey[K]()
+	if err != nil {
+		return 0, err
+	}
+	h, err := c.Hash(dealingSeed, k)
+	if err != nil {
+		return 0, err
+	}
+	return codec.Partition(h, d.n), nil
+}
+
+// A HashPartitioner deals keys as shuffles do that are given no partitioner: by the stable hash of package codec.
+type HashPartitioner[K comparable] struct {
+	n    int
+	keys *codec.KeyCodec[K]
+}
+
+// NewHashPartitioner makes the partitioner of n partitions. The error says why K cannot be a key.
+func NewHashPartitioner[K comparable](n int) (*HashPartitioner[K], error) {
+	if n < 1 {
+		return nil, fmt.Errorf("a partitioner needs at least one partition, not %d", n)
+	}
+	keys, err := codec.ForKey[K]()
+	if err != nil {
+		return nil, err
+	}
+	return &HashPartitioner[K]{n, keys}, nil
+}
+
+// NumPartitions implements Partitioner.
+func (h *HashPartitioner[K]) NumPartitions() int { return h.n }
+
+// Partition implements Partitioner. It panics for a NaN, which equals no key, not even itself.
+func (h *HashPartitioner[K]) Partition(k K) int {
+	hash, err := h.keys.Hash(dealingSeed, k)
+	if err != nil {
+		panic(err)
+	}
+	return codec.Partition(hash, h.n)
+}
+
+// Equal tells that two hash partitioners of the same number of partitions deal alike.
+func (h *HashPartitioner[K]) Equal(other any) bool {
+	o, ok := other.(*HashPartitioner[K])
+	return ok && o.n == h.n
+}

@@ -50,7 +50,7 @@ func combineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], op string, create 
 		return func(yield func(Pair[K, C]) bool) {
 			var rows iter.Seq2[K, C]
 			if sh == nil {
-				rows = fold(tc, r.compute(tc, p), create(tc), mergeValue).All()
+				rows = fold(tc, r.iterate(tc, p), create(tc), mergeValue).All()
 			} else {
 				var err error
 				own := shuffle.Own[K, C]{Value: keep(tc)}
@@ -99,7 +99,7 @@ func combined[K comparable, V, C any](r *RDD[Pair[K, V]], d *dealing,
 		if err != nil {
 			return nil, err
 		}
-		r.compute(tc, p)(func(kv Pair[K, V]) bool {
+		r.iterate(tc, p)(func(kv Pair[K, V]) bool {
 			out.Add(kv.Key, kv.Value)
 			return true
 		})

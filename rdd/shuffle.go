@@ -116,6 +116,16 @@ func newCloner[T any]() cloner[T] {
 
 func noClone[T any](*TaskContext) func(T) T { return nil }
 
+// mutableClone is how a value is copied in the driver that functions could write through; nil if they could not, or if
+// the type has no codec.
+func mutableClone[T any]() func(T) (T, error) {
+	c, err := codec.For[T]()
+	if err != nil || !mutable(reflect.TypeFor[T]()) {
+		return nil
+	}
+	return c.Clone
+}
+
 // newMutableCloner is newCloner for types through which a user's function could write: where it merges into its
 // first argument, that must not be memory that another attempt reads again. Strings cannot be written to.
 func newMutableCloner[T any]() cloner[T] {
@@ -184,7 +194,7 @@ func dealRows[K comparable, V any](r *RDD[Pair[K, V]], d *dealing) (*exec.Shuffl
 		if err != nil {
 			return nil, err
 		}
-		r.compute(tc, p)(func(kv Pair[K, V]) bool {
+		r.iterate(tc, p)(func(kv Pair[K, V]) bool {
 			out.Add(kv.Key, kv.Value)
 			return out.Err() == nil
 		})
@@ -200,7 +210,7 @@ func side[K comparable, V any](tc *TaskContext, r *RDD[Pair[K, V]], sh *exec.Shu
 	}
 	var b shuffle.Bucket[K, V]
 	clone := newCloner[K]()(tc)
-	r.compute(tc, p)(func(kv Pair[K, V]) bool {
+	r.iterate(tc, p)(func(kv Pair[K, V]) bool {
 		if clone != nil {
 			kv.Key = clone(kv.Key)
 		}
@@ -216,7 +226,7 @@ func side[K comparable, V any](tc *TaskContext, r *RDD[Pair[K, V]], sh *exec.Shu
 func Merged[T, A, U any](r *RDD[T], part func(in iter.Seq[T]) A, merge func(parts []A) iter.Seq[U]) *RDD[U] {
 	keep := newCloner[A]()
 	sh, err := newShuffle(r, 1, func(tc *TaskContext, p int) ([]shuffle.Bucket[struct{}, A], error) {
-		a := part(r.compute(tc, p))
+		a := part(r.iterate(tc, p))
 		if clone := keep(tc); clone != nil {
 			a = clone(a)
 		}
@@ -233,4 +243,12 @@ func Merged[T, A, U any](r *RDD[T], part func(in iter.Seq[T]) A, merge func(part
 	})
 	out.reads(err, r.node, sh)
 	return out.needs(part == nil || merge == nil)
+}
+
+// dealSide shuffles one parent unless its keys lie where they must already.
+func dealSide[K comparable, V any](r *RDD[Pair[K, V]], d *dealing, err error) (*exec.Shuffle, error) {
+	if err != nil || r.dealt.same(d) {
+		return nil, err
+	}
+	return dealRows(r, d)
 }

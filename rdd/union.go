@@ -28,7 +28,7 @@ func Union[T any](first *RDD[T], others ...*RDD[T]) *RDD[T] {
 	n.Narrow = parents
 	n.Preferred = func(p int) []string { return parts[p].of.PreferredLocations(parts[p].p) }
 	out := &RDD[T]{sc: first.sc, node: n, compute: func(tc *TaskContext, p int) iter.Seq[T] {
-		return parts[p].of.compute(tc, parts[p].p)
+		return parts[p].of.iterate(tc, parts[p].p)
 	}}
 	for _, r := range rs {
 		if r.sc != first.sc {

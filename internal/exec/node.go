@@ -43,11 +43,15 @@ type Shuffle struct {
 	// process, so that what a cluster would refuse is found on a laptop.
 	Encode func(bucket any) ([]byte, error)
 	Decode func(data []byte) (bucket any, err error)
+	// Decide, if not nil, is called once with the outputs of all map partitions, in their order, before any bucket is
+	// asked for: the buckets of a sort can be cut only when all keys are known.
+	Decide func(outputs []MapOutput) error
 
 	mu      sync.Mutex
 	outputs []MapOutput
 	missing int
 	started bool
+	decided bool
 	turn    chan struct{} // held by the job that runs the map stage
 }
 
@@ -69,7 +73,24 @@ type Store interface {
 func (s *Shuffle) Complete() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.started && s.missing == 0
+	return s.started && s.missing == 0 && (s.decided || s.Decide == nil)
+}
+
+// decide has the buckets cut, when all outputs are there. It is called by the job that has the claim.
+func (s *Shuffle) decide() error {
+	s.mu.Lock()
+	outputs, wanted := s.outputs, s.Decide != nil && !s.decided
+	s.mu.Unlock()
+	if !wanted {
+		return nil
+	}
+	if err := s.Decide(outputs); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.decided = true
+	return nil
 }
 
 // claim gives the right to run the map stage, which one job has at a time: the others find its outputs. It waits until
@@ -142,11 +163,16 @@ func (Memory) Put(s *Shuffle, p int, out MapOutput) error { s.put(p, out); retur
 // Get implements Store.
 func (Memory) Get(s *Shuffle, reduce int) ([]any, error) { return s.bucket(reduce), nil }
 
-// Honest is Memory that carries each bucket through its encoding, as a cluster would.
+// Honest is Memory that carries each bucket through its encoding, as a cluster would: when it is written, or where the
+// buckets are cut later, when it is read.
 type Honest struct{}
 
 // Put implements Store.
 func (Honest) Put(s *Shuffle, p int, out MapOutput) error {
+	if s.Decide != nil {
+		s.put(p, out)
+		return nil
+	}
 	enc := make(encoded, s.Buckets)
 	for i := range enc {
 		data, err := s.Encode(out.Bucket(i))
@@ -163,7 +189,14 @@ func (Honest) Put(s *Shuffle, p int, out MapOutput) error {
 func (Honest) Get(s *Shuffle, reduce int) ([]any, error) {
 	bs := s.bucket(reduce)
 	for i, b := range bs {
-		v, err := s.Decode(b.([]byte))
+		data, written := b.([]byte)
+		if !written {
+			var err error
+			if data, err = s.Encode(b); err != nil {
+				return nil, err
+			}
+		}
+		v, err := s.Decode(data)
 		if err != nil {
 			return nil, err
 		}

@@ -185,9 +185,16 @@ func (s *Scheduler) mapStage(ctx context.Context, job *Job, number int, sh *Shuf
 	defer release()
 	absent := sh.absent()
 	write := func(t *Task, p int) (any, error) { return sh.Write(t, p) }
-	return s.stage(ctx, job, number, sh.Parent, absent, write, func(i int, out any) error {
+	err := s.stage(ctx, job, number, sh.Parent, absent, write, func(i int, out any) error {
 		return s.store.Put(sh, absent[i], out.(MapOutput))
 	})
+	if err != nil {
+		return err
+	}
+	if err := sh.decide(); err != nil {
+		return fmt.Errorf("%s at %s: %w", sh.Parent.Op, sh.Parent.Site, err)
+	}
+	return nil
 }
 
 // stage runs one task for each partition and hands the winners' results to done.
