@@ -18,7 +18,11 @@ func (c *Cluster) GrantRead(user, topic, group string) {
 	}
 	c.call(nil, "grant", c.dir, user, topic, group)
 	what := fmt.Sprintf("%s's right to read %s in group %s", user, topic, group)
-	c.await(SASLListener, user, what, func(ctx context.Context, b *kgo.Broker) error {
+	way := SASLListener
+	if user == CertUser {
+		way, user = MTLSListener, ""
+	}
+	c.await(way, user, what, func(ctx context.Context, b *kgo.Broker) error {
 		if err := leaders(ctx, b, topic, 0); err != nil {
 			return err
 		}

@@ -71,6 +71,7 @@ func TestSecurity(t *testing.T) {
 	c.Topic("large", 1, 1, map[string]string{"max.message.bytes": "13000000"})
 	write(t, c, "open", 1, values(100)...)
 	c.GrantRead(realkafka.CKafkaUser, "open", "readers")
+	c.GrantRead(realkafka.CertUser, "open", "readers")
 	t.Run("ways in", func(t *testing.T) { testWaysIn(t, c.In(t)) })
 	t.Run("refusals", func(t *testing.T) { testRefusals(t, c.In(t)) })
 	t.Run("large records", func(t *testing.T) { testLargeRecords(t, c.In(t)) })

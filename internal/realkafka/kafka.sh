@@ -26,8 +26,7 @@
 # --sasl (0.10+) makes the users of `users` below: PLAIN, and from 0.10.2 on SCRAM-SHA-256 and SCRAM-SHA-512. From 2.0
 #        on OAUTHBEARER lets anybody in as whom the unsigned token says, which is what Kafka does by default.
 # --acl  (0.10+) implies --sasl and switches the authorizer on. Who comes in by PLAINTEXT or by TLS without a
-#        certificate (User:ANONYMOUS, the brokers themselves) may do everything, and so may admin and who has client's
-#        certificate; others need `grant`.
+#        certificate (User:ANONYMOUS, the brokers themselves) may do everything, and so may admin; others need `grant`.
 # `start` may be repeated: a running DIR is left as it is, a stopped one is started with its data.
 #
 # Environment: WEIR_KAFKA_CACHE (jars; default ${XDG_CACHE_HOME:-~/.cache}/weir-kafka), WEIR_KAFKA_HEAP (512m),
@@ -267,7 +266,7 @@ security_settings() {
     else
       echo "authorizer.class.name=kafka.security.auth.SimpleAclAuthorizer"
     fi
-    echo "super.users=User:admin;User:ANONYMOUS;User:CN=client,O=realkafka"
+    echo "super.users=User:admin;User:ANONYMOUS"
     echo "allow.everyone.if.no.acl.found=false"
   fi
 }

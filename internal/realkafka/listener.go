@@ -32,6 +32,9 @@ const (
 	CKafkaUser = "ckafka-ab12cd#alice"
 )
 
+// CertUser is who comes in by MTLSListener with CertDir's client certificate.
+const CertUser = "CN=client,O=realkafka"
+
 // StorePassword is the password of every PKCS12 and JKS file in CertDir.
 const StorePassword = "changeit"
 

@@ -22,9 +22,8 @@ func TLS() Option { return func(s *shape) { s.tls = true } }
 // CKafkaUser, by PLAIN (0.10 and later), SCRAM-SHA-256 and SCRAM-SHA-512 (0.10.2 and later).
 func SASL() Option { return func(s *shape) { s.sasl = true } }
 
-// ACL switches the brokers' authorizer on, and implies SASL. Clients without a principal (plaintext, or TLS without a
-// certificate), AdminUser and who has CertDir's client certificate may do everything; other users nothing but what
-// GrantRead gives them.
+// ACL switches the brokers' authorizer on, and implies SASL. Clients without a principal (plaintext, or TLS
+// without a certificate) and AdminUser may do everything; other users nothing but what GrantRead gives them.
 func ACL() Option { return func(s *shape) { s.sasl, s.acl = true, true } }
 
 // Set sets a property of every broker, e.g. Set("message.max.bytes", "13000000"). It overrides the harness's own.
