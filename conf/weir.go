@@ -126,8 +126,6 @@ var (
 			"fit is written to spark.local.dir. 0 means half of GOMEMLIMIT if that is set, else " +
 			"half of what the container or machine has.",
 		why: "The other half is for the program's own data and for garbage not yet collected.",
-		idle: "shuffles and RDDs are not spilled in this version; receivers, fetches and queued batches " +
-			"have bounds of their own",
 	}
 
 	// ReceiverMemory bounds what each receiver has stored.

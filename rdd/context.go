@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/internal/block"
 	"github.com/weirstream/weir/internal/exec"
 )
 
@@ -27,6 +28,9 @@ type Context struct {
 	tries  int
 	width  int
 	seed   uint64 // of what draws at random outside of a stream
+	honest bool
+	budget *block.Budget
+	disk   *block.Disk
 
 	mu     sync.Mutex
 	onStop []func()
@@ -64,14 +68,29 @@ func NewContext(c *conf.Conf, opts ...Option) (*Context, error) {
 	}
 	sc.width = conf.Parallelism.Get(c)
 	var store exec.Store = exec.Memory{}
-	if conf.Honest.Get(c) {
+	if sc.honest = conf.Honest.Get(c); sc.honest {
 		store = exec.Honest{}
 	}
+	sc.budget = block.NewBudget(budgetOf(c))
+	sc.disk = block.NewDisk(conf.LocalDirs.Get(c))
+	sc.OnStop(func() {
+		if err := sc.disk.Close(); err != nil {
+			sc.logger.Warn("files in spark.local.dir could not be removed", "error", err)
+		}
+	})
 	sc.runner = exec.NewScheduler(master.Threads, sc.tries, store, sc.inside, sc.emit)
 	if s := c.Summary(); s != "" {
 		sc.logger.Info(s)
 	}
 	return sc, nil
+}
+
+// budgetOf is weir.memory.budget, by default half of what the process may use.
+func budgetOf(c *conf.Conf) int64 {
+	if n := conf.MemoryBudget.Get(c); n > 0 {
+		return int64(n)
+	}
+	return block.Available() / 2
 }
 
 func (sc *Context) emit(e exec.Event) {

@@ -8,6 +8,16 @@ import (
 	"github.com/weirstream/weir/rdd"
 )
 
+func ExampleRDD_Persist() {
+	slow := rdd.Map(rdd.Parallelize(local(), numbers), func(v int) int { return v * v }).Persist(rdd.MemoryAndDisk)
+	fmt.Println(rdd.Sum(context.Background(), slow)) // computes it
+	fmt.Println(rdd.Max(context.Background(), slow)) // reads it
+	slow.Unpersist()
+	// Output:
+	// 30 <nil>
+	// 16 <nil>
+}
+
 func ExampleFold() {
 	fmt.Println(rdd.Fold(context.Background(), rdd.Parallelize(local(), numbers), 0, add))
 	// Output: 10 <nil>

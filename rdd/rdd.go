@@ -3,6 +3,7 @@ package rdd
 import (
 	"fmt"
 	"iter"
+	"sync/atomic"
 
 	"github.com/weirstream/weir/internal/exec"
 )
@@ -14,6 +15,7 @@ type RDD[T any] struct {
 	sc      *Context
 	node    *exec.Node
 	compute func(tc *TaskContext, p int) iter.Seq[T]
+	kept    atomic.Pointer[kept[T]] // what Persist keeps
 	// dealt says how the keys of a keyed RDD are spread over its partitions; nil if nothing is known.
 	dealt *dealing
 }
@@ -93,9 +95,6 @@ func (r *RDD[T]) Prefer(hosts func(p int) []string) *RDD[T] {
 // Iterate computes partition p of r inside the task that tc belongs to: what an operator of one's own, made
 // with [FromPartitions] over other RDDs of the same stage, would call. It is not an action.
 func (r *RDD[T]) Iterate(tc *TaskContext, p int) iter.Seq[T] { return r.iterate(tc, p) }
-
-// iterate gives partition p, as every reader of an RDD gets it.
-func (r *RDD[T]) iterate(tc *TaskContext, p int) iter.Seq[T] { return r.compute(tc, p) }
 
 // Place says that r stands for an operator at another place: for the stream engine, whose operators make
 // RDDs in each batch.
