@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,7 @@ type Producer[K, V any] struct {
 	value     Serializer[V]
 	opts      options
 	bytes     *rate.Limiter // nil for no limit
+	room      room          // of buffer.memory
 	sent      producing
 	deadlines deadlines // of the records given to Send
 
@@ -97,6 +99,7 @@ func newProducer[K, V any](
 	}
 	cfg.Dial = out.opts.dial
 	out.cfg = cfg
+	out.room.size = max(cfg.Produce.BufferBytes, 1)
 	out.deadlines = deadlines{parent: context.Background(), timeout: cfg.Produce.DeliveryTimeout}
 	if n := out.opts.produceBytes; n > 0 {
 		out.bytes = rate.NewLimiter(rate.Limit(n), int(min(n, 1<<30)))
@@ -131,6 +134,8 @@ func (s *Producer[K, V]) open(ctx context.Context) error {
 	opts := append(
 		[]kgo.Opt{kgo.RecordPartitioner(explicitPartitioner{s.cfg.Produce.NewPartitioner()})},
 		s.opts.client...)
+	// The bounds of the client's own buffer give way to room.
+	opts = append(opts, kgo.MaxBufferedRecords(math.MaxInt), kgo.MaxBufferedBytes(0))
 	if s.cfg.Produce.Idempotent {
 		// Or a record whose answer was lost would be waited for without end, if the broker stays away. It may then be
 		// there although its error was told; what is acknowledged is there once all the same.
@@ -175,9 +180,9 @@ func (s *Producer[K, V]) checkTopic(ctx context.Context, c *client.Client, topic
 	return nil
 }
 
-// Send hands a record over; it waits only while buffer.memory is full, or for WithProduceBytesPerSecond. The
-// error is one of
-// the record itself. Whether it was written is told by Flush, and to done, if that is not nil, on another
+// Send hands a record over; it waits only while buffer.memory is full, or for WithProduceBytesPerSecond, and for no
+// longer than ctx: a record that is handed over is not taken back when ctx ends. The error is one of the record
+// itself, or the cause of ctx. Whether it was written is told by Flush, and to done, if that is not nil, on another
 // goroutine.
 func (s *Producer[K, V]) Send(
 	ctx context.Context,
@@ -208,9 +213,14 @@ func (s *Producer[K, V]) send(
 	if err := s.slow(ctx, len(out.Key)+len(out.Value)); err != nil {
 		return err
 	}
+	size, err := s.reserve(ctx, c, out)
+	if err != nil {
+		return err
+	}
 	w.add()
 	wanted := out.Partition
 	c.Kgo().Produce(deadlines.context(), out, func(r *kgo.Record, err error) {
+		s.room.give(size)
 		if err != nil {
 			err = s.explain(c, r, wanted, err)
 		}
@@ -220,6 +230,31 @@ func (s *Producer[K, V]) send(
 		w.finish(err)
 	})
 	return nil
+}
+
+// reserve takes the room that a record needs and gives its size.
+func (s *Producer[K, V]) reserve(ctx context.Context, c *client.Client, r *kgo.Record) (size int64, err error) {
+	size = int64(len(r.Key) + len(r.Value))
+	for _, h := range r.Headers {
+		size += int64(len(h.Key) + len(h.Value))
+	}
+	if size > s.room.size {
+		return 0, fmt.Errorf("write to topic %q: a record of %d bytes is larger than buffer.memory, which is %d: "+
+			"raise it", r.Topic, size, s.room.size)
+	}
+	size += recordCost
+	if err := s.room.take(ctx, size, func() { lingerNoMore(ctx, c) }); err != nil {
+		return 0, fmt.Errorf("write to topic %q: buffer.memory is full of records that no broker has acknowledged: %w",
+			r.Topic, err)
+	}
+	return size, nil
+}
+
+// lingerNoMore has batches sent that wait for linger.ms: the records that would fill them wait for theirs to go.
+func lingerNoMore(ctx context.Context, c *client.Client) {
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	_ = c.Kgo().Flush(over) // It sends them first and looks at its context then.
 }
 
 var errClosed = errors.New("the producer is not open: it was never opened, or it was closed")

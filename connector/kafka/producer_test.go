@@ -385,6 +385,73 @@ func TestSinkWriteCancelled(t *testing.T) {
 	})
 }
 
+// While buffer.memory is full Send waits as long as its own context, not as long as the records before it. It goes on
+// when there is room again, in the order of the calls.
+func TestSendWaitsForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+		p := openProducer(t, c, "t", []string{"buffer.memory", "4096", "linger.ms", "60000"})
+		send := func(ctx context.Context, value string) error { return p.Send(ctx, message{Value: value}, nil) }
+		if err := errors.Join(send(t.Context(), "first"), p.Flush(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		c.Cut()
+		kept := []string{"first"}
+		for full := false; !full; {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			began, value := time.Now(), strings.Repeat("v", 500)+fmt.Sprint(len(kept))
+			err := send(ctx, value)
+			switch cancel(); {
+			case err == nil:
+				kept = append(kept, value)
+			case !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 2*time.Second:
+				t.Fatalf("after %v: %v", time.Since(began), err)
+			default:
+				says(t, err, `write to topic "t"`, "buffer.memory is full")
+				full = true
+			}
+		}
+		if len(kept) != 5 {
+			t.Errorf("%d records fit", len(kept)-1)
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		waiting := make(chan error)
+		go func() { waiting <- send(ctx, "cancelled") }()
+		synctest.Wait()
+		next := make(chan error)
+		go func() { next <- send(t.Context(), "next") }()
+		synctest.Wait()
+		why := errors.New("no more")
+		cancel(why)
+		if err := <-waiting; !errors.Is(err, why) {
+			t.Errorf("cancelled while it waits: %v", err)
+		}
+		c.Mend()
+		if err := errors.Join(<-next, p.Flush(t.Context())); err != nil {
+			t.Error(err)
+		}
+		var found []string
+		for _, r := range contentsOf(t, c, "t") {
+			found = append(found, r.Value)
+		}
+		same(t, "records", found, append(kept, "next"))
+	})
+}
+
+// A record that no buffer of this size ever has room for is refused, not waited for.
+func TestSendLargerThanBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+		p := openProducer(t, c, "t", []string{"buffer.memory", "100"})
+		says(t, p.Send(t.Context(), message{Value: strings.Repeat("v", 101)}, nil), `topic "t"`, "101 bytes",
+			"buffer.memory, which is 100")
+		if err := errors.Join(p.Send(t.Context(), message{Value: "v"}, nil),
+			p.Send(t.Context(), message{Value: strings.Repeat("v", 100)}, nil), p.Flush(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // WithProduceBytesPerSecond holds for keys and values.
 func TestProduceBytesPerSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
