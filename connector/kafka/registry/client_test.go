@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -332,6 +333,26 @@ func TestCredentialsAndHeaders(t *testing.T) {
 				t.Errorf("%q shows the password", err)
 			}
 		})
+	}
+}
+
+// A redirect is an error that names where it leads. Nobody there is shown the credentials.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	reg := registrytest.Start(t)
+	var asked atomic.Int32
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	t.Cleanup(elsewhere.Close)
+	for _, status := range []int{301, 302, 307, 308} {
+		reg.Fault(func(*http.Request) http.HandlerFunc {
+			return http.RedirectHandler(elsewhere.URL+"/schemas", status).ServeHTTP
+		})
+		c := client(t, reg, "request.header.Authorization", "Bearer abc")
+		_, err := c.Schema(t.Context(), registry.Ref{ID: 1})
+		wantText(t, err, reg.URL, "HTTP "+strconv.Itoa(status), "it redirects to "+elsewhere.URL+"/schemas",
+			"put the address it redirects to into schema.registry.url")
+	}
+	if n := asked.Load(); n > 0 {
+		t.Errorf("the other server was asked %d times", n)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -35,10 +36,16 @@ func newHTTP(s *settings, o *options) *http.Client {
 	if s.proxy != nil {
 		t.Proxy = http.ProxyURL(s.proxy)
 	}
-	return &http.Client{Transport: bounded{t, s.headers}, Timeout: s.connectTimeout + s.readTimeout}
+	return &http.Client{
+		Transport: bounded{t, s.headers},
+		Timeout:   s.connectTimeout + s.readTimeout,
+		// A redirect would carry the user's headers, and what stands in them, to wherever it points.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
-// bounded adds the user's headers to requests and ends answers that are too long to be a schema.
+// bounded adds the user's headers to requests and ends answers that are too long to be a schema. Of a redirect it
+// leaves where it leads.
 type bounded struct {
 	next    http.RoundTripper
 	headers http.Header
@@ -57,6 +64,10 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Body = &boundedBody{resp.Body, answerMax}
+	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
+		_ = resp.Body.Close()
+		resp.Body = io.NopCloser(strings.NewReader("it redirects to " + to.Redacted()))
+	}
 	return resp, nil
 }
 
