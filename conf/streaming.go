@@ -187,7 +187,7 @@ var (
 			return d
 		},
 		doc: "How long a task waits, over all its requests, for the next record of its range before it " +
-			"fails. One request waits at most weir.kafka.requestTimeout.",
+			"fails. One request waits at most request.timeout.ms of the Kafka parameters.",
 		why: "Spark's own: long enough for a new leader to be elected.",
 	}
 

@@ -142,8 +142,8 @@ var (
 	// KafkaMaxBytesPerSecond limits the traffic with Kafka.
 	KafkaMaxBytesPerSecond = Setting[Bytes]{
 		kind: sizes, name: "weir.kafka.maxBytesPerSecond", unit: "b", defText: "0b (no limit)",
-		doc: "The most bytes a second that a stream fetches from Kafka, and that a sink sends to it; 0 " +
-			"means no limit.",
+		doc: "The most bytes a second that a stream fetches from Kafka, and the most of keys and values that " +
+			"a sink of a job sends to it; 0 means no limit.",
 		why: "Brokers that must be spared have quotas, and those are honoured.",
 	}
 

@@ -31,6 +31,9 @@ type Sink[T any] interface {
 // "at-least-once".
 type SinkGuarantee interface{ Guarantee() string }
 
+// SinkAttacher is a Sink that is told, before it is opened, which context opens it: for the settings and the log.
+type SinkAttacher interface{ Attach(ssc *Context) }
+
 // WriteTo has the sink store each batch of the stream: one effect for each partition.
 func WriteTo[T any](d *DStream[T], s Sink[T]) *Output {
 	var o *Output
@@ -126,6 +129,13 @@ func (ssc *Context) openAll(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+func (ssc *Context) openSink(ctx context.Context, s held) error {
+	if a, ok := s.(SinkAttacher); ok {
+		a.Attach(ssc)
+	}
+	return s.Open(ctx, ssc.job, 0)
+}
+
 // openLate opens a sink at its first use. One that does not open is tried again at the next use.
 func (ssc *Context) openLate(ctx context.Context, s held) error {
 	op, mine, err := ssc.sinks.opening(s)
@@ -141,7 +151,7 @@ func (ssc *Context) openLate(ctx context.Context, s held) error {
 		}
 	}
 	defer close(op.done)
-	if err := tell(ctx, func(ctx context.Context) error { return s.Open(ctx, ssc.job, 0) }); err != nil {
+	if err := tell(ctx, func(ctx context.Context) error { return ssc.openSink(ctx, s) }); err != nil {
 		op.err = fmt.Errorf("open a sink (%T): %w", s, err)
 		ssc.sinks.forget(s)
 	}

@@ -33,7 +33,7 @@ type Context struct {
 	disk   *block.Disk
 
 	mu     sync.Mutex
-	onStop []func()
+	onStop []*func()
 }
 
 // An Option of NewContext.
@@ -141,17 +141,23 @@ func (sc *Context) Stop(ctx context.Context) error {
 	sc.onStop = nil
 	sc.mu.Unlock()
 	for _, f := range slices.Backward(fs) {
-		f()
+		(*f)()
 	}
 	return err
 }
 
 // OnStop has f called when the context stops, after its tasks have ended: for what sources hold. The last one
-// given is called first.
-func (sc *Context) OnStop(f func()) {
+// given is called first. free takes f back, for what is not held until then.
+func (sc *Context) OnStop(f func()) (free func()) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	sc.onStop = append(sc.onStop, f)
+	hook := &f
+	sc.onStop = append(sc.onStop, hook)
+	return func() {
+		sc.mu.Lock()
+		defer sc.mu.Unlock()
+		sc.onStop = slices.DeleteFunc(sc.onStop, func(h *func()) bool { return h == hook })
+	}
 }
 
 // Abandon gives up the tasks that ignore that they were cancelled, and names them; nil if there are none. It is

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -103,14 +104,30 @@ func (k *connection) admin(c *cobra.Command) (*kafka.Admin, error) {
 }
 
 func openAdmin(c *cobra.Command, p kafka.Params) (*kafka.Admin, error) {
-	a, err := kafka.OpenAdmin(c.Context(), p)
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range a.Warnings() {
-		warn(c.ErrOrStderr(), errors.New(w))
-	}
-	return a, nil
+	return kafka.OpenAdmin(c.Context(), p, kafka.WithLogger(warnings(c.ErrOrStderr())))
+}
+
+// warnings is a logger whose warnings become lines like warn's; of what is no warning nothing is shown.
+func warnings(out io.Writer) *slog.Logger {
+	return slog.New(warner{slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn}), out})
+}
+
+type warner struct {
+	slog.Handler
+	out io.Writer
+}
+
+// Handle implements slog.Handler. Of the attributes the error says all that the others say.
+func (w warner) Handle(_ context.Context, r slog.Record) error {
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "error" {
+			text += ": " + a.Value.String()
+		}
+		return true
+	})
+	warn(w.out, errors.New(text))
+	return nil
 }
 
 // warn says what is wrong and keeps nothing from going on, a line for each error that is joined in err.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -12,7 +13,9 @@ import (
 
 // write produces lines at the demonstration's rate until ctx ends.
 func (d *demonstration) write(ctx context.Context, p kafka.Params, topic string) error {
-	producer, err := kafka.OpenProducer(ctx, topic, p, kafka.VoidSerializer, kafka.StringSerializer)
+	// What there is to say about the parameters was said when the topic was created.
+	quiet := kafka.WithLogger(slog.New(slog.DiscardHandler))
+	producer, err := kafka.OpenProducer(ctx, topic, p, kafka.VoidSerializer, kafka.StringSerializer, quiet)
 	if err != nil {
 		return unlessOver(ctx, err)
 	}

@@ -69,7 +69,8 @@ func (p *production) run(c *cobra.Command, topic string, values []string) error 
 		return err
 	}
 	ctx := c.Context()
-	producer, err := kafka.OpenProducer(ctx, topic, params, kafka.BytesSerializer, kafka.BytesSerializer)
+	producer, err := kafka.OpenProducer(ctx, topic, params, kafka.BytesSerializer, kafka.BytesSerializer,
+		kafka.WithLogger(warnings(c.ErrOrStderr())))
 	if err != nil {
 		return err
 	}

@@ -273,7 +273,8 @@ func TestSignIn(t *testing.T) {
 			"value.serializer=org.apache.kafka.common.serialization.StringSerializer\n")
 	}
 	good, bad := config(password), config("guess")
-	must(t, k, "", "produce", "lines", "hello", "--brokers", "%", "--command-config", good)
+	weirOn(t, k, "", "produce", "lines", "hello", "--brokers", "%", "--command-config", good).
+		wants(t, 0, "weir: warning: ", "sends the password readable over the network")
 	for _, args := range [][]string{{"consume", "lines"}, {"consume", "lines", "--follow", "-n", "1"}} {
 		args = append(args, "--command-config", good, "--param", "bootstrap.servers=%")
 		r := weirOn(t, k, "", args...)

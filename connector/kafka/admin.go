@@ -3,6 +3,7 @@ package kafka
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,7 +24,7 @@ type ParamError = client.ParamError
 // OpenAdmin connects to a cluster, signs in, and makes sure that at least one broker can be reached at the address
 // that it advertises; that takes at most 15 s. Parameters are those of Kafka's Java consumer: of those that only a
 // producer reads nothing comes, and isolation.level says which offset is the latest. Wrong ones are *ParamErrors,
-// joined. Close must be called.
+// joined; what is weak in them, or has no effect, goes to the logger (WithLogger). Close must be called.
 func OpenAdmin(ctx context.Context, p Params, opts ...Option) (*Admin, error) {
 	var o options
 	for _, opt := range opts {
@@ -41,6 +42,7 @@ func OpenAdmin(ctx context.Context, p Params, opts ...Option) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
+	announce(cmp.Or(o.logger, slog.Default()), c)
 	return &Admin{c}, nil
 }
 
@@ -50,9 +52,6 @@ func (a *Admin) Close() { a.c.Close() }
 // Client is franz-go's client with the addresses, TLS and SASL of the parameters, for requests that Admin has no
 // call for (kadm.NewClient takes it). It is closed by Close.
 func (a *Admin) Client() *kgo.Client { return a.c.Kgo() }
-
-// Warnings are things to be said once: parameters that are weaker, or mean something else, than it looks.
-func (a *Admin) Warnings() []string { return a.c.Warnings() }
 
 // bound gives a context a deadline if it has none.
 func (a *Admin) bound(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,7 +130,13 @@ func TestTopicDeleted(t *testing.T) {
 						t,
 						errors.Join(j.warned()...),
 						"t-0: what it held from offset 2 on is lost: the topic was deleted",
+						"set weir.kafka.failOnDataLoss=true to stop at the next loss",
 					)
+					var loss *kafka.DataLossError
+					if w := errors.Join(j.warned()...); !errors.As(w, &loss) || loss.Count() != -1 ||
+						strings.Contains(w.Error(), "or set weir.kafka.failOnDataLoss=false") {
+						t.Errorf("the warning holds %+v: %v", loss, w)
+					}
 				})
 			})
 		}

@@ -14,7 +14,8 @@ import (
 
 // CreateRDD makes an RDD of the records of given ranges, one partition for each, in their order. The offsets
 // are not checked beforehand; a range whose records are gone fails its task, or is shortened with
-// weir.kafka.failOnDataLoss=false. The connections are made by the first task and closed with the context.
+// weir.kafka.failOnDataLoss=false. The connections are made by the first task and closed when no
+// task has needed them for a second, or with the context.
 func CreateRDD[K, V any](sc *rdd.Context, p Params, ranges []OffsetRange, key Deserializer[K], value Deserializer[V],
 	opts ...Option,
 ) (*rdd.RDD[Record[K, V]], error) {
@@ -50,68 +51,119 @@ func CreateRDD[K, V any](sc *rdd.Context, p Params, ranges []OffsetRange, key De
 		}
 	}
 	shared := &sharedFetcher{sc: sc, params: p, cfg: cfg, opts: o}
-	sc.OnStop(shared.close)
 	out := rdd.FromPartitions(
 		sc,
 		"kafka.CreateRDD",
 		len(pieces),
 		func(tc *rdd.TaskContext, p int) iter.Seq[Record[K, V]] {
 			return func(yield func(Record[K, V]) bool) {
-				f, err := shared.get(tc)
+				o, err := shared.get(tc)
 				if err != nil {
 					tc.Fail(err)
 				}
-				read(tc, f, pieces[p], key, value)(yield)
+				defer shared.release(o)
+				read(tc, o.f, pieces[p], key, value)(yield)
 			}
 		},
 	)
 	return out.Prefer(o.location.hosts(nil, pieces)), nil
 }
 
-// A sharedFetcher is opened by the first task that needs it; others wait for that.
+// A sharedFetcher is opened by the first task that needs it, for which others wait, and closed soon after the last
+// one: a program may make any number of RDDs.
 type sharedFetcher struct {
 	sc     *rdd.Context
 	params Params
 	cfg    *client.Config
 	opts   options
+	said   sync.Once // what there is to say about the parameters
+	lost   lossCount
 
-	mu     sync.Mutex
-	open   *openFetcher
-	closed bool
+	mu      sync.Mutex
+	open    *openFetcher
+	closed  bool           // the context was stopped
+	retired sync.WaitGroup // of those that are being closed
 }
 
 type openFetcher struct {
 	done chan struct{}
 	f    *fetcher
 	err  error
+	free func() // takes it off what the context closes
+
+	users int         // guarded by the sharedFetcher's mutex, as is idle
+	idle  *time.Timer // runs while there are none
 }
 
-// get gives the fetcher. A task whose opener was cancelled opens one itself.
-func (s *sharedFetcher) get(ctx context.Context) (*fetcher, error) {
+// idleFetcher is how long connections are kept for the next action.
+const idleFetcher = time.Second
+
+// get gives the fetcher, until release. A task whose opener was cancelled opens one itself.
+func (s *sharedFetcher) get(ctx context.Context) (*openFetcher, error) {
 	for {
-		s.mu.Lock()
-		o, mine := s.open, s.open == nil
-		if s.closed {
-			s.mu.Unlock()
-			return nil, errors.New("the context of the RDD has been stopped")
+		o, mine, err := s.join()
+		if err != nil {
+			return nil, err
 		}
-		if mine {
-			o = &openFetcher{done: make(chan struct{})}
-			s.open = o
-		}
-		s.mu.Unlock()
 		if mine {
 			s.connect(ctx, o)
-			return o.f, o.err
+			return o, o.err
 		}
 		select {
 		case <-o.done:
 		case <-ctx.Done():
+			s.release(o)
 			return nil, context.Cause(ctx)
 		}
 		if !errors.Is(o.err, context.Canceled) {
-			return o.f, o.err
+			return o, o.err
 		}
+	}
+}
+
+// join takes part in what is open, or is to be opened by the caller then.
+func (s *sharedFetcher) join() (o *openFetcher, mine bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, false, errors.New("the context of the RDD has been stopped")
+	}
+	if mine = s.open == nil; mine {
+		s.open = &openFetcher{done: make(chan struct{}), free: s.sc.OnStop(s.close)}
+	}
+	o = s.open
+	if o.users++; o.idle != nil {
+		o.idle.Stop()
+		o.idle = nil
+	}
+	return o, mine, nil
+}
+
+// release ends the use of a fetcher that get gave.
+func (s *sharedFetcher) release(o *openFetcher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o.users--; o.users == 0 && s.open == o && !s.closed {
+		o.idle = time.AfterFunc(idleFetcher, func() { s.retire(o) })
+	}
+}
+
+// retire closes a fetcher that nobody has needed for a while.
+func (s *sharedFetcher) retire(o *openFetcher) {
+	s.mu.Lock()
+	unused := s.open == o && o.users == 0 && !s.closed
+	if unused {
+		s.open = nil
+		s.retired.Add(1)
+	}
+	s.mu.Unlock()
+	if !unused {
+		return
+	}
+	defer s.retired.Done()
+	o.free()
+	if o.f != nil {
+		o.f.close()
 	}
 }
 
@@ -124,27 +176,16 @@ func (s *sharedFetcher) connect(ctx context.Context, o *openFetcher) {
 			err = errors.Join(context.Canceled, err)
 		}
 		o.err = err
+		o.free()
 		s.mu.Lock()
 		s.open = nil
 		s.mu.Unlock()
 		return
 	}
+	s.said.Do(func() { announce(s.sc.Logger(), c) })
 	opts := newFetchOptions(s.sc.Conf(), s.params, s.cfg)
 	opts.proof = strangerProof
-	opts.lost = func(loss *DataLossError) {
-		s.warn(
-			"records were lost before they could be read; going on without them (weir.kafka.failOnDataLoss=false)",
-			loss,
-			"partition",
-			loss.TopicPartition.String(),
-			"from",
-			loss.From,
-			"until",
-			loss.Until,
-			"count",
-			loss.Until-loss.From,
-		)
-	}
+	opts.lost = func(loss *DataLossError) { s.lost.tell(s.warn, loss) }
 	o.f = newFetcher(c, opts)
 }
 
@@ -156,11 +197,16 @@ func (s *sharedFetcher) warn(message string, err error, attrs ...any) {
 	s.sc.Logger().Warn(message, append(attrs, "error", err)...)
 }
 
+// close ends what is open when the context stops.
 func (s *sharedFetcher) close() {
 	s.mu.Lock()
 	s.closed = true
 	o := s.open
+	if o != nil && o.idle != nil {
+		o.idle.Stop()
+	}
 	s.mu.Unlock()
+	s.retired.Wait()
 	if o == nil {
 		return
 	}

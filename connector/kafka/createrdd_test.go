@@ -94,7 +94,7 @@ func TestCreateRDD(t *testing.T) {
 		{name: "lost", ranges: []kafka.OffsetRange{offsets(1, 2, 8)}, within: time.Second,
 			err: []string{"t-1: offsets 2 to 4 are lost: retention deleted them before they were read"}},
 		{name: "lost, to go on", ranges: []kafka.OffsetRange{offsets(1, 2, 8)}, settings: keepOn, want: "[3]", first: "t-1@5 v5",
-			logged: "partition=t-1 from=2 until=5 count=3"},
+			logged: "partition=t-1 from=2 until=5 count=3 total=3"},
 		{name: "missing partition", ranges: []kafka.OffsetRange{offsets(7, 0, 1)}, within: 5 * time.Second,
 			err: []string{`t-7 at offset 0: topic "t" has no partition 7, only 0 to 2`}},
 		{name: "missing topic", ranges: []kafka.OffsetRange{{Topic: "u", UntilOffset: 1}}, within: 5 * time.Second,
@@ -254,6 +254,50 @@ func TestCreateRDDStop(t *testing.T) {
 		}
 		if _, err := rdd.Count(t.Context(), r); err == nil {
 			t.Error("an action of a stopped context gives no error")
+		}
+	})
+}
+
+// A program may make any number of RDDs: the connections of each are closed soon after its last task, and are made
+// again by the next one.
+func TestCreateRDDsLeaveNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+		c.Produce("t", 0, "v0")
+		sc, first, err := newRDD(t, c, nil, nil, []kafka.OffsetRange{offsets(0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := func(r records) {
+			if n, err := rdd.Count(t.Context(), r); n != 1 || err != nil {
+				t.Errorf("%d records, %v", n, err)
+			}
+		}
+		count(first)
+		for range 30 {
+			r, err := kafka.CreateRDD(sc, c.Params(), []kafka.OffsetRange{offsets(0, 0, 1)}, kafka.String, kafka.String,
+				c.Dialer())
+			if err != nil {
+				t.Fatal(err)
+			}
+			count(r)
+		}
+		pass(2 * time.Second)
+		if n := c.Connections(); n != 0 {
+			t.Errorf("%d connections are left", n)
+		}
+		before := c.Connections()
+		for range 5 { // Actions in quick succession share what is open.
+			count(first)
+			if n := c.Connections(); before != 0 && n != before {
+				t.Errorf("%d connections after %d", n, before)
+			}
+			before = c.Connections()
+			pass(500 * time.Millisecond)
+		}
+		pass(2 * time.Second)
+		if n := c.Connections(); n != 0 {
+			t.Errorf("%d connections are left by the second round", n)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -23,6 +24,19 @@ type DataLossError struct {
 
 // Error implements error.
 func (e *DataLossError) Error() string {
+	return e.what() + "; raise the topic's retention, start the job elsewhere (weir offsets), or set " +
+		"weir.kafka.failOnDataLoss=false to go on without them"
+}
+
+// Count is how many offsets are lost, -1 if nobody knows.
+func (e *DataLossError) Count() int64 {
+	if e.Until < e.From {
+		return -1
+	}
+	return e.Until - e.From
+}
+
+func (e *DataLossError) what() string {
 	which := fmt.Sprintf("offsets %d to %d are lost", e.From, e.Until-1)
 	switch e.Until {
 	case e.From + 1:
@@ -30,8 +44,31 @@ func (e *DataLossError) Error() string {
 	case -1:
 		which = fmt.Sprintf("what it held from offset %d on is lost", e.From)
 	}
-	return fmt.Sprintf("%s: %s: %s; raise the topic's retention, start the job elsewhere "+
-		"(weir offsets), or set weir.kafka.failOnDataLoss=false to go on without them", e.TopicPartition, which, e.Why)
+	return fmt.Sprintf("%s: %s: %s", e.TopicPartition, which, e.Why)
+}
+
+// An acceptedLoss is a loss that the job goes on behind. Listeners find the *DataLossError in the warning.
+type acceptedLoss struct{ loss *DataLossError }
+
+func (e *acceptedLoss) Error() string {
+	return e.loss.what() + "; if they are needed, raise the topic's retention, and set " +
+		"weir.kafka.failOnDataLoss=true to stop at the next loss"
+}
+
+func (e *acceptedLoss) Unwrap() error { return e.loss }
+
+// A lossCount tells of losses that a job goes on behind, and counts the offsets that were lost.
+type lossCount struct{ total atomic.Int64 }
+
+func (n *lossCount) tell(warn func(message string, err error, attrs ...any), loss *DataLossError) {
+	attrs := []any{"partition", loss.TopicPartition.String(), "from", loss.From}
+	total := n.total.Load()
+	if count := loss.Count(); count >= 0 {
+		total = n.total.Add(count)
+		attrs = append(attrs, "until", loss.Until, "count", count)
+	}
+	warn("records were lost before they could be read; going on without them (weir.kafka.failOnDataLoss=false)",
+		&acceptedLoss{loss}, append(attrs, "total", total)...)
 }
 
 // losses remembers up to where the loss of a partition was told: a range that is read twice, or fetched ahead and

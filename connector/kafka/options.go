@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"net"
 	"time"
@@ -15,7 +16,7 @@ import (
 // unlimited is no limit on a number of records.
 const unlimited = math.MaxInt64
 
-// An Option of DirectStream and CreateRDD.
+// An Option of DirectStream, CreateRDD, OpenProducer, Sink and OpenAdmin.
 type Option func(*options)
 
 type options struct {
@@ -28,6 +29,8 @@ type options struct {
 	discovery time.Duration
 	// produceBytes bounds what a producer writes in a second.
 	produceBytes int64
+	// logger is that of what belongs to no context, nil for slog.Default.
+	logger *slog.Logger
 }
 
 // WithDialer has connections made by dial: through a proxy, or inside of a test. TLS, if the parameters ask for
@@ -50,7 +53,13 @@ func WithClientOptions(opts ...kgo.Opt) Option {
 	return func(o *options) { o.client = append(o.client, opts...) }
 }
 
-// WithProduceBytesPerSecond bounds the bytes of keys and values that a producer or sink writes in a second.
+// WithLogger has a producer or an Admin log to l: what is weak in its parameters, what has no effect, and that brokers
+// throttle it. Without it that goes to slog.Default(), for a program should not have to ask to be warned. What belongs
+// to a context, as streams, RDDs and sinks do, logs to the context's logger and ignores it.
+func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }
+
+// WithProduceBytesPerSecond bounds the bytes of keys and values that a producer or sink writes in a second. Without it
+// a sink keeps to weir.kafka.maxBytesPerSecond, and a producer has no limit.
 func WithProduceBytesPerSecond(n int64) Option { return func(o *options) { o.produceBytes = n } }
 
 // WithLocation says on which hosts of a cluster partitions are best read; one machine ignores it.

@@ -1,9 +1,11 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strings"
 	"sync"
@@ -36,13 +38,16 @@ type ProducerRecord[K, V any] struct {
 // acknowledged is there once, and the records of a partition are in the order of Send. It may be used from
 // several goroutines.
 type Producer[K, V any] struct {
-	topic     string
-	cfg       *client.Config
-	key       Serializer[K]
-	value     Serializer[V]
-	opts      options
-	bytes     *rate.Limiter // nil for no limit
-	room      room          // of buffer.memory
+	topic  string
+	cfg    *client.Config
+	key    Serializer[K]
+	value  Serializer[V]
+	opts   options
+	bytes  *rate.Limiter // nil for no limit
+	room   room          // of buffer.memory
+	logger *slog.Logger
+	// warn tells of trouble that fails no record.
+	warn      func(message string, err error, attrs ...any)
 	sent      producing
 	deadlines deadlines // of the records given to Send
 
@@ -52,7 +57,8 @@ type Producer[K, V any] struct {
 }
 
 // OpenProducer connects a producer to topic, which must exist: nothing here creates topics. An empty topic
-// demands one in each record. Parameters are those of Kafka's Java producer. Close must be called.
+// demands one in each record. Parameters are those of Kafka's Java producer; what is weak in them, or has no effect,
+// goes to the logger (WithLogger). Close must be called.
 func OpenProducer[K, V any](
 	ctx context.Context,
 	topic string,
@@ -101,10 +107,19 @@ func newProducer[K, V any](
 	out.cfg = cfg
 	out.room.size = max(cfg.Produce.BufferBytes, 1)
 	out.deadlines = deadlines{parent: context.Background(), timeout: cfg.Produce.DeliveryTimeout}
-	if n := out.opts.produceBytes; n > 0 {
-		out.bytes = rate.NewLimiter(rate.Limit(n), int(min(n, 1<<30)))
+	out.logger = cmp.Or(out.opts.logger, slog.Default())
+	out.warn = func(message string, err error, attrs ...any) {
+		out.logger.Warn(message, append(attrs, "error", err)...)
 	}
+	out.limit(out.opts.produceBytes)
 	return out, nil
+}
+
+// limit bounds the bytes of a second, if n is above 0.
+func (s *Producer[K, V]) limit(n int64) {
+	if n > 0 {
+		s.bytes = rate.NewLimiter(rate.Limit(n), int(min(n, 1<<30)))
+	}
 }
 
 // sameEncoder compares the class that a parameter names with the serializer that the program gives.
@@ -133,7 +148,7 @@ func sameEncoder(param, class, given string, missing bool) error {
 func (s *Producer[K, V]) open(ctx context.Context) error {
 	opts := append(
 		[]kgo.Opt{kgo.RecordPartitioner(explicitPartitioner{s.cfg.Produce.NewPartitioner()})},
-		s.opts.client...)
+		(&throttle{warn: s.warn}).with(s.opts.client)...)
 	// The bounds of the client's own buffer give way to room.
 	opts = append(opts, kgo.MaxBufferedRecords(math.MaxInt), kgo.MaxBufferedBytes(0))
 	if s.cfg.Produce.Idempotent {
@@ -149,6 +164,7 @@ func (s *Producer[K, V]) open(ctx context.Context) error {
 		c.Close()
 		return errors.New("the producer is open already")
 	}
+	announce(s.logger, c)
 	if s.topic == "" {
 		return nil
 	}

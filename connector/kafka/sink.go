@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
 )
 
@@ -35,6 +36,15 @@ func Sink[K, V any](
 // Guarantee implements dstream.SinkGuarantee.
 func (s *ProducerSink[K, V]) Guarantee() string {
 	return "at-least-once: written by an idempotent producer with acks=all, again if a task or batch is run again"
+}
+
+// Attach implements dstream.SinkAttacher: the sink logs with the context, and keeps to its
+// weir.kafka.maxBytesPerSecond unless the program set a limit of its own.
+func (s *ProducerSink[K, V]) Attach(ssc *dstream.Context) {
+	s.p.logger, s.p.warn = ssc.Logger(), ssc.Warn
+	if s.p.opts.produceBytes == 0 {
+		s.p.limit(int64(conf.KafkaMaxBytesPerSecond.Get(ssc.Conf())))
+	}
 }
 
 // Open connects and makes sure that the topic is there.

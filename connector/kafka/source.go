@@ -28,6 +28,7 @@ type source[K, V any] struct {
 
 	c       *client.Client
 	f       *fetcher
+	losses  lossCount
 	commits commits
 	mirror  mirror
 	shares  shares
@@ -88,30 +89,12 @@ func (s *source[K, V]) open(ctx context.Context) error {
 	s.life, s.end = context.WithCancel(context.Background())
 	s.shares.carry = map[TopicPartition]float64{}
 	s.shares.maxRate, s.shares.minRate = s.opts.rates(settings)
-	for _, w := range c.Warnings() {
-		s.ssc.Logger().Warn(w)
-	}
-	if line := s.cfg.Summary(); line != "" {
-		s.ssc.Logger().Info(line)
-	}
+	announce(s.ssc.Logger(), c)
 	return nil
 }
 
 // lost tells of records that are gone, when the job goes on without them.
-func (s *source[K, V]) lost(loss *DataLossError) {
-	s.ssc.Warn(
-		"records were lost before they could be read; going on without them (weir.kafka.failOnDataLoss=false)",
-		loss,
-		"partition",
-		loss.TopicPartition.String(),
-		"from",
-		loss.From,
-		"until",
-		loss.Until,
-		"count",
-		loss.Until-loss.From,
-	)
-}
+func (s *source[K, V]) lost(loss *DataLossError) { s.losses.tell(s.ssc.Warn, loss) }
 
 // checkGroup refuses a group with live members: a commit to it would fail, and they would commit beside us.
 func (s *source[K, V]) checkGroup(ctx context.Context) error {

@@ -15,10 +15,10 @@ type throttle struct {
 	warn func(message string, err error, attrs ...any)
 
 	mu   sync.Mutex
-	told time.Time
+	told map[int32]time.Time // by node
 }
 
-// throttleQuiet is how long nothing more is told: a quota that is used up is used up at every request.
+// throttleQuiet is how long nothing more is told of a broker: a quota that is used up is used up at every request.
 const throttleQuiet = time.Minute
 
 func (t *throttle) with(opts []kgo.Opt) []kgo.Opt {
@@ -30,14 +30,7 @@ func (t *throttle) OnBrokerThrottle(meta kgo.BrokerMetadata, d time.Duration, _ 
 	if d <= 0 {
 		return
 	}
-	t.mu.Lock()
-	now := time.Now()
-	tell := t.told.IsZero() || now.Sub(t.told) >= throttleQuiet
-	if tell {
-		t.told = now
-	}
-	t.mu.Unlock()
-	if tell {
+	if t.news(meta.NodeID) {
 		t.warn(
 			"a broker throttles this client: its quota is used up",
 			fmt.Errorf(
@@ -53,4 +46,18 @@ func (t *throttle) OnBrokerThrottle(meta kgo.BrokerMetadata, d time.Duration, _ 
 			d,
 		)
 	}
+}
+
+// news tells whether a broker's throttling is to be told, and remembers that it was.
+func (t *throttle) news(node int32) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if told, ok := t.told[node]; ok && time.Since(told) < throttleQuiet {
+		return false
+	}
+	if t.told == nil {
+		t.told = map[int32]time.Time{}
+	}
+	t.told[node] = time.Now()
+	return true
 }
