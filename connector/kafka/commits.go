@@ -50,32 +50,31 @@ func (s *source[K, V]) Committed(ctx context.Context, b *dstream.Batch, rng []by
 		return err
 	}
 	c := &mirrored{r: r, batch: b.Sequence, done: make(chan struct{})}
-	c.tell = append(c.tell, func(err error) {
-		if p := s.callBack(request.callbacks, r.offsetRanges(), err); p != nil {
-			c.err = errors.Join(c.err, p)
-		}
-	})
-	if !s.mirror.submit(c, s.sendCommit) {
+	c.tell = append(c.tell, func(err error) error { return s.callBack(request.callbacks, r.offsetRanges(), err) })
+	if !s.mirror.submit(c, s.sendCommit, s.unheard) {
 		return nil
 	}
 	return s.mirror.await(ctx, c)
 }
 
-// sendCommit makes one commit. An error that nobody waits for any more is a warning.
+// unheard is for what went wrong with a commit that no batch waits for any more.
+func (s *source[K, V]) unheard(c *mirrored) {
+	s.ssc.Warn("a commit to the group, or what was to be told of it, went wrong", c.err)
+}
+
+// sendCommit makes one commit and tells the program.
 func (s *source[K, V]) sendCommit(c *mirrored) {
 	ctx, cancel := context.WithTimeout(s.life, commitDeadline)
 	defer cancel()
 	err := s.commit(ctx, c.r)
 	if err != nil {
 		err = fmt.Errorf("commit the offsets of batch %d: %w", c.batch, err)
-		c.err = err
 	}
+	errs := []error{err}
 	for _, tell := range c.tell {
-		tell(err)
+		errs = append(errs, tell(err))
 	}
-	if c.err != nil && s.mirror.isLate(c) {
-		s.ssc.Warn("offsets were not committed", c.err)
-	}
+	c.err = errors.Join(errs...)
 }
 
 func (s *source[K, V]) commit(ctx context.Context, r *batchRange) error {
@@ -93,8 +92,8 @@ func (s *source[K, V]) commit(ctx context.Context, r *batchRange) error {
 	return s.c.CommitOffsets(ctx, s.cfg.GroupID, offsets)
 }
 
-// callBack calls the program's functions. They run in the batch loop, which a panic must not end, and which must
-// not be waited for by them.
+// callBack calls the program's functions, on the mirror's goroutine. A panic must not end the process, and a call of
+// Stop, which would wait for the function that makes it, is refused inside of them.
 func (s *source[K, V]) callBack(fs []func([]OffsetRange, error), ranges []OffsetRange, err error) (panicked error) {
 	defer s.ssc.RDD().Inside().Enter("a function given to kafka.OnCommit")()
 	for _, f := range fs {

@@ -21,10 +21,12 @@ type mirrored struct {
 	r *batchRange
 	// batch is the sequence of the newest batch that it covers.
 	batch int64
-	tell  []func(err error) // the program's callbacks, also of commits that this one replaced
-	done  chan struct{}
-	err   error
-	late  bool // nobody waits for err any more; guarded by the mirror's mutex
+	// tell are the program's callbacks, also of commits that this one replaced. They give what went wrong in them.
+	tell []func(err error) error
+	done chan struct{}
+	err  error
+	// Guarded by the mirror's mutex: either it is over, and err is for who waits, or nobody waits any more.
+	over, late bool
 }
 
 const (
@@ -35,12 +37,13 @@ const (
 )
 
 // submit sends a commit, or keeps it for when the one that is under way is over. wait tells whether it is sent now.
-func (m *mirror) submit(c *mirrored, send func(*mirrored)) (wait bool) {
+// An error that nobody waits for goes to unheard.
+func (m *mirror) submit(c *mirrored, send, unheard func(*mirrored)) (wait bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.busy == nil {
 		m.busy = c
-		go m.run(send)
+		go m.run(send, unheard)
 		return true
 	}
 	if m.next != nil {
@@ -52,12 +55,20 @@ func (m *mirror) submit(c *mirrored, send func(*mirrored)) (wait bool) {
 }
 
 // run sends one commit after the other until there is none.
-func (m *mirror) run(send func(*mirrored)) {
+func (m *mirror) run(send, unheard func(*mirrored)) {
 	for {
 		m.mu.Lock()
 		c := m.busy
 		m.mu.Unlock()
 		send(c)
+		m.mu.Lock()
+		c.over = true
+		late := c.late
+		m.mu.Unlock()
+		if late && c.err != nil {
+			unheard(c)
+		}
+		// Only now, so that flush waits for what there is to tell, too.
 		m.mu.Lock()
 		m.busy, m.next = m.next, nil
 		more := m.busy != nil
@@ -81,15 +92,11 @@ func (m *mirror) await(ctx context.Context, c *mirrored) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if c.over {
+		return c.err
+	}
 	c.late = true
 	return nil
-}
-
-// isLate tells whether nobody waits for a commit's error, so that it must be told otherwise.
-func (m *mirror) isLate(c *mirrored) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return c.late
 }
 
 // flush waits until everything is sent.

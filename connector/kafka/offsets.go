@@ -57,9 +57,10 @@ func OffsetRanges[K, V any](b *dstream.Batch, d *dstream.DStream[Record[K, V]]) 
 // A CommitOption of Commit.
 type CommitOption func(*commitRequest)
 
-// OnCommit has f called when the offsets are committed, or could not be, in the batch loop, which waits for
-// it. A body
-// that is run again asks again, and f is called once for each time.
+// OnCommit has f called when the offsets are committed, or could not be: beside the batch loop, which waits for that
+// no longer than a second, one call at a time and in the order of the batches. When commits take longer than batches,
+// one commit covers several batches, and f is called for each of them then. A body that is run again asks again, and f
+// is called once for each time.
 func OnCommit(f func(ranges []OffsetRange, err error)) CommitOption {
 	return func(c *commitRequest) { c.callbacks = append(c.callbacks, f) }
 }
