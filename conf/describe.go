@@ -56,7 +56,8 @@ func definitions() []definition {
 		BackpressureEnabled, BackpressureInitialRate, BackpressureRateEstimator,
 		PIDProportional, PIDIntegral, PIDDerived, PIDMinRate,
 		KafkaMaxRatePerPartition, KafkaMinRatePerPartition, KafkaPollTimeout, KafkaMaxRetries,
-		KafkaMaxBytesPerSecond, KafkaFailOnDataLoss, KafkaRequestTimeout, KafkaFetchBytes, KafkaPrefetch,
+		KafkaMaxBytesPerSecond, KafkaFailOnDataLoss, KafkaRequestTimeout, KafkaFetchBytes,
+		KafkaMaxDecompressedBatch, KafkaPrefetch,
 		MemoryBudget, ReceiverMemory, Honest,
 	}
 }

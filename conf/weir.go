@@ -173,6 +173,15 @@ var (
 		why: "Large enough that the round trip does not show, small enough that two fit beside a batch.",
 	}
 
+	// KafkaMaxDecompressedBatch bounds what a record batch may grow to.
+	KafkaMaxDecompressedBatch = Setting[Bytes]{
+		kind: sizes, name: "weir.kafka.maxDecompressedBatch", unit: "b", def: 128 << 20,
+		check: between(Bytes(1<<10), Bytes(1<<31-1)),
+		doc: "The most bytes that one compressed record batch may hold. A larger one fails the task that " +
+			"reads it, for a forged batch of a few bytes could take all memory.",
+		why: "Hosted Kafka takes batches of 12 MB, and text shrinks to a tenth.",
+	}
+
 	// KafkaPrefetch fetches the next range early.
 	KafkaPrefetch = Setting[bool]{
 		kind: bools, name: "weir.kafka.prefetch", def: true,

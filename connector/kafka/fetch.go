@@ -40,6 +40,7 @@ type fetcher struct {
 type fetchOptions struct {
 	bytes    int32         // asked of a partition at a time, at most
 	rate     int64         // bytes fetched in a second, at most; 0 for no limit
+	inflated int           // bytes of a decompressed batch, at most; 0 for the default
 	patience time.Duration // how long a range may make no progress
 	pause    time.Duration // between attempts
 	// proof is how long a topic must be missing until that is believed: a broker that has just started, or a topic
@@ -58,6 +59,7 @@ func newFetchOptions(c *conf.Conf, p Params, cfg *client.Config) fetchOptions {
 	o := fetchOptions{
 		bytes:    int32(min(conf.KafkaFetchBytes.Get(c), maxFetchBytes)),
 		rate:     int64(conf.KafkaMaxBytesPerSecond.Get(c)),
+		inflated: int(conf.KafkaMaxDecompressedBatch.Get(c)),
 		patience: conf.KafkaPollTimeout.Get(c),
 		pause:    cfg.RetryBackoff,
 		checkCRC: cfg.Fetch.CheckCRC,
@@ -82,7 +84,7 @@ func readOptions(extra []kgo.Opt) []kgo.Opt {
 }
 
 func newFetcher(c *client.Client, opts fetchOptions) *fetcher {
-	f := &fetcher{c: c, dec: recordbatch.NewDecompressors(0), opts: opts}
+	f := &fetcher{c: c, dec: recordbatch.NewDecompressors(opts.inflated), opts: opts}
 	f.leaders.c = c
 	f.ahead.max = aheadMax
 	f.pace.rate = float64(opts.rate)

@@ -329,6 +329,35 @@ func TestRangeWithoutRecords(t *testing.T) {
 	})
 }
 
+// A batch that grows to more than the limit fails the job, which names the setting; under it the batch is read.
+func TestMaxDecompressedBatch(t *testing.T) {
+	for limit, err := range map[string]string{
+		"64k": "t-0: record batch at offset 0 (byte 0 of the fetched set): too large when decompressed",
+		"1m":  "",
+	} {
+		t.Run(limit, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+				p := openProducer(t, c, "t", []string{"compression.type", "gzip"})
+				send := p.Send(t.Context(), message{Value: strings.Repeat("x", 100_000)}, nil)
+				if err := errors.Join(send, p.Close(t.Context())); err != nil {
+					t.Fatal(err)
+				}
+				j := run(t, c, plan{settings: []string{"weir.kafka.maxDecompressedBatch", limit}})
+				if err != "" {
+					says(t, j.failure(time.Minute), err, "raise weir.kafka.maxDecompressedBatch")
+					return
+				}
+				pass(3 * time.Second)
+				j.stop()
+				if n := len(j.records()); n != 1 {
+					t.Errorf("%d records", n)
+				}
+			})
+		})
+	}
+}
+
 // Records larger than what is asked for at a time are read all the same, and the smaller ones between them.
 func TestLargeRecords(t *testing.T) {
 	for _, prefetch := range []string{"true", "false"} {

@@ -33,7 +33,8 @@ var kinds = [...]struct{ name, remedy string }{
 	UnknownMagic:   {"unknown message format", "read the topic with a client that knows this format"},
 	UnknownCodec:   {"unknown codec", "read the topic with a client that knows this codec"},
 	BadCompression: {"cannot decompress", writer},
-	TooLarge:       {"too large when decompressed", "raise the limit if the topic really holds such batches"},
+	TooLarge: {"too large when decompressed", "raise weir.kafka.maxDecompressedBatch if the topic really " +
+		"holds such batches"},
 }
 
 const (
