@@ -3,6 +3,7 @@ package kafka
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"runtime"
 	"strings"
@@ -15,7 +16,19 @@ import (
 // has no meaning here, which one line of the log says, with the reason; or it is unknown or would do harm, which is
 // an error that names it and the nearest known name. A value may be ${file:PATH} or ${env:NAME}, so that secrets
 // stand in no program.
+//
+// They print without secrets: the values of passwords and the like are hidden, as is that of an unknown name, which
+// may be a misspelt one.
 type Params map[string]string
+
+// String lists the parameters in order of their names.
+func (p Params) String() string { return client.Show(p) }
+
+// GoString keeps %#v from printing what String hides.
+func (p Params) GoString() string { return p.String() }
+
+// LogValue is String for slog, one attribute a parameter.
+func (p Params) LogValue() slog.Value { return client.ShowAttrs(p) }
 
 // DirectStream makes a stream of the records of the partitions that s chooses. Each batch reads a range of offsets
 // of each partition, fixed before the batch runs: exactly once, and again if the batch runs again. The RDD of a

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -67,35 +65,6 @@ func TestMetadata(t *testing.T) {
 	}
 	if m, err = c.Metadata(t.Context(), []string{}); err != nil || len(m.Topics) != 0 || len(m.Brokers) != 3 {
 		t.Errorf("brokers only: %+v, %v", m, err)
-	}
-}
-
-func TestMetadataMatching(t *testing.T) {
-	k := cluster(t, kfake.SeedTopics(1, "logs-a", "logs-b", "old-logs-a", "__consumer_offsets"))
-	for pattern, want := range map[string][]string{
-		"logs-.":          {"logs-a", "logs-b"},
-		"logs-|logs-a":    {"logs-a"},
-		"(?i)LOGS-A":      {"logs-a"},
-		".*":              {"logs-a", "logs-b", "old-logs-a"},
-		"nothing":         nil,
-		"logs-a|(?:x)+?$": {"logs-a"},
-	} {
-		m, err := open(t, to(k)).MetadataMatching(t.Context(), regexp.MustCompile(pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for name := range m.Topics {
-			got = append(got, name)
-		}
-		if slices.Sort(got); !slices.Equal(got, want) {
-			t.Errorf("%s: got %v, want %v", pattern, got, want)
-		}
-	}
-	m, err := open(t, to(k, "exclude.internal.topics", "false")).MetadataMatching(t.Context(),
-		regexp.MustCompile("__.*"))
-	if err != nil || len(m.Topics) != 1 {
-		t.Errorf("got %+v, %v", m, err)
 	}
 }
 

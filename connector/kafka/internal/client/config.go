@@ -67,9 +67,6 @@ const (
 
 // Fetch is what the parameters say about reading. Sizes are bytes.
 type Fetch struct {
-	// MinBytes and MaxWait: a broker answers when it has MinBytes or MaxWait is over.
-	MinBytes int32
-	MaxWait  time.Duration
 	// MaxBytes bounds a response, PartitionMaxBytes one partition's share of it. A single batch that
 	// is larger is delivered all the same, so these are no limits on the size of a record.
 	MaxBytes          int32
@@ -138,10 +135,8 @@ type Config struct {
 	Isolation  Isolation
 	// ExcludeInternal is exclude.internal.topics: a pattern does not match Kafka's own topics.
 	ExcludeInternal bool
-	// Rack is client.rack, empty if not set.
-	Rack    string
-	Fetch   Fetch
-	Produce Produce
+	Fetch           Fetch
+	Produce         Produce
 
 	// The classes that the parameters name, as they were given, or empty. Decoder tells which of
 	// weir's decoders reads what such a class would have read.
@@ -174,7 +169,6 @@ type Config struct {
 	receiveBuffer, sendBuffer int
 	tls                       tlsSettings
 	sasl                      saslSettings
-	registry                  map[string]secret
 	levels                    map[string]int
 	values                    []value
 	pending                   []value
@@ -221,8 +215,7 @@ func defaults(role Role) *Config {
 		ClientID:        "weir",
 		AutoCommit:      true,
 		ExcludeInternal: true,
-		Fetch: Fetch{MinBytes: 1, MaxWait: 500 * time.Millisecond, MaxBytes: 50 << 20,
-			PartitionMaxBytes: 1 << 20, CheckCRC: true},
+		Fetch:           Fetch{MaxBytes: 50 << 20, PartitionMaxBytes: 1 << 20, CheckCRC: true},
 		Produce: Produce{Compression: "none", Linger: 5 * time.Millisecond, MaxRequestBytes: 1 << 20,
 			BufferBytes: 32 << 20, DeliveryTimeout: 2 * time.Minute, Retries: -1, Idempotent: true,
 			InFlight: 1, TransactionTimeout: time.Minute},
@@ -247,18 +240,6 @@ func (c *Config) UsesSASL() bool { return strings.HasPrefix(c.tls.protocol, "SAS
 
 // SecurityProtocol is security.protocol: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
 func (c *Config) SecurityProtocol() string { return c.tls.protocol }
-
-// Registry returns the parameters meant for a schema registry's client and for the decoders that use
-// it, by their Java names: schema.registry.*, basic.auth.*, bearer.auth.* and those of Confluent's
-// serializers. They may hold secrets. The map is the caller's. A value that is read from a file is
-// there only after Resolve.
-func (c *Config) Registry() map[string]string {
-	m := make(map[string]string, len(c.registry))
-	for k, v := range c.registry {
-		m[k] = v.reveal()
-	}
-	return m
-}
 
 // Summary is one line about the parameters that do nothing here and why, or "" if there are none.
 func (c *Config) Summary() string {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"maps"
-	"regexp"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -73,23 +72,6 @@ func (c *Client) Metadata(ctx context.Context, topics []string) (*Metadata, erro
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
 	return c.metadata(ctx, topics)
-}
-
-// MetadataMatching asks for the topics whose whole name matches a pattern, as Java's subscribe(Pattern)
-// does. Kafka's own topics do not match unless exclude.internal.topics is false.
-func (c *Client) MetadataMatching(ctx context.Context, pattern *regexp.Regexp) (*Metadata, error) {
-	whole, err := regexp.Compile(`\A(?:` + pattern.String() + `)\z`)
-	if err != nil { // such as a pattern that leaves a comment open
-		return nil, &Error{Place: pattern.String(), Text: "the pattern of topics cannot be used", Err: err}
-	}
-	m, err := c.Metadata(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	maps.DeleteFunc(m.Topics, func(name string, t Topic) bool {
-		return t.Internal && c.cfg.ExcludeInternal || !whole.MatchString(name)
-	})
-	return m, nil
 }
 
 func (c *Client) metadata(ctx context.Context, topics []string) (*Metadata, error) {

@@ -194,11 +194,21 @@ func (c *Client) explainSignIn(ctx context.Context, p prober, at found, err erro
 		}
 	case closed && !isError[*dialError](err):
 		return &Error{Kind: AuthenticationFailed, Place: at.addr, Err: err,
-			Text: "the broker closed the connection while " + c.cfg.user() + " signed in",
-			Remedy: "check username and password in sasl.jaas.config: brokers up to 0.11 say no more than this about " +
-				"a wrong password"}
+			Text:   "the broker closed the connection while " + c.cfg.user() + " signed in",
+			Remedy: closedRemedy(at.version)}
 	}
 	return explainAt(err, c.cfg, at.addr)
+}
+
+// closedRemedy is for a broker that ends the connection when it is signed in to.
+func closedRemedy(v Version) string {
+	if !v.Supports(kmsg.SASLAuthenticate, 0) { // since 1.0, by which they answer why
+		return "check username and password in sasl.jaas.config: brokers up to 0.11 say no more than this about " +
+			"a wrong password"
+	}
+	return fmt.Sprintf("look into the broker's log, and check what stands between (a proxy, a limit of connections): "+
+		"a broker of its version (%s) says by itself that a password is wrong; some hosted ones do not, so check "+
+		"username and password in sasl.jaas.config, too", v)
 }
 
 // reach connects to the brokers at the addresses they advertise and returns as soon as one answers.

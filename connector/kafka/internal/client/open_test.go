@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 func TestOpen(t *testing.T) {
@@ -159,6 +160,16 @@ func TestOpenSASL(t *testing.T) {
 	err := openErr(t, to(k, "security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "OAUTHBEARER",
 		"sasl.oauthbearer.token.endpoint.url", "file://"+writeFile(t, "token", []byte("x"))))
 	wantError(t, err, MechanismUnsupported, "OAUTHBEARER", "it offers PLAIN, SCRAM-SHA-256, SCRAM-SHA-512")
+}
+
+// Only of brokers that do not say why is it said that they close the connection at a wrong password.
+func TestClosedRemedy(t *testing.T) {
+	for name, versions := range map[string]*kversion.Versions{"0.10.2": kversion.V0_10_2(), "4.0": kversion.V4_0_0()} {
+		got := closedRemedy(Version{Generation: V010, Name: name, max: versions})
+		if strings.Contains(got, "up to 0.11") != (name == "0.10.2") || !strings.Contains(got, "sasl.jaas.config") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
 }
 
 // What brokers say since 1.0.

@@ -16,7 +16,6 @@ const (
 	requestFloor, requestCeiling   = 100 * time.Millisecond, 15 * time.Minute
 	idleFloor, idleCeiling         = 100 * time.Millisecond, 15 * time.Minute
 	metadataFloor, metadataCeiling = 10 * time.Millisecond, time.Hour
-	waitFloor, waitCeiling         = 10 * time.Millisecond, 15 * time.Minute
 	responseFloor, responseCeiling = 100 << 20, 1 << 30
 )
 
@@ -104,18 +103,13 @@ func (c *Config) consumeOptions() []kgo.Opt {
 	most := clamp(c.Fetch.MaxBytes, 1, responseCeiling/2)
 	opts := []kgo.Opt{
 		kgo.FetchIsolationLevel(level),
-		kgo.FetchMinBytes(c.Fetch.MinBytes),
 		kgo.FetchMaxBytes(most),
 		kgo.FetchMaxPartitionBytes(min(c.Fetch.PartitionMaxBytes, most)),
-		kgo.FetchMaxWait(clamp(c.Fetch.MaxWait, waitFloor, waitCeiling)),
 		// A response may be larger than was asked for by a batch; twice the size leaves room for one.
 		kgo.BrokerMaxReadBytes(clamp(2*most, responseFloor, responseCeiling)),
 	}
 	if !c.Fetch.CheckCRC {
 		opts = append(opts, kgo.DisableFetchCRCValidation())
-	}
-	if c.Rack != "" {
-		opts = append(opts, kgo.Rack(c.Rack))
 	}
 	return opts
 }

@@ -21,12 +21,8 @@ func TestOptionsAcceptExtremes(t *testing.T) {
 		role   Role
 		params map[string]string
 	}{
-		{Consumer, with("fetch.max.bytes", "0", "max.partition.fetch.bytes", "0", "fetch.min.bytes", "0",
-			"fetch.max.wait.ms", "0",
-			"check.crcs", "false", "client.rack", "r")},
-		{Consumer, with("fetch.max.bytes", "2147483647", "max.partition.fetch.bytes", "2147483647",
-			"fetch.max.wait.ms",
-			"2147483647")},
+		{Consumer, with("fetch.max.bytes", "0", "max.partition.fetch.bytes", "0", "check.crcs", "false")},
+		{Consumer, with("fetch.max.bytes", "2147483647", "max.partition.fetch.bytes", "2147483647")},
 		{Consumer, with("metadata.max.age.ms", "0", "connections.max.idle.ms", "0", "request.timeout.ms", "1",
 			"socket.connection.setup.timeout.ms", "1", "retry.backoff.ms", "0", "retry.backoff.max.ms", "0")},
 		{Admin, with("metadata.max.age.ms", "9223372036854775807", "connections.max.idle.ms", "-1",
@@ -86,7 +82,6 @@ func TestOptionsCarryValues(t *testing.T) {
 		{Consumer, kgo.MetadataMaxAge, with("metadata.max.age.ms", "60000"), time.Minute},
 		{Consumer, kgo.FetchMaxBytes, with("fetch.max.bytes", "1000"), int32(1000)},
 		{Consumer, kgo.FetchMaxPartitionBytes, with("max.partition.fetch.bytes", "12000000"), int32(12000000)},
-		{Consumer, kgo.FetchMaxWait, with("fetch.max.wait.ms", "250"), 250 * time.Millisecond},
 		{Consumer, kgo.FetchIsolationLevel, with("isolation.level", "read_committed"), int8(1)},
 		{Consumer, kgo.ConsumerGroup, with("group.id", "g"), ""},
 		{Producer, kgo.RequiredAcks, with(), kgo.AllISRAcks()},

@@ -38,6 +38,8 @@ type param struct {
 const (
 	noGroup      = "no group membership: weir assigns partitions itself"
 	byBatch      = "batches are limited by spark.streaming.kafka.maxRatePerPartition and back-pressure"
+	byRange      = "a range ends where the records do when it is planned, so no fetch waits for more"
+	fromLeader   = "partitions are read from and written to their leaders"
 	byDeadline   = "every wait here ends with the deadline of its batch or call"
 	byCommit     = "offsets are committed after each batch"
 	ownMetrics   = "weir has its own metrics"
@@ -65,8 +67,7 @@ var params = [][]param{commonParams, consumerParams, producerParams, securityPar
 var commonParams = []param{
 	{name: "bootstrap.servers", roles: anyRole, kind: kList, set: setBootstrap},
 	{name: "client.id", roles: anyRole, set: setString(func(c *Config) *string { return &c.ClientID })},
-	{name: "client.rack", roles: Consumer | Producer,
-		set: setString(func(c *Config) *string { return &c.Rack })},
+	{name: "client.rack", roles: Consumer | Producer, why: fromLeader},
 	{name: "client.dns.lookup", roles: anyRole, allow: []string{"use_all_dns_ips", "default"},
 		refuse: "only use_all_dns_ips is supported: remove it; it is the default"},
 	{name: "bootstrap.resolve.timeout.ms", roles: anyRole, kind: kLong, why: byDeadline},
@@ -127,12 +128,10 @@ var consumerParams = []param{
 	{name: "key.deserializer.encoding", roles: Consumer, set: setEncoding},
 	{name: "value.deserializer.encoding", roles: Consumer, set: setEncoding},
 	{name: "deserializer.encoding", roles: Consumer, set: setEncoding},
-	{name: "fetch.min.bytes", roles: Consumer, kind: kInt,
-		set: setInt32(0, func(c *Config) *int32 { return &c.Fetch.MinBytes })},
+	{name: "fetch.min.bytes", roles: Consumer, kind: kInt, why: byRange},
 	{name: "fetch.max.bytes", roles: Consumer, kind: kInt,
 		set: setInt32(0, func(c *Config) *int32 { return &c.Fetch.MaxBytes })},
-	{name: "fetch.max.wait.ms", roles: Consumer, kind: kInt,
-		set: setMillis(0, func(c *Config) *time.Duration { return &c.Fetch.MaxWait })},
+	{name: "fetch.max.wait.ms", roles: Consumer, kind: kInt, why: byRange},
 	{name: "max.partition.fetch.bytes", roles: Consumer, kind: kInt,
 		set: setInt32(0, func(c *Config) *int32 { return &c.Fetch.PartitionMaxBytes })},
 	{name: "check.crcs", roles: Consumer, kind: kBool,

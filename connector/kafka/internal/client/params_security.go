@@ -129,47 +129,12 @@ var saslParams = []param{
 
 const oauthPackage = "org.apache.kafka.common.security.oauthbearer."
 
-// registryNames are the parameters of Confluent's serializers and of their registry client that do
-// not begin with one of registryPrefixes. They are handed on as they are: which of them a decoder
-// honours is the decoder's to say.
-var registryNames = map[string]bool{
-	"auto.register.schemas": true, "use.latest.version": true, "use.latest.with.metadata": true,
-	"use.schema.id": true, "latest.compatibility.strict": true, "id.compatibility.strict": true,
-	"normalize.schemas": true, "max.schemas.per.subject": true, "latest.cache.size": true,
-	"latest.cache.ttl.sec": true, "key.subject.name.strategy": true, "value.subject.name.strategy": true,
-	"context.name.strategy": true, "reference.subject.name.strategy": true, "reference.lookup.only": true,
-	"specific.avro.reader": true, "specific.avro.key.type": true, "specific.avro.value.type": true,
-	"avro.reflection.allow.null": true, "avro.use.logical.type.converters": true,
-	"avro.remove.java.properties": true, "specific.protobuf.key.type": true,
-	"specific.protobuf.value.type": true, "derive.type": true, "json.key.type": true, "json.value.type": true,
-	"json.fail.invalid.schema": true, "json.fail.unknown.properties": true, "json.oneof.for.nullables": true,
-	"json.default.property.inclusion": true, "json.schema.spec.version": true, "proxy.host": true,
-	"proxy.port": true, "http.connect.timeout.ms": true, "http.read.timeout.ms": true,
-	"skip.known.types": true, "key.schema.id.serializer": true, "value.schema.id.serializer": true,
-	"key.schema.id.deserializer": true, "value.schema.id.deserializer": true,
-}
-
-var registryPrefixes = []string{"schema.registry.", "basic.auth.", "bearer.auth."}
-
-// isRegistry says whether a name is handed on to the schema registry's client.
-func isRegistry(name string) bool {
-	if registryNames[name] {
-		return true
-	}
-	for _, p := range registryPrefixes {
-		if strings.HasPrefix(name, p) {
-			return true
-		}
-	}
-	return false
-}
-
 // isSecretName guesses from a name that its value must not be shown. It is for names that are handed
 // on, whose types this table does not know; it errs on the side of hiding.
 func isSecretName(name string) bool {
 	n := strings.ToLower(name)
 	for _, w := range []string{"password", "secret", "token", "user.info", "credential", "keystore.key",
-		"passphrase", "private", "jaas"} {
+		"passphrase", "private", "jaas", headerPrefix} {
 		if strings.Contains(n, w) {
 			return true
 		}

@@ -37,24 +37,26 @@ func Parse(params map[string]string, role Role) (*Config, error) {
 	var errs []error
 	seen := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
-		v := value{name: name, given: params[name], param: row(name)}
-		// A name that is not in the table hides its value when in doubt.
-		v.secret = v.param != nil && v.param.kind == kPassword || isSecretName(name)
+		v := newValue(name, params[name])
 		problem := c.admit(v, seen)
 		if problem != "" {
 			errs = append(errs, &ParamError{name, problem})
 			continue
 		}
 		c.values = append(c.values, v)
+		if v.param == nil { // Another client reads it, and what it refers to.
+			continue
+		}
 		// References inside of a JAAS text belong to its options and are left to them.
-		if needsFiles(v.given) && !(v.param != nil && v.param.name == jaasName && !wholeReference(v.given)) {
+		if needsFiles(v.given) && !(v.param.name == jaasName && !wholeReference(v.given)) {
 			c.pending = append(c.pending, v)
 		} else if err := c.apply(v); err != nil {
 			errs = append(errs, err)
 		}
 	}
+	errs = append(errs, c.addressed()...)
 	if len(c.pending) == 0 {
-		errs = append(errs, c.finish()...)
+		errs = c.finish(errs)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -69,12 +71,16 @@ const jaasName = "sasl.jaas.config"
 func (c *Config) admit(v value, seen map[string]string) string {
 	p := v.param
 	switch {
-	case p == nil && isRegistry(v.name):
+	case p == nil && registryReason(v.name) != "":
+		c.ignored = append(c.ignored, ignored{v.name, registryReason(v.name)})
 		return ""
 	case p == nil && strings.HasPrefix(v.name, "config.providers."):
 		c.ignored = append(c.ignored, ignored{v.name, builtin})
 		return ""
 	case p == nil:
+		if near, ok := nearestRegistry(v.name); ok {
+			return "is not known; did you mean " + near + "?"
+		}
 		return "is not known" + nearest(v.name, c.Role)
 	}
 	name := v.name
@@ -117,15 +123,6 @@ func (c *Config) apply(v value) error {
 		if text, err = expand(text); err != nil {
 			return &ParamError{v.name, err.Error()}
 		}
-	}
-	if v.param == nil {
-		if isRegistry(v.name) {
-			if c.registry == nil {
-				c.registry = map[string]secret{}
-			}
-			c.registry[v.name] = secret(text)
-		}
-		return nil
 	}
 	if err := c.set(v.param, text); err != nil {
 		if v.secret {
@@ -171,7 +168,6 @@ func (c *Config) Resolve() (*Config, error) {
 	}
 	r := *c
 	r.pending = nil
-	r.registry = maps.Clone(c.registry)
 	r.levels = maps.Clone(c.levels)
 	r.Warnings = slices.Clone(c.Warnings)
 	var errs []error
@@ -180,23 +176,44 @@ func (c *Config) Resolve() (*Config, error) {
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, r.finish()...)
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(r.finish(errs)...); err != nil {
 		return nil, err
 	}
 	return &r, nil
 }
 
-// finish checks what only all values together can show, and settles what depends on two of them.
-func (c *Config) finish() []error {
+// addressed makes sure that brokers are named, if only by a reference to a file.
+func (c *Config) addressed() []error {
+	if len(c.Bootstrap) > 0 || slices.ContainsFunc(c.values, func(v value) bool {
+		return v.param != nil && (v.param.name == "bootstrap.servers" || v.param.now == "bootstrap.servers")
+	}) {
+		return nil
+	}
+	return []error{&ParamError{"bootstrap.servers",
+		"is not set: give the address of at least one broker as host:port"}}
+}
+
+// finish checks what only all values together can show, and settles what depends on two of them. failed are the
+// errors of single parameters, to which it adds; of a parameter that is wrong already nothing more is said.
+func (c *Config) finish(failed []error) []error {
+	wrong := map[string]bool{}
+	for _, err := range failed {
+		if e, ok := errors.AsType[*ParamError](err); ok {
+			wrong[e.Name] = true
+		}
+	}
+	for _, err := range c.contradictions() {
+		if e, ok := errors.AsType[*ParamError](err); !ok || !wrong[e.Name] {
+			failed = append(failed, err)
+		}
+	}
+	return failed
+}
+
+func (c *Config) contradictions() []error {
 	var errs []error
 	fail := func(name, format string, args ...any) {
 		errs = append(errs, &ParamError{name, fmt.Sprintf(format, args...)})
-	}
-	if len(c.Bootstrap) == 0 && !slices.ContainsFunc(c.values, func(v value) bool {
-		return v.param != nil && (v.param.name == "bootstrap.servers" || v.param.now == "bootstrap.servers")
-	}) {
-		fail("bootstrap.servers", "is not set: give the address of at least one broker as host:port")
 	}
 	// As in Java, a first pause above the longest is the longest.
 	if c.RetryBackoffMax < c.RetryBackoff {

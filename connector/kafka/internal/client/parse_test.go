@@ -77,7 +77,6 @@ func TestParseValues(t *testing.T) {
 			func(c *Config) any { return c.Bootstrap },
 			[]string{"a:1", "b:2", "[::1]:3"}},
 		{"client.id", " x ", Consumer, func(c *Config) any { return c.ClientID }, "x"},
-		{"client.rack", "az-1", Consumer, func(c *Config) any { return c.Rack }, "az-1"},
 		{"request.timeout.ms", "40000", Consumer, func(c *Config) any { return c.RequestTimeout },
 			40 * time.Second},
 		{"socket.timeout.ms", "40000", Consumer, func(c *Config) any { return c.RequestTimeout },
@@ -103,8 +102,6 @@ func TestParseValues(t *testing.T) {
 			func(c *Config) any { return c.Fetch.PartitionMaxBytes }, int32(12)},
 		{"fetch.max.bytes", "2147483647", Consumer, func(c *Config) any { return c.Fetch.MaxBytes },
 			int32(1<<31 - 1)},
-		{"fetch.wait.max.ms", "9", Consumer, func(c *Config) any { return c.Fetch.MaxWait },
-			9 * time.Millisecond},
 		{"check.crcs", "false", Consumer, func(c *Config) any { return c.Fetch.CheckCRC }, false},
 		{"compression.codec", "2", Producer, func(c *Config) any { return c.Produce.Compression }, "snappy"},
 		{"compression.type", "zstd", Producer, func(c *Config) any { return c.Produce.Compression }, "zstd"},
@@ -117,8 +114,6 @@ func TestParseValues(t *testing.T) {
 		{"ssl.truststore.type", "p12", Consumer, func(c *Config) any { return c.tls.trust.kind }, "PKCS12"},
 		{"security.protocol", "ssl", Consumer, func(c *Config) any { return c.UsesTLS() && !c.UsesSASL() },
 			true},
-		{"schema.registry.url", "http://r", Consumer, func(c *Config) any { return c.Registry() },
-			map[string]string{"schema.registry.url": "http://r"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name+"="+tt.value, func(t *testing.T) {
@@ -152,7 +147,10 @@ func TestParseRefuses(t *testing.T) {
 		{"isolation.level", "committed", Consumer, []string{`"committed"`, "read_committed"}},
 		{"enable.auto.commit", "yes", Consumer, []string{"true or false"}},
 		{"session.timeout.ms", "30s", Consumer, []string{"whole number"}},
-		{"fetch.min.bytes", "-1", Consumer, []string{"from 0"}},
+		{"fetch.max.bytes", "-1", Consumer, []string{"from 0"}},
+		{"schema.registry.urls", "x", Consumer, []string{"not known", "did you mean schema.registry.url?"}},
+		{"basic.auth.userinfo", "x", Consumer, []string{"did you mean basic.auth.user.info?"}},
+		{"request.header.", "x", Consumer, []string{"not known"}},
 		{"fetch.min.bytes", "3000000000", Consumer, []string{"fetch.min.bytes", "whole number", "2147483647"}},
 		{"zookeeper.connect", "zk:2181", Consumer, []string{"ZooKeeper", "bootstrap.servers"}},
 		{"offsets.storage", "zookeeper", Consumer, []string{"ZooKeeper"}},
@@ -296,6 +294,33 @@ func TestSummary(t *testing.T) {
 	}
 }
 
+// What cannot act is said, and why, whatever its value.
+func TestIdleParameters(t *testing.T) {
+	for name, why := range map[string]string{
+		"client.rack": fromLeader, "fetch.min.bytes": byRange, "fetch.max.wait.ms": byRange, "fetch.wait.max.ms": byRange,
+		"schema.registry.url": forRegistry, "max.retries": forRegistry, "request.header.Authorization": forRegistry,
+		"json.fail.invalid.schema": jsonType,
+	} {
+		c := mustParse(t, Consumer, with(name, "7"))
+		if want := "1 Kafka parameter has no effect here: " + name + " (" + why + ")"; c.Summary() != want {
+			t.Errorf("got %q, want %q", c.Summary(), want)
+		}
+	}
+}
+
+// Of a parameter that is wrong nothing more is said, such as that it is not set.
+func TestOneErrorAParameter(t *testing.T) {
+	for _, bad := range []string{`x.PlainLoginModule required username="a`, "${env:WEIR_TEST_UNSET}", "${file:/nonesuch}"} {
+		c, err := Parse(with("security.protocol", "SASL_SSL", "sasl.mechanism", "PLAIN", "sasl.jaas.config", bad), Consumer)
+		if err == nil {
+			_, err = c.Resolve()
+		}
+		if err == nil || strings.Count(err.Error(), "sasl.jaas.config") != 1 {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	tests := []struct {
 		role   Role
@@ -309,6 +334,10 @@ func TestWarnings(t *testing.T) {
 		{Consumer, with("security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "PLAIN", "sasl.jaas.config",
 			`x.PlainLoginModule required username="a" password="b";`), "password readable"},
 		{Producer, with("enable.idempotence", "false"), "written twice"},
+		{Consumer, with("security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "OAUTHBEARER",
+			"sasl.oauthbearer.token.endpoint.url", "https://x"), "sends the token readable"},
+		{Consumer, with("security.protocol", "SASL_SSL", "sasl.mechanism", "OAUTHBEARER",
+			"sasl.oauthbearer.token.endpoint.url", "HTTP://x"), "the client's secret and the token go readable"},
 	}
 	for _, tt := range tests {
 		c := mustParse(t, tt.role, tt.params)
@@ -430,7 +459,7 @@ func TestSecretsStayInside(t *testing.T) {
 	if b, err := json.Marshal(map[string]any{"secret": secret(word)}); err == nil {
 		texts = append(texts, string(b))
 	}
-	texts = append(texts, fmt.Sprintf("%v %+v %#v", secret(word), secret(word), c.registry))
+	texts = append(texts, fmt.Sprintf("%v %+v %#v", secret(word), secret(word), map[string]secret{"a": word}))
 	for _, bad := range []map[string]string{
 		with("security.protocol", "SASL_SSL", "sasl.mechanism", "PLAIN", "sasl.jaas.config", word),
 		with("security.protocol", "SASL_SSL", "sasl.mechanism", "PLAIN", "sasl.jaas.config",
@@ -449,9 +478,6 @@ func TestSecretsStayInside(t *testing.T) {
 		if strings.Contains(text, word) {
 			t.Errorf("the secret shows in %s", text)
 		}
-	}
-	if c.Registry()["basic.auth.user.info"] != "u:"+word {
-		t.Error("the registry's client does not get the secret")
 	}
 }
 

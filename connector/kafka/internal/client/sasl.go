@@ -74,6 +74,14 @@ func (s *saslSettings) check(c *Config) []error {
 		c.warn("sasl.mechanism=PLAIN with security.protocol=SASL_PLAINTEXT sends the password readable " +
 			"over the network")
 	}
+	if s.mechanism == "OAUTHBEARER" && !c.UsesTLS() {
+		c.warn("sasl.mechanism=OAUTHBEARER with security.protocol=SASL_PLAINTEXT sends the token readable " +
+			"over the network: whoever reads it can sign in with it")
+	}
+	if s.mechanism == "OAUTHBEARER" && strings.HasPrefix(strings.ToLower(s.tokenURL), "http://") {
+		c.warn("sasl.oauthbearer.token.endpoint.url begins with http://: the client's secret and the token go " +
+			"readable over the network; use https://")
+	}
 	return nil
 }
 
