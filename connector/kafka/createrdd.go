@@ -47,10 +47,11 @@ func CreateRDD[K, V any](sc *rdd.Context, p Params, ranges []OffsetRange, key De
 				Until:     r.UntilOffset,
 				Epoch:     -1,
 			},
-			cfg.Isolation == client.ReadCommitted,
+			false, // Until the parameters are resolved.
 		}
 	}
-	shared := &sharedFetcher{sc: sc, params: p, cfg: cfg, opts: o}
+	shared := &sharedFetcher{sc: sc, params: p, opts: o}
+	shared.resolve = func() (*client.Config, error) { return resolve(cfg, key, value) }
 	out := rdd.FromPartitions(
 		sc,
 		"kafka.CreateRDD",
@@ -62,7 +63,9 @@ func CreateRDD[K, V any](sc *rdd.Context, p Params, ranges []OffsetRange, key De
 					tc.Fail(err)
 				}
 				defer shared.release(o)
-				read(tc, o.f, pieces[p], key, value)(yield)
+				piece := pieces[p]
+				piece.committed = o.f.c.Config().Isolation == client.ReadCommitted
+				read(tc, o.f, piece, key, value)(yield)
 			}
 		},
 	)
@@ -74,10 +77,11 @@ func CreateRDD[K, V any](sc *rdd.Context, p Params, ranges []OffsetRange, key De
 type sharedFetcher struct {
 	sc     *rdd.Context
 	params Params
-	cfg    *client.Config
 	opts   options
 	said   sync.Once // what there is to say about the parameters
 	lost   lossCount
+	// resolve gives the parameters with what the files hold that they refer to.
+	resolve func() (*client.Config, error)
 
 	mu      sync.Mutex
 	open    *openFetcher
@@ -170,7 +174,7 @@ func (s *sharedFetcher) retire(o *openFetcher) {
 // connect opens the fetcher for all; if that fails the next attempt tries again.
 func (s *sharedFetcher) connect(ctx context.Context, o *openFetcher) {
 	defer close(o.done)
-	c, err := client.Open(ctx, s.cfg, readOptions((&throttle{warn: s.warn}).with(s.opts.client))...)
+	c, err := s.dial(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = errors.Join(context.Canceled, err)
@@ -183,10 +187,18 @@ func (s *sharedFetcher) connect(ctx context.Context, o *openFetcher) {
 		return
 	}
 	s.said.Do(func() { announce(s.sc.Logger(), c) })
-	opts := newFetchOptions(s.sc.Conf(), s.params, s.cfg)
+	opts := newFetchOptions(s.sc.Conf(), s.params, c.Config())
 	opts.proof = strangerProof
 	opts.lost = func(loss *DataLossError) { s.lost.tell(s.warn, loss) }
 	o.f = newFetcher(c, opts)
+}
+
+func (s *sharedFetcher) dial(ctx context.Context) (*client.Client, error) {
+	cfg, err := s.resolve()
+	if err != nil {
+		return nil, err
+	}
+	return client.Open(ctx, cfg, readOptions((&throttle{warn: s.warn}).with(s.opts.client))...)
 }
 
 // strangerProof is how long a topic that nobody has seen yet must be missing until that is believed: one that was

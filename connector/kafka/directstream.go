@@ -38,7 +38,7 @@ func (p Params) LogValue() slog.Value { return client.ShowAttrs(p) }
 // A partition begins at the offset that s gives for it, else at what the group (group.id) has committed, else
 // by auto.offset.reset. Partitions that appear later are read from their beginning. key and value decode
 // records; String and Bytes alias the fetch buffer, which costs nothing and may be kept. Parameters that are wrong
-// are an error here, without I/O; what the brokers say stops the job at its start.
+// are an error here, without I/O; what the brokers say, or files that parameters refer to, stops the job at its start.
 func DirectStream[K, V any](ssc *dstream.Context, s Strategy, p Params, key Deserializer[K], value Deserializer[V],
 	opts ...Option,
 ) (*dstream.DStream[Record[K, V]], error) {
@@ -52,14 +52,12 @@ func DirectStream[K, V any](ssc *dstream.Context, s Strategy, p Params, key Dese
 	if err != nil {
 		return nil, fmt.Errorf("kafka.DirectStream: %w", err)
 	}
-	if pattern, ok := s.(*PatternSubscription); ok {
-		pattern.internal = !cfg.ExcludeInternal
-	}
-	src := &source[K, V]{ssc: ssc, strategy: s, params: p, cfg: cfg, key: key, value: value, opts: o}
+	src := &source[K, V]{ssc: ssc, strategy: s, params: p, given: cfg, cfg: cfg, key: key, value: value, opts: o}
 	return dstream.FromSource(ssc, "kafka.DirectStream", dstream.Source[Record[K, V]](src)), nil
 }
 
-// settings checks what both ways of reading are given.
+// settings checks what both ways of reading are given, without reading the files that parameters refer to: that is
+// for resolve.
 func settings[K, V any](
 	p Params,
 	key Deserializer[K],
@@ -74,15 +72,21 @@ func settings[K, V any](
 	if err != nil {
 		return o, nil, err
 	}
-	if cfg, err = cfg.Resolve(); err != nil {
-		return o, nil, err
-	}
 	cfg.Dial = o.dial
-	o.discovery = discovery
-	if _, set := p["metadata.max.age.ms"]; set {
-		o.discovery = cfg.MetadataMaxAge
+	return o, cfg, sameDecoders(cfg, key, value)
+}
+
+// resolve reads the files that parameters refer to, each time anew, and checks what they hold.
+func resolve[K, V any](given *client.Config, key Deserializer[K], value Deserializer[V]) (*client.Config, error) {
+	cfg, err := given.Resolve()
+	if err != nil {
+		return nil, err
 	}
-	return o, cfg, errors.Join(
+	return cfg, sameDecoders(cfg, key, value)
+}
+
+func sameDecoders[K, V any](cfg *client.Config, key Deserializer[K], value Deserializer[V]) error {
+	return errors.Join(
 		sameDecoder("key.deserializer", cfg.KeyDeserializer, nameOf(key), key == nil),
 		sameDecoder("value.deserializer", cfg.ValueDeserializer, nameOf(value), value == nil))
 }

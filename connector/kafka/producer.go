@@ -39,7 +39,8 @@ type ProducerRecord[K, V any] struct {
 // several goroutines.
 type Producer[K, V any] struct {
 	topic  string
-	cfg    *client.Config
+	given  *client.Config // as the program wrote it
+	cfg    *client.Config // with what the files hold that it refers to
 	key    Serializer[K]
 	value  Serializer[V]
 	opts   options
@@ -89,30 +90,44 @@ func newProducer[K, V any](
 		opt(&out.opts)
 	}
 	cfg, err := client.Parse(p, client.Producer)
-	if err == nil {
-		cfg, err = cfg.Resolve()
-	}
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Produce.TransactionalID != "" {
-		err = errors.New("transactional.id is set, but this producer writes without transactions: remove it")
-	}
-	err = errors.Join(err, sameEncoder("key.serializer", cfg.KeySerializer, nameOf(key), key == nil),
-		sameEncoder("value.serializer", cfg.ValueSerializer, nameOf(value), value == nil))
-	if err != nil {
+	if err := out.check(cfg); err != nil {
 		return nil, err
 	}
 	cfg.Dial = out.opts.dial
-	out.cfg = cfg
-	out.room.size = max(cfg.Produce.BufferBytes, 1)
-	out.deadlines = deadlines{parent: context.Background(), timeout: cfg.Produce.DeliveryTimeout}
+	out.given, out.cfg = cfg, cfg
 	out.logger = cmp.Or(out.opts.logger, slog.Default())
 	out.warn = func(message string, err error, attrs ...any) {
 		out.logger.Warn(message, append(attrs, "error", err)...)
 	}
 	out.limit(out.opts.produceBytes)
 	return out, nil
+}
+
+// check looks at what the producer itself makes of its parameters.
+func (s *Producer[K, V]) check(cfg *client.Config) (err error) {
+	if cfg.Produce.TransactionalID != "" {
+		err = errors.New("transactional.id is set, but this producer writes without transactions: remove it")
+	}
+	return errors.Join(err, sameEncoder("key.serializer", cfg.KeySerializer, nameOf(s.key), s.key == nil),
+		sameEncoder("value.serializer", cfg.ValueSerializer, nameOf(s.value), s.value == nil))
+}
+
+// resolve reads the files that the parameters refer to, each time anew, and takes over what they come to.
+func (s *Producer[K, V]) resolve() error {
+	cfg, err := s.given.Resolve()
+	if err == nil {
+		err = s.check(cfg)
+	}
+	if err != nil {
+		return err
+	}
+	s.cfg = cfg
+	s.room.size = max(cfg.Produce.BufferBytes, 1)
+	s.deadlines.parent, s.deadlines.timeout = context.Background(), cfg.Produce.DeliveryTimeout
+	return nil
 }
 
 // limit bounds the bytes of a second, if n is above 0.
@@ -146,6 +161,12 @@ func sameEncoder(param, class, given string, missing bool) error {
 
 // open connects and makes sure that the topic is there.
 func (s *Producer[K, V]) open(ctx context.Context) error {
+	if s.c.Load() != nil {
+		return errors.New("the producer is open already")
+	}
+	if err := s.resolve(); err != nil {
+		return err
+	}
 	opts := append(
 		[]kgo.Opt{kgo.RecordPartitioner(explicitPartitioner{s.cfg.Produce.NewPartitioner()})},
 		(&throttle{warn: s.warn}).with(s.opts.client)...)

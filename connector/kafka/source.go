@@ -21,7 +21,8 @@ type source[K, V any] struct {
 	ssc      *dstream.Context
 	strategy Strategy
 	params   Params
-	cfg      *client.Config
+	given    *client.Config // as the program wrote it
+	cfg      *client.Config // with what the files hold that it refers to
 	key      Deserializer[K]
 	value    Deserializer[V]
 	opts     options
@@ -73,6 +74,18 @@ func (s *source[K, V]) Resolve(ctx context.Context, from []byte) ([]byte, error)
 
 // open connects, and says once what there is to say about the parameters.
 func (s *source[K, V]) open(ctx context.Context) error {
+	cfg, err := resolve(s.given, s.key, s.value)
+	if err != nil {
+		return err
+	}
+	s.cfg = cfg
+	s.opts.discovery = discovery
+	if _, set := s.params["metadata.max.age.ms"]; set {
+		s.opts.discovery = cfg.MetadataMaxAge
+	}
+	if pattern, ok := s.strategy.(*PatternSubscription); ok {
+		pattern.internal = !cfg.ExcludeInternal
+	}
 	throttled := &throttle{warn: s.ssc.Warn}
 	c, err := client.Open(ctx, s.cfg, readOptions(throttled.with(s.opts.client))...)
 	if err != nil {
