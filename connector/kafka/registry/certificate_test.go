@@ -21,3 +21,13 @@ func privateKey(t *testing.T, pair tls.Certificate) string {
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
+
+func parsed(t *testing.T, certificate string) *x509.Certificate {
+	t.Helper()
+	block, _ := pem.Decode([]byte(certificate))
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}

@@ -57,8 +57,8 @@ func Logger(l *slog.Logger) Option {
 // schema registry's client are passed over. A name that looks like one of them and is unknown, or a
 // value that cannot be followed, is an error, and all errors are returned together.
 //
-// Values may be ${env:NAME} or ${file:PATH}. New reads such files and those of schema.registry.ssl.*;
-// it does no network I/O.
+// Values may hold ${env:NAME}, ${file:PATH} and ${file:PATH:KEY}, as those of kafka.Params, and stores may be of the
+// same kinds: PEM, JKS, PKCS12. New reads such files and those of schema.registry.ssl.*; it does no network I/O.
 func New(params map[string]string, opts ...Option) (*Client, error) {
 	o := &options{logger: slog.New(slog.DiscardHandler)}
 	for _, opt := range opts {
@@ -69,7 +69,7 @@ func New(params map[string]string, opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	if o.tls == nil {
-		if o.tls, err = s.tls.config(); err != nil {
+		if o.tls, err = s.secure(); err != nil {
 			return nil, err
 		}
 	}

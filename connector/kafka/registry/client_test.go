@@ -3,6 +3,7 @@ package registry_test
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -22,6 +23,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/weirstream/weir/connector/kafka/registry"
 	"github.com/weirstream/weir/connector/kafka/registry/registrytest"
@@ -363,6 +366,15 @@ func TestTLS(t *testing.T) {
 	if err := os.WriteFile(file, []byte(certificate), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	store, err := pkcs12.Modern.EncodeTrustStore([]*x509.Certificate{parsed(t, certificate)}, "changeit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p12, passwords := filepath.Join(t.TempDir(), "ca.p12"), filepath.Join(t.TempDir(), "passwords.properties")
+	if err := errors.Join(os.WriteFile(p12, store, 0o600),
+		os.WriteFile(passwords, []byte("store=changeit\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	plain := registrytest.Start(t)
 	byName := strings.Replace(reg.URL, "127.0.0.1", "localhost", 1)
 	const trust = "schema.registry.ssl.truststore."
@@ -374,6 +386,8 @@ func TestTLS(t *testing.T) {
 		{"trusted file", map[string]string{"schema.registry.url": reg.URL, trust + "location": file}, ""},
 		{"trusted text", map[string]string{"schema.registry.url": reg.URL, trust + "certificates": certificate}, ""},
 		{"trusted reference", map[string]string{"schema.registry.url": reg.URL, trust + "certificates": "${file:" + file + "}"}, ""},
+		{"trusted PKCS12", map[string]string{"schema.registry.url": reg.URL, trust + "location": p12,
+			trust + "password": "${file:" + passwords + ":store}"}, ""},
 		{"not trusted", map[string]string{"schema.registry.url": reg.URL}, trust + "location"},
 		{"another name", map[string]string{"schema.registry.url": byName, trust + "certificates": certificate},
 			"ssl.endpoint.identification.algorithm"},

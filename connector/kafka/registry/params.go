@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/weirstream/weir/connector/kafka/internal/client"
 )
 
 // settings is what the parameters come to.
@@ -18,7 +20,8 @@ type settings struct {
 	bearer         string
 	headers        http.Header
 	proxy          *url.URL
-	tls            tlsSettings
+	tls            map[string]string // Kafka's ssl.*, for ServerTLS
+	hostCheck      string            // https, or empty for none
 
 	connectTimeout, readTimeout time.Duration // of one request
 	timeout                     time.Duration // of a look-up, with all its requests
@@ -52,7 +55,8 @@ func defaults() *settings {
 		cacheLimit:     1000,
 		autoRegister:   true,
 		basicSource:    "URL",
-		tls:            tlsSettings{hostCheck: "https"},
+		tls:            map[string]string{},
+		hostCheck:      "https",
 	}
 }
 
@@ -85,7 +89,7 @@ func parse(params map[string]string) (*settings, error) {
 // follow does what one parameter says. Its error does not hold the value, which may be a secret.
 func (s *settings) follow(name, given string) error {
 	if header, ok := strings.CutPrefix(name, headerPrefix); ok {
-		value, err := expand(given)
+		value, err := client.Expand(given)
 		if err == nil && header != "" {
 			s.headers.Set(header, value)
 		}
@@ -95,7 +99,7 @@ func (s *settings) follow(name, given string) error {
 	if !ok {
 		return unknown(name)
 	}
-	value, err := expand(given)
+	value, err := client.Expand(given)
 	if err != nil {
 		return err
 	}
@@ -151,7 +155,7 @@ func (s *settings) finish() []error {
 		s.warnings = append(s.warnings, "use.latest.version has no effect while auto.register.schemas is true: "+
 			"set the latter to false")
 	}
-	if s.tls.hostCheck == "" {
+	if s.hostCheck == "" {
 		s.warnings = append(s.warnings, "schema.registry.ssl.endpoint.identification.algorithm is empty: "+
 			"any certificate of a trusted CA is taken, whatever its host")
 	}

@@ -11,7 +11,10 @@ import (
 	"github.com/weirstream/weir/connector/kafka/registry"
 )
 
-const address = "http://registry:8081"
+const (
+	address = "http://registry:8081"
+	stores  = "../internal/client/testdata/"
+)
 
 func TestSettingsAreChecked(t *testing.T) {
 	dir := t.TempDir()
@@ -60,15 +63,20 @@ func TestSettingsAreChecked(t *testing.T) {
 		{"no variable", map[string]string{url: address, "bearer.auth.token": "${env:WEIR_NO_SUCH}"}, []string{"WEIR_NO_SUCH"}},
 		{"no file", map[string]string{url: address, "bearer.auth.token": "${file:" + dir + "/none}"}, []string{"none"}},
 		{"other provider", map[string]string{url: address, "bearer.auth.token": "${vault:x}"}, []string{"${file:PATH}"}},
-		{"trust store of JKS", map[string]string{url: address, "schema.registry.ssl.truststore.location": jks},
-			[]string{"truststore.location", "not PEM", "keytool"}},
+		{"damaged trust store", map[string]string{url: address, "schema.registry.ssl.truststore.location": jks},
+			[]string{"schema.registry.ssl.truststore.location", "JKS store"}},
+		{"wrong password", map[string]string{url: address, "schema.registry.ssl.keystore.location": stores + "key.p12",
+			"schema.registry.ssl.keystore.password": "hush"},
+			[]string{"schema.registry.ssl.keystore.location", "cannot be opened with schema.registry.ssl.keystore.password"}},
+		{"unknown type", map[string]string{url: address, "schema.registry.ssl.truststore.type": "BKS"},
+			[]string{"schema.registry.ssl.truststore.type", "JKS, PKCS12 or PEM"}},
 		{"trust store without certificate", map[string]string{url: address,
-			"schema.registry.ssl.truststore.certificates": "-----BEGIN NOTHING-----"}, []string{"no certificate"}},
-		{"encrypted key", map[string]string{url: address, "schema.registry.ssl.keystore.certificate.chain": "x",
-			"schema.registry.ssl.keystore.key": "-----BEGIN ENCRYPTED PRIVATE KEY-----"}, []string{"openssl pkey"}},
+			"schema.registry.ssl.truststore.certificates": "-----BEGIN NOTHING-----"}, []string{"truststore.certificates", "no PEM block"}},
+		{"key that is none", map[string]string{url: address, "schema.registry.ssl.keystore.certificate.chain": "x",
+			"schema.registry.ssl.keystore.key": "hush"}, []string{"keystore.key", "no PEM block"}},
 		{"missing trust store", map[string]string{url: address, "schema.registry.ssl.truststore.location": dir + "/none",
 			"schema.registry.ssl.truststore.type": "pem"}, []string{"truststore.location", "none"}},
-		{"key alone", map[string]string{url: address, "schema.registry.ssl.keystore.key": "x"}, []string{"keystore", "PEM"}},
+		{"key alone", map[string]string{url: address, "schema.registry.ssl.keystore.key": "x"}, []string{"schema.registry.ssl.keystore.key", "keystore.certificate.chain"}},
 		{"old TLS", map[string]string{url: address, "schema.registry.ssl.enabled.protocols": "TLSv1.1"}, []string{"TLSv1.3"}},
 		{"several", map[string]string{"max.retries": "-1", "proxy.port": "x"}, []string{"max.retries", "proxy.port"}},
 	} {
@@ -100,6 +108,17 @@ func TestSettingsAreAccepted(t *testing.T) {
 			"auto.register.schemas": "false", "use.latest.version": "true", "latest.compatibility.strict": "true",
 			"value.subject.name.strategy": "io.confluent.kafka.serializers.subject.TopicNameStrategy",
 			"bearer.auth.token":           "${env:WEIR_TOKEN}", "schema.registry.ssl.truststore.location": ""}, address},
+		{"references inside of values", map[string]string{"schema.registry.url": "http://${env:WEIR_TOKEN}:8081",
+			"basic.auth.credentials.source": "USER_INFO", "basic.auth.user.info": "bob:${env:WEIR_TOKEN}"}, "http://hush:8081"},
+		{"JKS stores", map[string]string{"schema.registry.url": address,
+			"schema.registry.ssl.truststore.location": stores + "trust.jks", "schema.registry.ssl.truststore.password": "changeit",
+			"schema.registry.ssl.keystore.location": stores + "key.jks", "schema.registry.ssl.keystore.password": "changeit",
+			"schema.registry.ssl.key.password": "keypass"}, address},
+		{"PKCS12 stores", map[string]string{"schema.registry.url": address,
+			"schema.registry.ssl.truststore.location": stores + "trust.p12", "schema.registry.ssl.truststore.type": "PKCS12",
+			"schema.registry.ssl.truststore.password": "changeit",
+			"schema.registry.ssl.keystore.location":   stores + "key.p12", "schema.registry.ssl.keystore.password": "changeit",
+		}, address},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := registry.New(tt.params)

@@ -28,7 +28,6 @@ const (
 	noOAuth     = "tokens are not fetched here: set bearer.auth.token, or request.header.Authorization"
 	javaOnly    = "belongs to the Java client's inside"
 	jsse        = "Go has one TLS implementation of its own"
-	byContent   = "a store's content says what it is"
 	oneCache    = "max.schemas.per.subject bounds every cache"
 	wellKnown   = "google.protobuf's own files are never registered"
 	askedForAll = "the latest version is looked up once a topic and kept until the program ends"
@@ -109,20 +108,20 @@ var table = map[string]row{
 	"skip.known.types":                 {allow: []string{"", "true"}, refuse: wellKnown + ": remove it"},
 	"reference.lookup.only":            {why: "auto.register.schemas holds for imports too"},
 
-	ssl + "truststore.location":     {set: setTLS(func(t *tlsSettings) *string { return &t.trustLocation })},
-	ssl + "truststore.certificates": {set: setTLS(func(t *tlsSettings) *string { return &t.trustPEM })},
-	ssl + "truststore.type":         {why: byContent},
-	ssl + "truststore.password":     {why: "PEM stores have no password of their own"},
+	ssl + "truststore.location":     {set: setTLS("truststore.location")},
+	ssl + "truststore.certificates": {set: setTLS("truststore.certificates")},
+	ssl + "truststore.type":         {set: setTLS("truststore.type")},
+	ssl + "truststore.password":     {set: setTLS("truststore.password")},
 
-	ssl + "keystore.location":          {set: setTLS(func(t *tlsSettings) *string { return &t.keyLocation })},
-	ssl + "keystore.certificate.chain": {set: setTLS(func(t *tlsSettings) *string { return &t.chainPEM })},
-	ssl + "keystore.key":               {set: setTLS(func(t *tlsSettings) *string { return &t.keyPEM })},
-	ssl + "key.password":               {set: setTLS(func(t *tlsSettings) *string { return &t.keyPassword })},
-	ssl + "keystore.type":              {why: byContent},
-	ssl + "keystore.password":          {why: "PEM stores have no password of their own"},
+	ssl + "keystore.location":          {set: setTLS("keystore.location")},
+	ssl + "keystore.certificate.chain": {set: setTLS("keystore.certificate.chain")},
+	ssl + "keystore.key":               {set: setTLS("keystore.key")},
+	ssl + "key.password":               {set: setTLS("key.password")},
+	ssl + "keystore.type":              {set: setTLS("keystore.type")},
+	ssl + "keystore.password":          {set: setTLS("keystore.password")},
 
 	ssl + "endpoint.identification.algorithm": {set: setHostCheck, empty: true},
-	ssl + "enabled.protocols":                 {set: setTLS(func(t *tlsSettings) *string { return &t.protocols })},
+	ssl + "enabled.protocols":                 {set: setProtocols},
 	ssl + "protocol":                          {why: "schema.registry.ssl.enabled.protocols decides"},
 	ssl + "provider":                          {why: jsse},
 	ssl + "cipher.suites":                     {why: jsse},
@@ -197,7 +196,7 @@ func setHostCheck(s *settings, value string) error {
 	if value = strings.ToLower(value); value != "" && value != "https" {
 		return errors.New("must be https, or empty to switch the check of host names off")
 	}
-	s.tls.hostCheck = value
+	s.hostCheck = value
 	return nil
 }
 
@@ -215,11 +214,20 @@ func setText(field func(*settings) *string) func(*settings, string) error {
 	}
 }
 
-func setTLS(field func(*tlsSettings) *string) func(*settings, string) error {
+func setTLS(name string) func(*settings, string) error {
 	return func(s *settings, value string) error {
-		*field(&s.tls) = value
+		s.tls["ssl."+name] = value
 		return nil
 	}
+}
+
+func setProtocols(s *settings, value string) error {
+	for name := range strings.SplitSeq(value, ",") {
+		if name = strings.TrimSpace(name); name != "TLSv1.2" && name != "TLSv1.3" {
+			return errors.New("must be TLSv1.2, TLSv1.3 or both")
+		}
+	}
+	return setTLS("enabled.protocols")(s, value)
 }
 
 func setBool(field func(*settings) *bool) func(*settings, string) error {

@@ -3,7 +3,6 @@ package client
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -72,9 +71,10 @@ func newTokenSource(s *saslSettings, options map[string]string) (*tokenSource, e
 	if scope := cmp.Or(s.scope, options["scope"]); scope != "" {
 		t.form.Set("scope", scope)
 	}
-	secured, err := endpointTLS(options)
+	// As in Java, the ssl.* parameters are the brokers' alone; those for the endpoint are options of the login module.
+	secured, _, err := ServerTLS("", options)
 	if err != nil {
-		return nil, err
+		return nil, &ParamError{jaasName, "its ssl options: " + err.Error()}
 	}
 	connect := cmp.Or(s.connectTimeout, 5*time.Second)
 	t.limit = connect + cmp.Or(s.readTimeout, 5*time.Second)
@@ -91,36 +91,6 @@ func newTokenSource(s *saslSettings, options map[string]string) (*tokenSource, e
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return t, nil
-}
-
-// endpointTLS is how to speak to the endpoint. As in Java, the ssl.* parameters are the brokers' alone; those
-// for the endpoint are options of the login module.
-func endpointTLS(options map[string]string) (*tls.Config, error) {
-	c := defaults(Admin)
-	c.tls.protocol = "SSL"
-	for name, v := range options {
-		if !strings.HasPrefix(name, "ssl.") {
-			continue
-		}
-		p := row(name)
-		if p == nil {
-			return nil, &ParamError{jaasName,
-				"has the option " + name + ", which is not known" + nearest(name, Admin)}
-		}
-		if err := c.set(p, v); err != nil {
-			return nil, &ParamError{jaasName, "option " + name + " " + err.Error()}
-		}
-	}
-	m, _, err := c.tls.load()
-	if err != nil {
-		return nil, &ParamError{jaasName, "its ssl options: " + err.Error()}
-	}
-	out := m.base.Clone()
-	out.RootCAs = m.roots
-	if m.cert != nil {
-		out.Certificates = []tls.Certificate{*m.cert}
-	}
-	return out, nil
 }
 
 // Name is the mechanism's name on the wire.

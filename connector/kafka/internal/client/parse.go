@@ -120,7 +120,7 @@ func (c *Config) apply(v value) error {
 	text := strings.TrimSpace(v.given)
 	if v.name != jaasName || wholeReference(text) {
 		var err error
-		if text, err = expand(text); err != nil {
+		if text, err = Expand(text); err != nil {
 			return &ParamError{v.name, err.Error()}
 		}
 	}

@@ -34,10 +34,10 @@ func needsFiles(text string) bool {
 	return false
 }
 
-// expand resolves the references in a value: ${env:NAME}, ${file:PATH} for a whole file without the
+// Expand resolves the references in a value: ${env:NAME}, ${file:PATH} for a whole file without the
 // space around it, and ${file:PATH:KEY} for one key of a properties file. Errors name what was to be
 // read, never what was.
-func expand(text string) (string, error) {
+func Expand(text string) (string, error) {
 	var errs []error
 	out := reference.ReplaceAllStringFunc(text, func(ref string) string {
 		m := reference.FindStringSubmatch(ref)

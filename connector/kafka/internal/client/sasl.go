@@ -132,7 +132,7 @@ func (s *saslSettings) load() (sasl.Mechanism, error) {
 	if s.jaas != nil {
 		var errs []error
 		for name, v := range s.jaas.options {
-			text, err := expand(v.reveal())
+			text, err := Expand(v.reveal())
 			if err != nil {
 				errs = append(errs, &ParamError{jaasName, fmt.Sprintf("option %s: %v", name, err)})
 			}
