@@ -119,6 +119,9 @@ type RateUpdated struct {
 	StreamID int
 	Name     string
 	Rate     float64
+	// Reason is what slowed the input down from outside since the rate before, "" if nothing is known of that: then it
+	// is how fast its batches are processed.
+	Reason string
 }
 
 // TimesMissed says that batch times passed without a batch of their own; their data are in the next one.

@@ -59,6 +59,15 @@ func (in *input) drain(ctx context.Context) error {
 	return nil
 }
 
+// slowed is what slows a source down from outside.
+func (in *input) slowed() (why string) {
+	if s, ok := in.source.(SourceSlowed); ok {
+		defer func() { _ = recover() }()
+		why = s.Slowed()
+	}
+	return why
+}
+
 func (in *input) setRate(rate float64) (err error) {
 	if r, ok := in.source.(SourceRated); ok {
 		defer recovered(&err)

@@ -182,7 +182,7 @@ func (l *loop) learn(b *Batch) {
 		if !ok {
 			continue
 		}
-		l.ssc.bus.emit(RateUpdated{StreamID: in.number, Name: in.label(), Rate: rate})
+		l.ssc.bus.emit(RateUpdated{StreamID: in.number, Name: in.label(), Rate: rate, Reason: in.slowed()})
 		if err := in.setRate(rate); err != nil {
 			l.ssc.warn("an input could not take its new rate", err, "input", in.label())
 		}

@@ -51,6 +51,10 @@ type SourceRated interface {
 	Rate(recordsPerSecond float64)
 }
 
+// SourceSlowed is a Source that may be slowed down from outside, as by a quota. Slowed says by what, since it was last
+// asked; "" is nothing.
+type SourceSlowed interface{ Slowed() string }
+
 // Limit bounds a range.
 type Limit struct {
 	// Records is the most that the range may hold; math.MaxInt64 means no limit.

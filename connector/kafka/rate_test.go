@@ -155,6 +155,52 @@ func TestSmallBatchesOfLargeOnes(t *testing.T) {
 	})
 }
 
+// While a broker throttles a stream, that is the reason of the rate that back-pressure gives it.
+func TestThrottlingIsTheReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+		odd := false
+		c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			if odd = !odd; !odd {
+				return nil, nil, false
+			}
+			resp := req.ResponseKind().(*kmsg.FetchResponse)
+			resp.ThrottleMillis = 300
+			return resp, nil, true
+		})
+		settings := []string{"spark.streaming.backpressure.enabled", "true", "weir.kafka.prefetch", "false"}
+		j, err := newJob(t, c, plan{settings: settings})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var reasons []string
+		j.ssc.AddListener(func(e dstream.Event) {
+			if e, ok := e.(dstream.RateUpdated); ok {
+				j.mu.Lock()
+				defer j.mu.Unlock()
+				reasons = append(reasons, e.Reason)
+			}
+		})
+		if err := j.ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			c.Produce("t", 0, "v")
+			pass(2 * time.Second)
+		}
+		j.stop()
+		for _, reason := range reasons {
+			if reason != "broker 0 at localhost:9092 asked for a pause of 300ms" {
+				t.Errorf("the reason is %q", reason)
+			}
+		}
+		if len(reasons) < 3 {
+			t.Errorf("%d rates", len(reasons))
+		}
+	})
+}
+
 // A broker that asks for pauses is listened to, and it is told why the rate is low.
 func TestThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -27,17 +27,18 @@ type source[K, V any] struct {
 	value    Deserializer[V]
 	opts     options
 
-	c       *client.Client
-	f       *fetcher
-	losses  lossCount
-	commits commits
-	mirror  mirror
-	shares  shares
-	watch   watch
-	stable  stability
-	hosts   atomic.Pointer[map[TopicPartition]string] // of the leaders; read by Read, which may overlap with Plan
-	life    context.Context                           // ends with Close: what is fetched ahead ends with it
-	end     context.CancelFunc
+	c        *client.Client
+	f        *fetcher
+	losses   lossCount
+	throttle throttle
+	commits  commits
+	mirror   mirror
+	shares   shares
+	watch    watch
+	stable   stability
+	hosts    atomic.Pointer[map[TopicPartition]string] // of the leaders; read by Read, which may overlap with Plan
+	life     context.Context                           // ends with Close: what is fetched ahead ends with it
+	end      context.CancelFunc
 }
 
 // Resolve finds where each partition begins, in Spark's order: explicit offsets, else what the group has
@@ -86,8 +87,8 @@ func (s *source[K, V]) open(ctx context.Context) error {
 	if pattern, ok := s.strategy.(*PatternSubscription); ok {
 		pattern.internal = !cfg.ExcludeInternal
 	}
-	throttled := &throttle{warn: s.ssc.Warn}
-	c, err := client.Open(ctx, s.cfg, readOptions(throttled.with(s.opts.client))...)
+	s.throttle.warn = s.ssc.Warn
+	c, err := client.Open(ctx, s.cfg, readOptions(s.throttle.with(s.opts.client))...)
 	if err != nil {
 		return err
 	}
@@ -108,6 +109,9 @@ func (s *source[K, V]) open(ctx context.Context) error {
 
 // lost tells of records that are gone, when the job goes on without them.
 func (s *source[K, V]) lost(loss *DataLossError) { s.losses.tell(s.ssc.Warn, loss) }
+
+// Slowed implements dstream.SourceSlowed: brokers whose quota is used up are the reason of a low rate.
+func (s *source[K, V]) Slowed() string { return s.throttle.take() }
 
 // checkGroup refuses a group with live members: a commit to it would fail, and they would commit beside us.
 func (s *source[K, V]) checkGroup(ctx context.Context) error {

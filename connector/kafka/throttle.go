@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,6 +17,7 @@ type throttle struct {
 
 	mu   sync.Mutex
 	told map[int32]time.Time // by node
+	last string              // what was asked for last, since it was taken
 }
 
 // throttleQuiet is how long nothing more is told of a broker: a quota that is used up is used up at every request.
@@ -30,16 +32,11 @@ func (t *throttle) OnBrokerThrottle(meta kgo.BrokerMetadata, d time.Duration, _ 
 	if d <= 0 {
 		return
 	}
-	if t.news(meta.NodeID) {
+	asked := fmt.Sprintf("broker %d at %s:%d asked for a pause of %v", meta.NodeID, meta.Host, meta.Port, d)
+	if t.news(meta.NodeID, asked) {
 		t.warn(
 			"a broker throttles this client: its quota is used up",
-			fmt.Errorf(
-				"broker %d at %s:%d asked for a pause of %v: raise the quota, or lower the rate",
-				meta.NodeID,
-				meta.Host,
-				meta.Port,
-				d,
-			),
+			errors.New(asked+": raise the quota, or lower the rate"),
 			"broker",
 			meta.NodeID,
 			"pause",
@@ -49,9 +46,10 @@ func (t *throttle) OnBrokerThrottle(meta kgo.BrokerMetadata, d time.Duration, _ 
 }
 
 // news tells whether a broker's throttling is to be told, and remembers that it was.
-func (t *throttle) news(node int32) bool {
+func (t *throttle) news(node int32, asked string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.last = asked
 	if told, ok := t.told[node]; ok && time.Since(told) < throttleQuiet {
 		return false
 	}
@@ -60,4 +58,13 @@ func (t *throttle) news(node int32) bool {
 	}
 	t.told[node] = time.Now()
 	return true
+}
+
+// take gives what a broker asked for last, since it was taken; "" if none did.
+func (t *throttle) take() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last := t.last
+	t.last = ""
+	return last
 }
