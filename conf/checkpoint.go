@@ -2,6 +2,7 @@ package conf
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -10,20 +11,21 @@ var ErrNoCheckpoint = errors.New("needs a checkpoint; " +
 	"durable checkpoints are not there yet in this version")
 
 // needsCheckpoint is the one place that knows which values cannot be honoured without a durable
-// checkpoint. It returns ErrNoCheckpoint for those and nil for every other.
+// checkpoint. It returns ErrNoCheckpoint with what to do instead for those, and nil for every other.
 func needsCheckpoint(name, value string) error {
-	refuse := false
-	switch name {
-	case "spark.streaming.checkpoint.directory":
-		refuse = value != ""
-	case "spark.streaming.receiver.writeAheadLog.enable":
-		refuse = strings.EqualFold(value, "true")
-	case "weir.streaming.failedBatch":
+	instead := ""
+	switch {
+	case name == "spark.streaming.checkpoint.directory" && value != "":
+		instead = "leave it out: what the program commits (kafka.Commit) is then where a restart begins, " +
+			"and each record is processed at least once; without commits a restart begins where the inputs say"
+	case name == "spark.streaming.receiver.writeAheadLog.enable" && strings.EqualFold(value, "true"):
+		instead = "leave it out: what receivers hold is then lost if the process dies"
+	case name == "weir.streaming.failedBatch" && strings.EqualFold(value, string(SkipFailed)):
 		// A batch can be skipped only where the skip is written down for ever.
-		refuse = strings.EqualFold(value, string(SkipFailed))
+		instead = "choose stop or retry"
 	}
-	if refuse {
-		return ErrNoCheckpoint
+	if instead == "" {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: %s", ErrNoCheckpoint, instead)
 }

@@ -164,13 +164,16 @@ var validateTests = []struct{ set, want string }{
 			"and weir runs none; remove it"},
 	{"spark.streaming.checkpoint.directory=", ""},
 	{"spark.streaming.checkpoint.directory=/ckpt", "spark.streaming.checkpoint.directory=/ckpt: " +
-		"needs a checkpoint; durable checkpoints are not there yet in this version"},
+		"needs a checkpoint; durable checkpoints are not there yet in this version: " +
+		"leave it out: what the program commits (kafka.Commit) is then where a restart begins, " +
+		"and each record is processed at least once; without commits a restart begins where the inputs say"},
 	{"spark.streaming.receiver.writeAheadLog.enable=false", ""},
 	{"spark.streaming.receiver.writeAheadLog.enable=True",
 		"spark.streaming.receiver.writeAheadLog.enable=True: needs a checkpoint; " +
-			"durable checkpoints are not there yet in this version"},
+			"durable checkpoints are not there yet in this version: " +
+			"leave it out: what receivers hold is then lost if the process dies"},
 	{"weir.streaming.failedBatch=skip", "weir.streaming.failedBatch=skip: needs a checkpoint; " +
-		"durable checkpoints are not there yet in this version"},
+		"durable checkpoints are not there yet in this version: choose stop or retry"},
 	{"spark.io.encryption.enabled=false", ""},
 	{"spark.io.encryption.enabled=true",
 		"spark.io.encryption.enabled=true: weir does not encrypt what it writes to spark.local.dir; " +
@@ -204,7 +207,7 @@ var validateTests = []struct{ set, want string }{
 		"(all begin with spark. or weir.; parameters of Kafka's clients go into kafka.Params); " +
 		"the nearest known name is spark.streaming.concurrentJobs"},
 	{"group.id=x", "group.id: weir knows no setting of this name (all begin with spark. or weir.; " +
-		"parameters of Kafka's clients go into kafka.Params); the nearest known name is spark.local.dir"},
+		"parameters of Kafka's clients go into kafka.Params)"},
 	{"=x", "a setting needs a name"},
 
 	// Contradictions.

@@ -1,27 +1,34 @@
 package conf
 
-import "strings"
+import (
+	"strings"
 
-// nearest returns the known name that is most like an unknown one. Capitals count for less than
-// letters, and among equals a setting that acts comes first.
+	"github.com/weirstream/weir/internal/spelling"
+)
+
+// nearest returns the known name that is most like an unknown one, or "" if none is like it. Capitals
+// count for less than letters, and among equals a setting that acts comes first.
 func nearest(name string) string {
-	best, distance := "", 0
+	// A third of the letters may differ, and one in any case: beyond that a proposal only confuses.
+	best, distance := "", 2*(min(len(name), longestName)/3+2)
 	for _, candidate := range candidates(name) {
-		d := likeness(name, candidate)
-		if best == "" || d < distance {
+		if d := likeness(name, candidate); d < distance {
 			best, distance = candidate, d
 		}
 	}
 	return best
 }
 
+// longestName is more than any setting's name has, and less than what somebody pastes a file into has.
+const longestName = 60
+
 // likeness is the editing distance with capitals ignored, and a little more if they differ. A prefix
 // that was left out is no great difference: "streaming.concurrentJobs".
 func likeness(name, candidate string) int {
 	lower, other := strings.ToLower(name), strings.ToLower(candidate)
-	d := 2 * editDistance(lower, other)
+	d := 2 * spelling.Distance(lower, other)
 	if prefix, rest, ok := strings.Cut(other, "."); ok && !strings.HasPrefix(lower, prefix+".") {
-		d = min(d, 2*editDistance(lower, rest)+2)
+		d = min(d, 2*spelling.Distance(lower, rest)+2)
 	}
 	if d == 0 && name != candidate {
 		d = 1
@@ -55,38 +62,9 @@ func candidates(name string) []string {
 func misspelt(name string) string {
 	best, distance := "", 3
 	for _, d := range definitions() {
-		if n := editDistance(strings.ToLower(name), strings.ToLower(d.Name())); n < distance {
+		if n := spelling.Distance(strings.ToLower(name), strings.ToLower(d.Name())); n < distance {
 			best, distance = d.Name(), n
 		}
 	}
 	return best
-}
-
-// longestCompared bounds the work that a name somebody pasted a file into can cause.
-const longestCompared = 200
-
-// editDistance counts the letters to insert, delete, replace or swap with their neighbour to turn a
-// into b. Of longer texts only the first 200 bytes are compared.
-func editDistance(a, b string) int {
-	a, b = a[:min(len(a), longestCompared)], b[:min(len(b), longestCompared)]
-	older, old := make([]int, len(b)+1), make([]int, len(b)+1)
-	row := make([]int, len(b)+1)
-	for j := range old {
-		old[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(old[j]+1, row[j-1]+1, old[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], older[j-2]+1)
-			}
-		}
-		older, old, row = old, row, older
-	}
-	return old[len(b)]
 }

@@ -5,27 +5,22 @@ import (
 	"testing"
 )
 
-func TestEditDistance(t *testing.T) {
-	long := strings.Repeat("x", 10_000)
-	for _, test := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0},
-		{"abc", "", 3},
-		{"abc", "abc", 0},
-		{"abc", "abd", 1},
-		{"abc", "ac", 1},
-		{"abc", "acb", 1},
-		{"abcd", "badc", 2},
-		{"kitten", "sitting", 3},
-		{long, "", longestCompared},
+// A name is proposed only where it is like the unknown one.
+func TestNearest(t *testing.T) {
+	for name, want := range map[string]string{
+		"foo.bar":                    "",
+		"x":                          "",
+		"group.id":                   "",
+		"bootstrap.servers":          "",
+		"hive.metastore.uris":        "",
+		"mastre":                     "spark.master",
+		"spark.mastr":                "spark.master",
+		"streaming.concurrentJobs":   "spark.streaming.concurrentJobs",
+		"spark.streaming.blokIntrvl": "spark.streaming.blockInterval",
+		strings.Repeat("x", 10_000):  "",
 	} {
-		if got := editDistance(test.a, test.b); got != test.want {
-			t.Errorf("editDistance(%.20q, %.20q) = %d, want %d", test.a, test.b, got, test.want)
-		}
-		if got := editDistance(test.b, test.a); got != test.want {
-			t.Errorf("editDistance(%.20q, %.20q) = %d, want %d", test.b, test.a, got, test.want)
+		if got := nearest(name); got != want {
+			t.Errorf("nearest(%.30q) = %q, want %q", name, got, want)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/connector/kafka"
+	"github.com/weirstream/weir/internal/spelling"
 )
 
 // A connection is how a command finds its Kafka: the flags that all such commands share. They end as parameters by the
@@ -167,7 +168,7 @@ func missing(ctx context.Context, a *kafka.Admin, err error) error {
 	for _, t := range infos {
 		names = append(names, t.Name)
 	}
-	if name := nearest(topic.Topic, names); name != "" {
+	if name := spelling.Nearest(topic.Topic, names); name != "" {
 		return fmt.Errorf("%w\nis topic %q meant?", err, name)
 	}
 	return err

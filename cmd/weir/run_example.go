@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/weirstream/weir/internal/spelling"
 )
 
 // examples are the programs of examples/ by the names that Spark's have.
@@ -67,13 +69,13 @@ func runExample() *cobra.Command {
 
 // exampleDir finds an example by Spark's name, with or without its package, or by its folder.
 func exampleDir(name string, names []string) (string, error) {
-	short := plain(name[strings.LastIndexByte(name, '.')+1:])
+	short := spelling.Plain(name[strings.LastIndexByte(name, '.')+1:])
 	for _, e := range examples {
-		if short == plain(e.name) {
+		if short == spelling.Plain(e.name) {
 			return e.dir, nil
 		}
 	}
-	return "", usagef("there is no example %q%s\nthe examples are %s", name, didYouMean(short, names),
+	return "", usagef("there is no example %q%s\nthe examples are %s", name, spelling.DidYouMean(short, names),
 		strings.Join(names, ", "))
 }
 

@@ -196,19 +196,6 @@ func TestInModule(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	known := []string{"demo", "broker", "run-example", "KafkaWordCount", "KafkaRDD", "for", "command-config"}
-	for name, want := range map[string]string{
-		"demo": "demo", "dmeo": "demo", "DEMO": "demo", "run_exmaple": "run-example", "brok": "broker", "xyzzy": "",
-		"kafkawordcuont": "KafkaWordCount", "command": "command-config", "": "", "k": "", "x": "", "fro": "for",
-		strings.Repeat("x", 10_000): "",
-	} {
-		if got := nearest(name, known); got != want {
-			t.Errorf("nearest(%.20q) = %q, want %q", name, got, want)
-		}
-	}
-}
-
 func TestVersion(t *testing.T) {
 	info := &debug.BuildInfo{GoVersion: "go1.26.1", Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{
 		{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-01-31T08:00:00Z"}, {Key: "vcs.modified", Value: "true"},

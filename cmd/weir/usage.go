@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/weirstream/weir/connector/kafka"
+	"github.com/weirstream/weir/internal/spelling"
 )
 
 // usageError is an error of flags or arguments: nothing has been done.
@@ -52,7 +53,7 @@ func knownCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usagef("%s has no command %q%s", c.CommandPath(), args[0], didYouMean(args[0], commandNames(c)))
+	return usagef("%s has no command %q%s", c.CommandPath(), args[0], spelling.DidYouMean(args[0], commandNames(c)))
 }
 
 // oneOf is what a command that only has commands does when it is called without one.
@@ -81,7 +82,7 @@ func flagError(c *cobra.Command, err error) error {
 	}
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if name := nearest(unknown.GetSpecifiedName(), names); name != "" {
+	if name := spelling.Nearest(unknown.GetSpecifiedName(), names); name != "" {
 		return usagef("%w: did you mean --%s?", err, name)
 	}
 	return usageError{err}

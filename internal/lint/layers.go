@@ -24,7 +24,7 @@ var everyTest = []string{"weirtest", "suites"}
 
 // layers is the import rule, lowest first:
 //
-//	conf, codec <- internal/{exec,shuffle,block,checkpoint,vfs,spark} <- rdd <- dstream
+//	internal/spelling <- conf, codec <- internal/{exec,shuffle,block,checkpoint,vfs,spark} <- rdd <- dstream
 //	dstream <- {connector/*, spark, fs/*, ui, weirtest};   ui, dstream <- weir <- cmd, examples
 //
 // internal/spark stands alone, for only spark may know it: a program that does not name that package
@@ -33,7 +33,11 @@ var everyTest = []string{"weirtest", "suites"}
 // outside can import internal.
 var layers = []layer{
 	{
-		name: "base", paths: []string{"conf", "codec"},
+		name: "words", paths: []string{"internal/spelling"},
+		instead: "internal/spelling compares words and knows nothing of what they name",
+	},
+	{
+		name: "base", paths: []string{"conf", "codec"}, imports: []string{"words"},
 		instead: "conf and codec stand below all others and know neither them nor each other: " +
 			"take the value as an argument",
 	},
@@ -61,7 +65,7 @@ var layers = []layer{
 	},
 	{
 		name: "connector", paths: []string{"connector/*"},
-		imports: []string{"base", "engine", "rdd", "dstream"}, tests: []string{"weir"},
+		imports: []string{"words", "base", "engine", "rdd", "dstream"}, tests: []string{"weir"},
 		instead: "connectors are clients of dstream's Source, Receiver and Sink and know nothing of " +
 			"each other: what two of them share belongs below, or is written twice",
 	},
@@ -87,7 +91,7 @@ var layers = []layer{
 	},
 	{
 		name: "weir", paths: []string{"."},
-		imports: []string{"base", "engine", "rdd", "dstream", "ui"},
+		imports: []string{"words", "base", "engine", "rdd", "dstream", "ui"},
 		tests:   []string{"connector", "spark", "fs"},
 		instead: "Main and Run take connectors, runners and file systems as values: an option such as " +
 			"spark.Runner() brings the package in, and only for programs that name it",
@@ -101,7 +105,8 @@ var layers = []layer{
 	{
 		name: "cmd", paths: []string{"cmd/*"},
 		imports: []string{
-			"base", "rdd", "dstream", "connector", "spark", "fs", "ui", "weir", "weirtest", "examples", "tools",
+			"words", "base", "rdd", "dstream", "connector", "spark", "fs", "ui", "weir", "weirtest", "examples",
+			"tools",
 		},
 		tests: []string{"*"},
 		instead: "the command line is a client of the public API: add what it lacks there, or put a " +
