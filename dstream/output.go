@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/weirstream/weir/internal/exec"
 )
@@ -34,13 +36,47 @@ func (o *Output) label() string {
 	return fmt.Sprintf("%s [%d]", o.node.op, o.number)
 }
 
-// guarantee is what the output promises of each record of a committed stream.
+// guarantee is what the output promises of each record of a committed stream, as far as its sink and its inputs do.
 func (o *Output) guarantee() string {
+	var parts []string
 	if o.promise != "" {
-		return o.promise
+		parts = append(parts, o.promise)
 	}
-	return "at-least-once if the program commits what it has read (kafka.Commit), else as its inputs begin " +
-		"after a restart"
+	ranged := false
+	for _, in := range o.node.ssc.inputs {
+		switch {
+		case !o.node.reads(in.node):
+		case is[SourceDrainer](in.source):
+			parts = append(parts, in.label()+": at-least-once as long as the process lives; there is no write ahead "+
+				"log, so what is received and not committed is lost when it dies")
+		case is[inMemory](in.source):
+			parts = append(parts, in.label()+": at-least-once as long as the process lives; the queue is in memory, "+
+				"so what it holds is lost when it dies")
+		default:
+			ranged = true
+		}
+	}
+	if ranged && o.promise == "" {
+		parts = append(parts, "at-least-once if the program commits what it has read (kafka.Commit), else as its "+
+			"inputs begin after a restart")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// inMemory is a source whose data the process alone has.
+type inMemory interface{ inMemory() }
+
+func (*queueSource[T]) inMemory() {}
+
+// is tells whether a value has a type, most often that of a contract it may fulfil besides.
+func is[T any](v any) bool {
+	_, ok := v.(T)
+	return ok
+}
+
+// reads tells whether what n does depends on the node in.
+func (n *node) reads(in *node) bool {
+	return n == in || slices.ContainsFunc(n.parents, func(p *node) bool { return p.reads(in) })
 }
 
 // register adds an output operation for a stream.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"slices"
@@ -147,26 +148,71 @@ func TestSinkTroubles(t *testing.T) {
 	})
 }
 
-// TestFirstLogLines say what each output promises.
+// TestFirstLogLines say what each output promises, which depends on its inputs.
 func TestFirstLogLines(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		logger := slog.New(slog.NewTextHandler(&log, nil))
-		ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local"), time.Second, rdd.WithLogger(logger))
-		if err != nil {
-			t.Fatal(err)
-		}
-		dstream.Foreach(dstream.QueueStream(ssc, dstream.NewQueue[int]()), func(int) error { return nil })
-		if err := ssc.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		stopNow(t, ssc)
-		if !strings.Contains(log.String(), `output="foreach [0]"`) ||
-			!strings.Contains(log.String(), "at-least-once") {
-			t.Errorf("the log is\n%s", log.String())
-		}
-	})
+	const (
+		queue    = "queueStream [0]: at-least-once as long as the process lives; the queue is in memory"
+		received = "push [1]: at-least-once as long as the process lives; there is no write ahead log"
+		ranged   = "at-least-once if the program commits what it has read"
+	)
+	idle := &feed{run: func(context.Context, *dstream.Store[string], int) error { return nil }}
+	length := func(s string) int { return len(s) }
+	for _, tt := range []struct {
+		name   string
+		output func(queue, received, ranged *dstream.DStream[int])
+		want   []string
+	}{
+		{"queue", func(q, _, _ *dstream.DStream[int]) { dstream.Print(q, 1) }, []string{queue}},
+		{"receiver", func(_, r, _ *dstream.DStream[int]) { dstream.Print(r, 1) }, []string{received}},
+		{"ranged", func(_, _, s *dstream.DStream[int]) { dstream.Print(s, 1) }, []string{ranged}},
+		{
+			"all together",
+			func(q, r, s *dstream.DStream[int]) { dstream.Print(dstream.Union(q, r, s), 1) },
+			[]string{queue, received, ranged},
+		},
+		{
+			"sink of what is received",
+			func(_, r, _ *dstream.DStream[int]) { dstream.WriteTo(r, dstream.Sink[int](&promising{})) },
+			[]string{"no duplicates on Sundays", received},
+		},
+		{
+			"sink of ranges",
+			func(_, _, s *dstream.DStream[int]) { dstream.WriteTo(s, dstream.Sink[int](&promising{})) },
+			[]string{"no duplicates on Sundays"},
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			logger := slog.New(slog.NewTextHandler(&log, nil))
+			ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local[2]"), time.Second,
+				rdd.WithLogger(logger))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ssc.SetOutput(io.Discard)
+			tt.output(
+				dstream.QueueStream(ssc, dstream.NewQueue[int]()),
+				dstream.Map(dstream.ReceiverStream(ssc, "push", dstream.Receiver[string](idle)), length),
+				dstream.Map(dstream.FromSource(ssc, "numbers", dstream.Source[string](&numbers{})), length),
+			)
+			if err := ssc.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			stopNow(t, ssc)
+			line, _, _ := strings.Cut(log.String()[strings.Index(log.String(), "guarantee="):], "\n")
+			for _, part := range []string{queue, received, ranged, "no duplicates on Sundays"} {
+				if got := strings.Contains(line, part); got != slices.Contains(tt.want, part) {
+					t.Errorf("%s: that it says %q is %v: %s", tt.name, part, got, line)
+				}
+			}
+		})
+	}
 }
+
+// promising is a sink that says what it promises.
+type promising struct{ store }
+
+func (*promising) Guarantee() string { return "no duplicates on Sundays" }
 
 // TestStatsReport logs quantiles of the last batches.
 func TestStatsReport(t *testing.T) {
