@@ -9,9 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
-	"time"
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
@@ -32,13 +30,13 @@ const (
 // Main runs a streaming program as a process and ends it: the only part of weir that parses flags, handles
 // signals and exits. Flags are spark-submit's (--master, --name, --conf NAME=VALUE, --properties-file) and
 // weir's own (--interval, --checkpoint, --for, --log-level, --settings). Settings in the program win over
-// flags, and flags over the properties file.
+// flags, and flags over the properties file. Help and settings go to standard output, the log to standard error.
 //
 // The first SIGINT or SIGTERM drains the program (spark.streaming.stopGracefullyOnShutdown), the second ends
 // it at once. Exit codes: 0 drained, 1 failed, 2 usage, 5 the deadline cut the drain.
 func Main(name string, build Build, opts ...Option) {
 	ctx, stop := signals(context.Background())
-	code := mainCode(ctx, name, os.Args[1:], os.Stderr, build, opts)
+	code := mainCode(ctx, name, os.Args[1:], os.Stdout, os.Stderr, build, opts)
 	stop()
 	os.Exit(code)
 }
@@ -61,19 +59,19 @@ func signals(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // mainCode is Main without the process.
-func mainCode(ctx context.Context, name string, args []string, stderr io.Writer, build Build, opts []Option) int {
-	f, err := parseFlags(name, args, stderr)
+func mainCode(ctx context.Context, name string, args []string, stdout, stderr io.Writer, build Build,
+	opts []Option) int {
+	f, err := parseFlags(name, args, stdout)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return ExitDrained
 	case err != nil:
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return ExitUsage
+	case f.settings:
+		return said(name, conf.WriteMarkdown(stdout), stderr)
 	}
-	o := options{
-		conf:   conf.New(),
-		logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: f.level})),
-	}
+	o := options{conf: conf.New()}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -85,6 +83,13 @@ func mainCode(ctx context.Context, name string, args []string, stderr io.Writer,
 		p := newProgress(stderr)
 		o.listeners = append(o.listeners, p.event)
 		defer p.clear()
+		stderr = p.console.beside(stderr)
+		if o.out == nil && isTerminal(stdout) {
+			o.out = p.console.beside(stdout)
+		}
+	}
+	if o.logger == nil {
+		o.logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: f.level}))
 	}
 	if f.last > 0 {
 		var cancel context.CancelFunc
@@ -96,8 +101,16 @@ func mainCode(ctx context.Context, name string, args []string, stderr io.Writer,
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return ExitUsage
 	}
-	err = drive(ctx, ssc)
-	if err != nil {
+	return said(name, drive(ctx, ssc), stderr)
+}
+
+// said says what went wrong, and gives the exit code.
+func said(name string, err error, stderr io.Writer) int {
+	switch {
+	case errors.Is(err, errStartInterrupted):
+		// What the start was waiting for when it was interrupted is not what is wrong.
+		fmt.Fprintf(stderr, "%s: %v\n", name, errStartInterrupted)
+	case err != nil:
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 	}
 	return exitCode(err)
@@ -113,56 +126,4 @@ func exitCode(err error) int {
 		return ExitUsage
 	}
 	return ExitFailed
-}
-
-// flags are the parsed command line.
-type flags struct {
-	conf  *conf.Conf
-	level slog.Level
-	last  time.Duration
-}
-
-func parseFlags(name string, args []string, stderr io.Writer) (flags, error) {
-	f := flags{conf: conf.New(), level: slog.LevelInfo}
-	set := flag.NewFlagSet(name, flag.ContinueOnError)
-	set.SetOutput(stderr)
-	short := func(flagName, setting, doc string) {
-		set.Func(flagName, doc, func(v string) error { f.conf.SetFrom("--"+flagName, setting, v); return nil })
-	}
-	short("master", conf.MasterURL.Name(), "where tasks run: `local`, local[N], local[*]")
-	short("name", conf.AppName.Name(), "the program's `name`")
-	short("checkpoint", conf.CheckpointDirectory.Name(), "the checkpoint `directory`")
-	short("interval", conf.Interval.Name(), "the batch `interval`, such as 500ms or 2s")
-	set.Func(
-		"conf",
-		"a setting, `NAME=VALUE`; may be repeated",
-		func(v string) error { return f.conf.SetPair("--conf", v) },
-	)
-	var file string
-	set.StringVar(&file, "properties-file", "", "a `file` of settings, as spark-defaults.conf")
-	set.DurationVar(&f.last, "for", 0, "drain and end after this `time`")
-	set.TextVar(&f.level, "log-level", f.level, "the least `level` that is logged: debug, info, warn, error")
-	set.BoolFunc("settings", "print all settings and end", func(string) error {
-		if err := conf.WriteMarkdown(stderr); err != nil {
-			return err
-		}
-		return flag.ErrHelp
-	})
-	if err := set.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) || strings.Contains(err.Error(), flag.ErrHelp.Error()) {
-			return f, flag.ErrHelp
-		}
-		return f, err
-	}
-	if set.NArg() > 0 {
-		return f, fmt.Errorf("unexpected argument %q: the program takes flags only; see --help", set.Arg(0))
-	}
-	if file != "" {
-		weaker, err := conf.LoadFile(file)
-		if err != nil {
-			return f, err
-		}
-		f.conf = f.conf.Merge(weaker)
-	}
-	return f, nil
 }

@@ -3,12 +3,9 @@ package weir
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/weirstream/weir/dstream"
 )
@@ -17,8 +14,7 @@ import (
 // cleared: "[Stage 0:=====>      (3 + 2) / 10]", tasks done, running, all. Stages that are over within half a
 // second are not shown.
 type progress struct {
-	w     io.Writer
-	width int
+	console *console
 
 	mu      sync.Mutex
 	tick    *time.Timer // draws again while a stage runs, for its tasks may all be long
@@ -27,20 +23,20 @@ type progress struct {
 	tasks   int
 	running int
 	done    int
-	shown   bool
 }
 
 const progressAfter = 500 * time.Millisecond
 
-func newProgress(w io.Writer) *progress { return &progress{w: w, width: 80} }
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
+func newProgress(w io.Writer) *progress { return &progress{console: newConsole(w)} }
 
 // event is a listener.
 func (p *progress) event(e dstream.Event) {
+	p.take(e)
+	p.console.show(p.line)
+}
+
+// take keeps what an event says.
+func (p *progress) take(e dstream.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch e := e.(type) {
@@ -56,29 +52,24 @@ func (p *progress) event(e dstream.Event) {
 			p.done++
 		}
 	case dstream.StageEnded, dstream.BatchCompleted, dstream.StreamingStopped:
-		p.wipe()
-		return
-	}
-	p.draw()
-}
-
-// draw shows the line if the stage has run long enough; mu is held.
-func (p *progress) draw() {
-	if p.tasks > 0 && p.done < p.tasks && time.Since(p.started) >= progressAfter {
-		p.shown = true
-		fmt.Fprint(p.w, "\r"+p.line())
+		p.over()
 	}
 }
 
 // again draws twice a second as long as the stage runs.
 func (p *progress) again() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.tasks == 0 {
-		return
+	if p.tasks > 0 {
+		p.tick.Reset(progressAfter)
 	}
-	p.draw()
-	p.tick.Reset(progressAfter)
+	p.mu.Unlock()
+	p.console.show(p.line)
+}
+
+// over forgets the stage; mu is held.
+func (p *progress) over() {
+	p.tasks = 0
+	p.stopTick()
 }
 
 func (p *progress) stopTick() {
@@ -87,25 +78,27 @@ func (p *progress) stopTick() {
 	}
 }
 
-func (p *progress) line() string {
+// line is what is shown of a stage that has run long enough, else "".
+func (p *progress) line(width int) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tasks == 0 || p.done >= p.tasks || time.Since(p.started) < progressAfter {
+		return ""
+	}
 	head := fmt.Sprintf("[Stage %d:", p.info.Stage)
 	tail := fmt.Sprintf("(%d + %d) / %d]", p.done, p.running, p.tasks)
-	room := max(p.width-len(head)-len(tail)-1, 1)
+	room := width - len(head) - len(tail) - 1
+	if room < 1 {
+		return (head + tail)[:min(width, len(head)+len(tail))]
+	}
 	full := room * p.done / p.tasks
 	return head + strings.Repeat("=", full) + ">" + strings.Repeat(" ", room-full) + tail
 }
 
+// clear ends the showing.
 func (p *progress) clear() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.wipe()
-}
-
-func (p *progress) wipe() {
-	if p.shown {
-		fmt.Fprint(p.w, "\r"+strings.Repeat(" ", p.width)+"\r")
-		p.shown = false
-	}
-	p.tasks = 0
-	p.stopTick()
+	p.over()
+	p.mu.Unlock()
+	p.console.show(p.line)
 }

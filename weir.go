@@ -67,9 +67,15 @@ func run(ctx context.Context, build Build, o options) error {
 	return drive(ctx, ssc)
 }
 
+// errStartInterrupted is among the errors of a program whose context was cancelled before it had started.
+var errStartInterrupted = errors.New("interrupted during the start")
+
 // drive starts a context and keeps it until it ends or ctx does, which drains it.
 func drive(ctx context.Context, ssc *dstream.Context) error {
 	if err := ssc.Start(ctx); err != nil {
+		if errors.Is(ctx.Err(), context.Canceled) && errors.Is(err, context.Canceled) {
+			return errors.Join(errStartInterrupted, err)
+		}
 		return err
 	}
 	if err := ssc.AwaitTermination(ctx); ctx.Err() == nil {

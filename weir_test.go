@@ -6,11 +6,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -171,35 +174,80 @@ func TestMainsFlags(t *testing.T) {
 			"local[4] job 4 10ms",
 			"",
 		},
-		{"--maste local", nil, ExitUsage, "", "maste"},
+		{"--maste local", nil, ExitUsage, "", "job: unknown flag --maste: did you mean --master? see --help\n"},
+		{"--zzz", nil, ExitUsage, "", "job: unknown flag --zzz; see --help\n"},
+		{"--for", nil, ExitUsage, "", "job: flag needs an argument: -for; see --help\n"},
+		{"--for 5", nil, ExitUsage, "", "job: --for 5 has no unit: 5s or 5ms\n"},
+		{"--for soon", nil, ExitUsage, "", `job: --for "soon" is not a time such as 30s, 5m or 1h` + "\n"},
+		{"--interval 5", nil, ExitUsage, "", "job: --interval 5 has no unit: 5s or 5ms\n"},
+		{"--log-level loud", nil, ExitUsage, "", `job: --log-level "loud" is none of debug, info, warn, error` + "\n"},
 		{"extra", nil, ExitUsage, "", `unexpected argument "extra"`},
 		{"--conf spark.streaming.blokInterval=1s", nil, ExitUsage, "", "spark.streaming.blockInterval"},
-		{"--conf nonsense", nil, ExitUsage, "", "nonsense"},
+		{"--conf s3cr3t", nil, ExitUsage, "", "job: --conf: a setting is given as name=value\n"},
 		{"--master yarn", nil, ExitUsage, "", "yarn"},
 		{"--master sc://host:15002", nil, ExitUsage, "", "spark.Runner()"},
 		{"--properties-file /does/not/exist", nil, ExitUsage, "", "/does/not/exist"},
-		{"--checkpoint /tmp/x", nil, ExitUsage, "", "checkpoint"},
-		{"--help", nil, ExitDrained, "", "properties-file"},
+		{"--checkpoint /tmp/x", nil, ExitUsage, "", "leave it out"},
 	}
 	for _, tt := range tests {
 		seen = ""
-		var stderr bytes.Buffer
+		var stdout, stderr bytes.Buffer
 		args := strings.Fields(strings.ReplaceAll(tt.args, "FILE", file))
-		code := mainCode(t.Context(), "job", args, &stderr, build, append(tt.opts, Output(&bytes.Buffer{})))
-		if code != tt.code || seen != tt.seen || !strings.Contains(stderr.String(), tt.says) {
-			t.Errorf(
-				"%s: exit %d, saw %q, said %q; want %d, %q, %q",
-				tt.args,
-				code,
-				seen,
-				stderr.String(),
-				tt.code,
-				tt.seen,
-				tt.says,
-			)
+		code := mainCode(t.Context(), "job", args, &stdout, &stderr, build, append(tt.opts, Output(&bytes.Buffer{})))
+		said := stderr.String()
+		if code != tt.code || seen != tt.seen || !strings.Contains(said, tt.says) {
+			t.Errorf("%s: exit %d, saw %q, said %q; want %d, %q, %q", tt.args, code, seen, said, tt.code, tt.seen, tt.says)
+		}
+		if strings.Contains(said, "s3cr3t") || stdout.Len() > 0 {
+			t.Errorf("%s: said %q on standard error and %q on standard output", tt.args, said, stdout.String())
+		}
+		if strings.HasSuffix(tt.says, "\n") && said != tt.says {
+			t.Errorf("%s: said %q, want %q and no more", tt.args, said, tt.says)
 		}
 	}
 }
+
+// TestMainTells: what was asked for goes to standard output.
+func TestMainTells(t *testing.T) {
+	for args, want := range map[string]string{
+		"--help": "-properties-file file", "-h": "Usage of job:", "--settings": "`spark.streaming.backpressure.enabled`",
+	} {
+		var stdout, stderr bytes.Buffer
+		code := mainCode(t.Context(), "job", []string{args}, &stdout, &stderr, nil, nil)
+		if code != ExitDrained || stderr.Len() > 0 || !strings.Contains(stdout.String(), want) {
+			t.Errorf("%s: exit %d, standard error %q, output %.200q", args, code, stderr.String(), stdout.String())
+		}
+	}
+}
+
+// TestInterruptedStart: what the start was waiting for is not what is wrong.
+func TestInterruptedStart(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	build := func(ssc *dstream.Context) error {
+		dstream.WriteTo(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), dstream.Sink[int](&asking{cancel}))
+		return nil
+	}
+	var stderr bytes.Buffer
+	code := mainCode(ctx, "job", []string{"--log-level", "error"}, &bytes.Buffer{}, &stderr, build, nil)
+	if want := "job: interrupted during the start\n"; code != ExitFailed || stderr.String() != want {
+		t.Errorf("exit %d, said %q, want %q", code, stderr.String(), want)
+	}
+}
+
+// asking is a sink during whose opening the program is interrupted.
+type asking struct{ interrupt func() }
+
+func (a *asking) Open(ctx context.Context, _ string, _ int64) error {
+	a.interrupt()
+	<-ctx.Done()
+	return fmt.Errorf("asking what the store is: %w", ctx.Err())
+}
+
+func (*asking) Last(context.Context, string, string, int) (int64, bool, error) { return 0, false, nil }
+
+func (*asking) Write(context.Context, dstream.Effect, iter.Seq[int]) error { return nil }
+
+func (*asking) Close(context.Context) error { return nil }
 
 // TestExitCodes of programs that fail and of drains that are cut.
 func TestExitCodes(t *testing.T) {
@@ -212,7 +260,7 @@ func TestExitCodes(t *testing.T) {
 			)
 			return nil
 		}
-		if code := mainCode(t.Context(), "job", nil, &stderr, fails, nil); code != ExitFailed {
+		if code := mainCode(t.Context(), "job", nil, &bytes.Buffer{}, &stderr, fails, nil); code != ExitFailed {
 			t.Errorf("a failing program exits with %d", code)
 		}
 		slow := func(ssc *dstream.Context) error {
@@ -225,13 +273,14 @@ func TestExitCodes(t *testing.T) {
 			)
 			return nil
 		}
-		if code := mainCode(t.Context(), "job", []string{"--for", "1500ms"}, &stderr, slow, nil); code != ExitCut {
+		if code := mainCode(t.Context(), "job", []string{"--for", "1500ms"}, &bytes.Buffer{}, &stderr, slow, nil); code != ExitCut {
 			t.Errorf("a drain that is cut exits with %d: %s", code, stderr.String())
 		}
 		if code := mainCode(
 			t.Context(),
 			"job",
 			nil,
+			&bytes.Buffer{},
 			&stderr,
 			func(*dstream.Context) error { return nil },
 			nil,
@@ -246,7 +295,7 @@ func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		p := newProgress(&out)
-		p.width = 40
+		p.console.width = func() int { return 40 }
 		p.event(dstream.StageStarted{Tasks: 4})
 		p.event(dstream.TaskStarted{})
 		p.event(dstream.TaskEnded{})
@@ -267,4 +316,39 @@ func TestProgress(t *testing.T) {
 	if isTerminal(&bytes.Buffer{}) {
 		t.Error("a buffer is taken for a terminal")
 	}
+}
+
+// TestConsole: what is written beside the progress line stands above it, and the line is drawn again.
+func TestConsole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		p := newProgress(&out)
+		var width atomic.Int64
+		width.Store(40)
+		p.console.width = func() int { return int(width.Load()) }
+		log := p.console.beside(&out)
+		write := func(text string) {
+			if _, err := io.WriteString(log, text); err != nil {
+				t.Error(err)
+			}
+		}
+		write("before\n")
+		p.event(dstream.StageStarted{Tasks: 2})
+		time.Sleep(600 * time.Millisecond)
+		write("a warning\n")
+		write("half of ")
+		write("a line\n")
+		width.Store(20)
+		time.Sleep(progressAfter)
+		p.clear()
+		time.Sleep(progressAfter)
+		write("after\n")
+		long, short := "[Stage 0:>"+strings.Repeat(" ", 18)+"(0 + 0) / 2]", "[Stage 0:(0 + 0) / 2"
+		wipe := func(n int) string { return "\r" + strings.Repeat(" ", n) + "\r" }
+		want := "before\n\r" + long + wipe(40) + "a warning\n\r" + long + wipe(40) + "half of a line\n" +
+			"\r" + short + wipe(20) + "after\n"
+		if out.String() != want {
+			t.Errorf("%q, want\n%q", out.String(), want)
+		}
+	})
 }
