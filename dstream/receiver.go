@@ -19,6 +19,10 @@ type Receiver[T any] interface {
 	Stop(ctx context.Context) error
 }
 
+// ReceiverChecker is a Receiver that can tell what is wrong with how it was made. Check does no I/O; a graph with a
+// receiver that is wrong is refused.
+type ReceiverChecker interface{ Check() error }
+
 // A Store is where a receiver puts what it received. Its methods may be called from several goroutines. A
 // receiver whose Start was called anew has a new Store; the old one refuses.
 type Store[T any] struct {
@@ -61,6 +65,11 @@ func ReceiverStream[T any](ssc *Context, name string, r Receiver[T]) *DStream[T]
 	s := newSupervisor(ssc, r)
 	d := FromSource(ssc, name, Source[T](s))
 	s.info = ReceiverInfo{StreamID: len(ssc.inputs) - 1, Name: d.node.op}
+	if c, ok := r.(ReceiverChecker); ok {
+		if err := c.Check(); err != nil {
+			d.node.refuse("%s: %w", name, err)
+		}
+	}
 	return d
 }
 

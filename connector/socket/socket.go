@@ -40,8 +40,9 @@ const DefaultMaxLine = 16 << 20
 const dialTimeout = 10 * time.Second
 
 // TextStream makes a stream of the lines that the server at host:port sends. A line ends with \n, \r or \r\n, which
-// are not part of it. Bytes that are not UTF-8 become U+FFFD, and the receiver reports where. When the
-// connection cannot be made or ends, it is made again after spark.streaming.receiverRestartDelay.
+// are not part of it. Bytes that are not UTF-8 become U+FFFD; the receiver reports where the first are of a connection,
+// and from time to time how many lines have some. When the connection cannot be made or ends, it is made again after
+// spark.streaming.receiverRestartDelay.
 func TextStream(ssc *dstream.Context, host string, port int, opts ...Option) *dstream.DStream[string] {
 	o := newOptions(opts)
 	return stream(ssc, "socketTextStream", host, port, o, func(r io.Reader) iter.Seq2[string, error] {
@@ -76,18 +77,36 @@ func stream[T any](
 	o options,
 	decode func(io.Reader) iter.Seq2[T, error],
 ) *dstream.DStream[T] {
-	r := &receiver[T]{address: net.JoinHostPort(host, strconv.Itoa(port)), options: o, decode: decode}
+	r := &receiver[T]{host: host, port: port, address: net.JoinHostPort(host, strconv.Itoa(port)), options: o,
+		decode: decode}
 	return dstream.ReceiverStream(ssc, name, dstream.Receiver[T](r))
 }
 
 // A receiver reads one connection at a time.
 type receiver[T any] struct {
 	options
+	host    string
+	port    int
 	address string
 	decode  func(io.Reader) iter.Seq2[T, error]
 
 	work sync.WaitGroup
 	stop context.CancelFunc
+}
+
+// Check implements dstream.ReceiverChecker.
+func (r *receiver[T]) Check() error {
+	switch {
+	case r.host == "":
+		return errors.New("the host is empty: name the machine that the server runs on, such as localhost")
+	case r.port < 1 || r.port > 65535:
+		return fmt.Errorf("the port must be from 1 to 65535, not %d", r.port)
+	case r.dial == nil || r.decode == nil:
+		return errors.New("the dialer or the function that decodes is nil")
+	case r.maxLine < 1:
+		return fmt.Errorf("socket.WithMaxLine needs at least 1, not %d", r.maxLine)
+	}
+	return nil
 }
 
 // Start implements dstream.Receiver.
@@ -126,15 +145,18 @@ func (r *receiver[T]) receive(ctx context.Context, st *dstream.Store[T]) (err er
 	}()
 	conn, err := r.dial(ctx, "tcp", r.address)
 	if err != nil {
-		return fmt.Errorf("connect to %s: %w: is the server running there? (nc -lk %[1]s starts one)", r.address, err)
+		return fmt.Errorf("connect to %s: %w: is the server running there? (nc -lk %d starts one)", r.address, err,
+			r.port)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	garbage := garbage{report: func(err error) { st.Report(fmt.Errorf("socket %s: %w", r.address, err)) }}
+	defer garbage.end()
 	for v, err := range r.decode(conn) {
 		var garbled *GarbledError
 		switch {
 		case errors.As(err, &garbled):
-			st.Report(fmt.Errorf("socket %s: %w", r.address, err))
+			garbage.add(garbled)
 		case err != nil:
 			return fmt.Errorf("socket %s: %w", r.address, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -113,4 +114,87 @@ func TestTextStream(t *testing.T) {
 			t.Errorf("events\n%s\nwant\n%s", strings.Join(log, "\n"), strings.Join(want, "\n"))
 		}
 	})
+}
+
+// TestGarbage: a peer that sends binary data is reported at once, then counted, and counted at its end.
+func TestGarbage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local[2]"), time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ssc.SetOutput(io.Discard)
+		dialled := false
+		dial := func(context.Context, string, string) (net.Conn, error) {
+			if dialled {
+				return nil, errors.New("nobody listens")
+			}
+			dialled = true
+			ours, theirs := net.Pipe()
+			go func() {
+				for range 100 { // seven seconds
+					_, _ = theirs.Write([]byte("\xff\n\xfe\n"))
+					time.Sleep(70 * time.Millisecond)
+				}
+				_ = theirs.Close()
+			}()
+			return ours, nil
+		}
+		dstream.Print(socket.TextStream(ssc, "example", 9999, socket.WithDialer(dial)), 10)
+		var log []string
+		ssc.AddListener(func(e dstream.Event) {
+			if e, ok := e.(dstream.ReceiverError); ok {
+				text, _, _ := strings.Cut(e.LastError.Error(), ";")
+				log = append(log, text)
+			}
+		})
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if err := ssc.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{
+			"socket example:9999: line 1 is not UTF-8 from its byte 0 on",
+			"socket example:9999: 143 more lines up to line 144 are not UTF-8",
+			"socket example:9999: 56 more lines up to line 200 are not UTF-8",
+			"socket example:9999: the server ended the connection",
+			"connect to example:9999: nobody listens: is the server running there? (nc -lk 9999 starts one)",
+		}
+		if !slices.Equal(log, want) {
+			t.Errorf("reported\n%s\nwant\n%s", strings.Join(log, "\n"), strings.Join(want, "\n"))
+		}
+	})
+}
+
+// TestRefused: what can be no address is refused before anything runs.
+func TestRefused(t *testing.T) {
+	for _, tt := range []struct {
+		host string
+		port int
+		opt  socket.Option
+		want string
+	}{
+		{"example", 0, socket.WithMaxLine(1), "the port must be from 1 to 65535, not 0"},
+		{"example", 65536, socket.WithMaxLine(1), "the port must be from 1 to 65535, not 65536"},
+		{"example", -1, socket.WithMaxLine(1), "the port must be from 1 to 65535, not -1"},
+		{"", 9999, socket.WithMaxLine(1), "the host is empty"},
+		{"example", 9999, socket.WithMaxLine(0), "socket.WithMaxLine needs at least 1, not 0"},
+		{"example", 9999, socket.WithDialer(nil), "the dialer or the function that decodes is nil"},
+	} {
+		ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local[2]"), time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dstream.Print(socket.TextStream(ssc, tt.host, tt.port, tt.opt), 10)
+		err = ssc.Start(t.Context())
+		if !errors.Is(err, dstream.ErrGraph) || !strings.Contains(err.Error(), "socket_test.go:") ||
+			!strings.Contains(err.Error(), "socketTextStream: "+tt.want) {
+			t.Errorf("%q, %d: %v, want %q", tt.host, tt.port, err, tt.want)
+		}
+		if err := ssc.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
 }
