@@ -188,6 +188,7 @@ func (s *sharedFetcher) connect(ctx context.Context, o *openFetcher) {
 	}
 	s.said.Do(func() { announce(s.sc.Logger(), c) })
 	opts := newFetchOptions(s.sc.Conf(), s.params, c.Config())
+	opts.warn = s.warn
 	opts.proof = strangerProof
 	opts.lost = func(loss *DataLossError) { s.lost.tell(s.warn, loss) }
 	o.f = newFetcher(c, opts)

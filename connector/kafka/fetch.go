@@ -52,6 +52,8 @@ type fetchOptions struct {
 	planned  bool
 	dataLoss bool // fail on it
 	lost     func(*DataLossError)
+	// warn is told that a fetch waits for something that time may mend; nil for nobody.
+	warn func(message string, err error, attrs ...any)
 }
 
 // newFetchOptions takes over what settings and parameters say.
@@ -156,6 +158,7 @@ func (f *fetcher) paced(ctx context.Context, p piece, offset int64, bytes int32)
 // fetch asks the leader until it answers, for as long as the options have patience.
 func (f *fetcher) fetch(ctx context.Context, p piece, offset int64, bytes int32) (chunk, error) {
 	var missing time.Time // since when the topic or partition is
+	var told time.Time
 	for since := time.Now(); ; {
 		c, err := f.ask(ctx, p, offset, bytes, fetchWait)
 		if errors.Is(err, kerr.OffsetOutOfRange) {
@@ -182,12 +185,30 @@ func (f *fetcher) fetch(ctx context.Context, p piece, offset int64, bytes int32)
 			return f.giveUp(p, offset, err)
 		default:
 			missing = time.Time{}
+			told = f.tellWait(p, offset, since, told, err)
 		}
 		f.leaders.forget(p.tp())
 		if err := pause(ctx, f.opts.pause); err != nil {
 			return c, err
 		}
 	}
+}
+
+// A wait is told of when it is longer than what a new leader takes, and then now and again.
+const (
+	waitQuiet = 5 * time.Second
+	waitAgain = 30 * time.Second
+)
+
+// tellWait warns of a fetch that goes on waiting, and gives the time when that was told last.
+func (f *fetcher) tellWait(p piece, offset int64, since, told time.Time, err error) time.Time {
+	now := time.Now()
+	if f.opts.warn == nil || now.Sub(since) < waitQuiet || now.Sub(told) < waitAgain {
+		return told
+	}
+	f.opts.warn("waiting for a broker to give records", f.c.Explain(err), "partition", p.tp().String(),
+		"offset", offset, "waited", now.Sub(since).Round(time.Second), "patience", f.opts.patience)
+	return now
 }
 
 // giveUp ends a fetch after all patience. If it was the leader that answered, and it does not have what was

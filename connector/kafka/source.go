@@ -94,6 +94,7 @@ func (s *source[K, V]) open(ctx context.Context) error {
 	}
 	settings := s.ssc.Conf()
 	opts := newFetchOptions(settings, s.params, s.cfg)
+	opts.warn = s.ssc.Warn
 	opts.planned, opts.proof, opts.lost = true, goneProof, s.lost
 	opts.prefetch = conf.KafkaPrefetch.Get(settings)
 	s.c, s.f = c, newFetcher(c, opts)

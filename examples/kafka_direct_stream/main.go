@@ -7,11 +7,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/weirstream/weir/conf"
@@ -21,15 +24,15 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Stdout, cmp.Or(os.Getenv("BROKERS"), "172.16.16.12:9092")); err != nil {
+	if err := run(ctx, os.Stdout, os.Stderr, cmp.Or(os.Getenv("BROKERS"), "172.16.16.12:9092")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, brokers string, opts ...kafka.Option) error {
+func run(ctx context.Context, out, log io.Writer, brokers string, opts ...kafka.Option) error {
 	kafkaParams := kafka.Params{
 		"bootstrap.servers":  brokers,
 		"key.deserializer":   "org.apache.kafka.common.serialization.StringDeserializer",
@@ -39,7 +42,9 @@ func run(ctx context.Context, out io.Writer, brokers string, opts ...kafka.Optio
 		"enable.auto.commit": "false",
 	}
 	sparkConf := conf.New().Set("spark.master", "local").Set("spark.app.name", "Kafka")
-	ssc, err := dstream.NewContext(sparkConf, 5*time.Second)
+	// Without a logger nothing tells that a broker is away.
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	ssc, err := dstream.NewContext(sparkConf, 5*time.Second, rdd.WithLogger(logger))
 	if err != nil {
 		return err
 	}
@@ -75,10 +80,13 @@ func run(ctx context.Context, out io.Writer, brokers string, opts ...kafka.Optio
 	)
 	// Start the computation.
 	if err := ssc.Start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return errors.New("interrupted during the start")
+		}
 		return err
 	}
 	err = ssc.AwaitTermination(ctx)
-	if ctx.Err() != nil { // Ctrl-C: finish and commit what is planned.
+	if ctx.Err() != nil { // Ctrl-C, or the container ends: finish and commit what is planned.
 		return ssc.Stop(context.WithoutCancel(ctx), dstream.Graceful())
 	}
 	return err

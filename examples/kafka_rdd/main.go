@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 
 	"github.com/weirstream/weir/conf"
@@ -18,13 +19,14 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), os.Stdout, cmp.Or(os.Getenv("BROKERS"), "172.16.16.12:9092")); err != nil {
+	brokers := cmp.Or(os.Getenv("BROKERS"), "172.16.16.12:9092")
+	if err := run(context.Background(), os.Stdout, os.Stderr, brokers); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, brokers string, opts ...kafka.Option) (err error) {
+func run(ctx context.Context, out, log io.Writer, brokers string, opts ...kafka.Option) (err error) {
 	kafkaParams := kafka.Params{
 		"bootstrap.servers":  brokers,
 		"key.deserializer":   "org.apache.kafka.common.serialization.StringDeserializer",
@@ -33,7 +35,10 @@ func run(ctx context.Context, out io.Writer, brokers string, opts ...kafka.Optio
 		"auto.offset.reset":  "earliest",
 		"enable.auto.commit": "false",
 	}
-	sc, err := rdd.NewContext(conf.New().Set("spark.master", "local").Set("spark.app.name", "Kafka"))
+	// Without a logger nothing tells that a broker is away.
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	sparkConf := conf.New().Set("spark.master", "local").Set("spark.app.name", "Kafka")
+	sc, err := rdd.NewContext(sparkConf, rdd.WithLogger(logger))
 	if err != nil {
 		return err
 	}

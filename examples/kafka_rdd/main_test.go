@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,7 +18,7 @@ func TestRDD(t *testing.T) {
 			c.Produce("spark_test", int32(p), strings.Fields(values)...)
 		}
 		var out strings.Builder
-		if err := run(t.Context(), &out, c.Bootstrap(), c.Dialer()); err != nil {
+		if err := run(t.Context(), &out, io.Discard, c.Bootstrap(), c.Dialer()); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := strings.Join(
@@ -28,3 +29,24 @@ func TestRDD(t *testing.T) {
 		}
 	})
 }
+
+// The log tells that the broker is away while the tasks wait for it.
+func TestBrokerAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(3, "spark_test"))
+		for p := range int32(3) {
+			c.Produce("spark_test", p, "1", "2", "3", "4", "5")
+		}
+		var log strings.Builder
+		err := run(t.Context(), breaking{c}, &log, c.Bootstrap(), c.Dialer())
+		told := strings.Count(log.String(), `level=WARN msg="waiting for a broker to give records"`)
+		if err == nil || told < 2 || told > 10 || !strings.Contains(log.String(), "cannot be reached") {
+			t.Errorf("the log is\n%s\nand the error %v", log.String(), err)
+		}
+	})
+}
+
+// breaking cuts the broker off when the first record is printed.
+type breaking struct{ c *kafkatest.Cluster }
+
+func (b breaking) Write(p []byte) (int, error) { b.c.Cut(); return len(p), nil }
