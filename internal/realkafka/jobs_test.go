@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,6 +74,7 @@ func TestSecurity(t *testing.T) {
 	c.GrantRead(realkafka.CKafkaUser, "open", "readers")
 	c.GrantRead(realkafka.CertUser, "open", "readers")
 	t.Run("ways in", func(t *testing.T) { testWaysIn(t, c.In(t)) })
+	t.Run("a certificate for other hosts", func(t *testing.T) { testOtherHosts(t, c.In(t)) })
 	t.Run("refusals", func(t *testing.T) { testRefusals(t, c.In(t)) })
 	t.Run("large records", func(t *testing.T) { testLargeRecords(t, c.In(t)) })
 	t.Run("keys as Java deals them", func(t *testing.T) { testKeysAsJava(t, c.In(t)) })
@@ -161,6 +163,40 @@ func testWaysIn(t *testing.T, c *realkafka.Cluster) {
 	for _, way := range waysIn {
 		if got, err := stream(t, "open", 100, way.with(c, token)); err != nil || !slices.Equal(got, values(100)) {
 			t.Errorf("%s: %d values, %v", way.name, len(got), err)
+		}
+	}
+}
+
+// testOtherHosts comes to the broker by a name that its certificate does not have, as CKafka's users do. Only an empty
+// ssl.endpoint.identification.algorithm lets them in.
+func testOtherHosts(t *testing.T, c *realkafka.Cluster) {
+	way := waysIn[slices.IndexFunc(waysIn, func(w wayIn) bool { return strings.Contains(w.name, "host name not checked") })]
+	_, port, err := net.SplitHostPort(c.Addr(1, way.listener))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "ckafka.example"
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, strings.Replace(addr, name, "127.0.0.1", 1))
+	}
+	for _, tt := range []struct{ algorithm, says string }{
+		{"", ""},
+		{"https", "the broker's certificate is for other hosts"},
+		{"unset", "the broker's certificate is for other hosts"},
+	} {
+		params := way.with(c, "")
+		params["bootstrap.servers"] = net.JoinHostPort(name, port)
+		params["ssl.endpoint.identification.algorithm"] = tt.algorithm
+		if tt.algorithm == "unset" {
+			delete(params, "ssl.endpoint.identification.algorithm")
+		}
+		a, err := kafka.OpenAdmin(t.Context(), params, kafka.WithDialer(dial))
+		if err == nil {
+			_, err = a.DescribeTopics(t.Context(), "open")
+			a.Close()
+		}
+		if tt.says == "" && err != nil || tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
+			t.Errorf("algorithm %q: %v, want %q", tt.algorithm, err, tt.says)
 		}
 	}
 }

@@ -111,7 +111,7 @@ func (p programs) command(t *testing.T, name string, out *output) *exec.Cmd {
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, name))
 	cmd.Env = append(os.Environ(), "BROKERS="+p.brokers)
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Stdout, cmd.Stderr = out, t.Output() // the log
 	return cmd
 }
 
