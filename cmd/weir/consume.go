@@ -152,46 +152,23 @@ func (s *consumption) plan(c *cobra.Command, params kafka.Params, topics []strin
 		return nil, err
 	}
 	defer a.Close()
-	slices.Sort(topics)
-	infos, err := a.DescribeTopics(c.Context(), slices.Compact(topics)...)
+	tps, err := partitionsOf(c.Context(), a, s.partitions, topics...)
 	if err != nil {
-		return nil, missing(c.Context(), a, err)
-	}
-	var tps []kafka.TopicPartition
-	for _, t := range infos {
-		if err := hasPartitions(t, s.partitions...); err != nil {
-			return nil, err
-		}
-		for _, tp := range t.TopicPartitions() {
-			if len(s.partitions) == 0 || slices.Contains(s.partitions, tp.Partition) {
-				tps = append(tps, tp)
-			}
-		}
+		return nil, err
 	}
 	return s.ranges(c, a, tps)
 }
 
 func (s *consumption) ranges(c *cobra.Command, a *kafka.Admin, tps []kafka.TopicPartition) (
 	[]kafka.OffsetRange, error) {
-	firsts, err := a.ListOffsets(c.Context(), kafka.EarliestOffset, tps...)
+	edges, err := s.start.find(c.Context(), a, tps)
 	if err != nil {
 		return nil, err
-	}
-	ends, err := a.ListOffsets(c.Context(), kafka.LatestOffset, tps...)
-	if err != nil {
-		return nil, err
-	}
-	timed := map[kafka.TopicPartition]int64{}
-	if s.start.kind == atTime {
-		if timed, err = a.ListOffsets(c.Context(), kafka.OffsetAt(s.start.time), tps...); err != nil {
-			return nil, err
-		}
 	}
 	out := make([]kafka.OffsetRange, len(tps))
 	beyond := 0
 	for i, tp := range tps {
-		first, end := firsts[tp], max(ends[tp], firsts[tp])
-		from := s.start.offset(first, end, timed[tp])
+		first, end, from := edges[tp].first, edges[tp].end, edges[tp].at
 		switch {
 		case from < first:
 			warn(c.ErrOrStderr(), fmt.Errorf("%s begins at offset %d, for what was before has been deleted: "+

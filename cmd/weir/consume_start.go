@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/weirstream/weir/connector/kafka"
 )
 
 // A start is where reading a partition begins.
@@ -58,4 +62,53 @@ func (s start) offset(first, end, timed int64) int64 {
 		return timed
 	}
 	return first
+}
+
+// edges are the ends of a partition, and the offset of a start in it, which need not lie between them.
+type edges struct{ first, end, at int64 }
+
+// find asks where the partitions begin and end, and what the start is in each.
+func (s start) find(ctx context.Context, a *kafka.Admin, tps []kafka.TopicPartition) (
+	map[kafka.TopicPartition]edges, error) {
+	firsts, err := a.ListOffsets(ctx, kafka.EarliestOffset, tps...)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := a.ListOffsets(ctx, kafka.LatestOffset, tps...)
+	if err != nil {
+		return nil, err
+	}
+	timed := map[kafka.TopicPartition]int64{}
+	if s.kind == atTime {
+		if timed, err = a.ListOffsets(ctx, kafka.OffsetAt(s.time), tps...); err != nil {
+			return nil, err
+		}
+	}
+	out := make(map[kafka.TopicPartition]edges, len(tps))
+	for _, tp := range tps {
+		first, end := firsts[tp], max(ends[tp], firsts[tp])
+		out[tp] = edges{first, end, s.offset(first, end, timed[tp])}
+	}
+	return out, nil
+}
+
+// partitionsOf gives the partitions of topics, those with the given numbers if there are any.
+func partitionsOf(ctx context.Context, a *kafka.Admin, numbers []int32, topics ...string) (
+	[]kafka.TopicPartition, error) {
+	infos, err := a.DescribeTopics(ctx, slices.Compact(slices.Sorted(slices.Values(topics)))...)
+	if err != nil {
+		return nil, missing(ctx, a, err)
+	}
+	var tps []kafka.TopicPartition
+	for _, t := range infos {
+		if err := hasPartitions(t, numbers...); err != nil {
+			return nil, err
+		}
+		for _, tp := range t.TopicPartitions() {
+			if len(numbers) == 0 || slices.Contains(numbers, tp.Partition) {
+				tps = append(tps, tp)
+			}
+		}
+	}
+	return tps, nil
 }

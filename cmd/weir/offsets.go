@@ -13,13 +13,15 @@ import (
 
 func offsets() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "offsets",
-		Short:   "Show what groups have committed",
-		Example: "  weir offsets show wordcount",
-		Args:    knownCommand,
-		RunE:    oneOf,
+		Use:   "offsets",
+		Short: "List groups, show and reset what they have committed",
+		Example: "  weir offsets list\n" +
+			"  weir offsets show wordcount\n" +
+			"  weir offsets reset wordcount --topic lines --to earliest",
+		Args: knownCommand,
+		RunE: oneOf,
 	}
-	c.AddCommand(offsetsShow())
+	c.AddCommand(offsetsList(), offsetsShow(), offsetsReset())
 	return c
 }
 
@@ -91,8 +93,7 @@ func describeGroup(ctx context.Context, a *kafka.Admin, group string, topics []s
 		return nil, err
 	}
 	if !info.Exists() && len(committed) == 0 {
-		return nil, fmt.Errorf("group %q does not exist: it has no members and has committed nothing; "+
-			"correct its name", group)
+		return nil, noGroup(ctx, a, group, "correct its name")
 	}
 	out := &groupJSON{Group: group, State: info.State, Members: []memberJSON{}, Offsets: []lagJSON{}}
 	for _, m := range info.Members {

@@ -154,12 +154,78 @@ func TestOffsetsShow(t *testing.T) {
 	if squeezed := strings.NewReplacer(" ", "", "\n", "").Replace(got); !strings.Contains(squeezed, want) {
 		t.Errorf("got\n%s\nwhich lacks %s", got, want)
 	}
-	weirOn(t, k, "", "offsets", "show", "h", "--brokers", "%").wants(t, 1, `group "h" does not exist`)
+	weirOn(t, k, "", "offsets", "show", "nothing", "--brokers", "%").wants(t, 1, `group "nothing" does not exist`)
 	weirOn(t, k, "", "offsets", "show", "g", "--topic", "othr", "--brokers", "%").wants(t, 1,
 		`topic "othr" does not exist`, `is topic "other" meant?`)
 }
 
-// A live member is shown, and where it is.
+// TestOffsetsReset is a transcript: what the commands do to groups, and say of them.
+func TestOffsetsReset(t *testing.T) {
+	k := cluster(t, kfake.SeedTopics(2, "lines"))
+	for _, step := range []struct {
+		args, want string
+		code       int
+		err        []string
+	}{
+		{args: "offsets list", want: "GROUP  STATE\n"},
+		{args: "offsets list --json", want: "[]\n"},
+		{args: "produce lines --partition 0 --timestamp 1700000000000 a b", want: "" +
+			"wrote 2 records to lines\nPARTITION  RECORDS  FIRST OFFSET  LAST OFFSET\n0          2        0             1\n"},
+		{args: "produce lines --partition 0 --timestamp 1700000002000 c", want: "" +
+			"wrote 1 record to lines\nPARTITION  RECORDS  FIRST OFFSET  LAST OFFSET\n0          1        2             2\n"},
+		{args: "offsets reset wordcount --topic lines --to latest", code: 1,
+			err: []string{`group "wordcount" does not exist`, "add --new"}},
+		{args: "offsets reset wordcount --new --topic lines --to latest", want: "" +
+			"group wordcount goes on there:\n" +
+			"TOPIC  PARTITION  BEFORE  NOW\n" +
+			"lines  0          -       3\n" +
+			"lines  1          -       0\n"},
+		{args: "offsets list", want: "GROUP      STATE\nwordcount  Empty\n"},
+		{args: "offsets reset wordcount --topic lines --to earliest --dry-run", want: "" +
+			"group wordcount would go on there; nothing was committed (--dry-run):\n" +
+			"TOPIC  PARTITION  BEFORE  NOW\n" +
+			"lines  0          3       0\n" +
+			"lines  1          0       0\n"},
+		{args: "offsets reset wordcount --topic lines --partition 0 --to 1", want: "" +
+			"group wordcount goes on there:\n" +
+			"TOPIC  PARTITION  BEFORE  NOW\n" +
+			"lines  0          3       1\n"},
+		{args: "offsets reset wordcount --topic lines --at 2023-11-14T22:13:21Z", want: "" +
+			"group wordcount goes on there:\n" +
+			"TOPIC  PARTITION  BEFORE  NOW\n" +
+			"lines  0          1       2\n" +
+			"lines  1          0       0\n"},
+		{args: "offsets reset wordcount --topic lines --to -2", want: "" +
+			"group wordcount goes on there:\n" +
+			"TOPIC  PARTITION  BEFORE  NOW\n" +
+			"lines  0          2       1\n" +
+			"lines  1          0       0\n"},
+		{args: "offsets reset wordcount --topic lines --to 3", code: 1,
+			err: []string{"lines-1 holds offsets from 0 up to 0", "cannot go on at 3", "--partition"}},
+		{args: "offsets show wordcount", want: "" +
+			"group wordcount: state Empty, members 0, lag 2\n" +
+			"TOPIC  PARTITION  COMMITTED  START  END  LAG\n" +
+			"lines  0          1          0      3    2\n" +
+			"lines  1          0          0      0    0\n"},
+		{args: "offsets reset wordcuont --topic lines --to latest", code: 1,
+			err: []string{`weir: is group "wordcount" meant?`}},
+		{args: "offsets show wordcont", code: 1, err: []string{`weir: is group "wordcount" meant?`}},
+		{args: "offsets reset wordcount --topic linse --to latest", code: 1, err: []string{`is topic "lines" meant?`}},
+		{args: "offsets reset wordcount --topic lines --partition 7 --to latest", code: 1,
+			err: []string{"no partition 7"}},
+		{args: "offsets list --json", want: "[\n  {\n    \"group\": \"wordcount\",\n    \"state\": \"Empty\"\n  }\n]\n"},
+	} {
+		t.Run(step.args, func(t *testing.T) {
+			r := weirOn(t, k, "", append(strings.Fields(step.args), "--brokers", "%")...)
+			r.wants(t, step.code, step.err...)
+			if r.out != step.want {
+				t.Errorf("got\n%s\nwant\n%s", r.out, step.want)
+			}
+		})
+	}
+}
+
+// A live member is shown, and where it is, and keeps the group's offsets from being reset.
 func TestOffsetsShowMembers(t *testing.T) {
 	k := cluster(t, kfake.SeedTopics(1, "lines"))
 	c, err := kgo.NewClient(kgo.SeedBrokers(k.ListenAddrs()...), kgo.ConsumerGroup("g"), kgo.ConsumeTopics("lines"),
@@ -174,6 +240,8 @@ func TestOffsetsShowMembers(t *testing.T) {
 	if !regexp.MustCompile(`group g: state Stable, members 1, lag 0\nmember \S+: client somebody at \S*127\.0\.0\.1`).MatchString(got) {
 		t.Errorf("got\n%s", got)
 	}
+	weirOn(t, k, "", "offsets", "reset", "g", "--topic", "lines", "--to", "earliest", "--brokers", "%").wants(t, 1,
+		`group "g" has live members`, "client somebody at", "end them first")
 }
 
 // A partition without a leader is shown as such, and nobody is asked where it ends.
