@@ -45,16 +45,16 @@ func runExample() *cobra.Command {
 	for _, e := range examples {
 		fmt.Fprintf(&list, "\n  %-18s %s", e.name, e.what)
 	}
-	return &cobra.Command{
-		Use:   "run-example NAME [-- ARGUMENT...]",
+	c := &cobra.Command{
+		Use:   "run-example NAME [ARGUMENT]...",
 		Short: "Build an example and run it",
-		Long: "Builds one of the examples with the go command and runs it with the arguments after --. Within a\n" +
+		Long: "Builds one of the examples with the go command and runs it with the arguments after NAME. Within a\n" +
 			"clone of weir it is the clone's, else that of this binary's version. Signals go to the program; its\n" +
 			"exit code is that of this command. Names are Spark's, in any case, or those of the folders; addresses\n" +
 			"come from the environment:\n" + list.String(),
-		Example: "  weir run-example SparkPi\n" +
-			"  weir run-example spark_pi -- --slices 10\n" +
-			"  BROKERS=localhost:9092 weir run-example KafkaWordCount -- --interval 1s --for 30s",
+		Example: "  weir run-example SparkPi 10\n" +
+			"  weir run-example spark_pi --slices 10\n" +
+			"  BROKERS=localhost:9092 weir run-example KafkaWordCount --interval 1s --for 30s",
 		ValidArgs: names,
 		Args:      takes(1, true, "the NAME of an example: "+strings.Join(names, ", ")),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -62,9 +62,15 @@ func runExample() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return buildAndRun(c, dir, args[1:])
+			args = args[1:]
+			if len(args) > 0 && args[0] == "--" {
+				args = args[1:]
+			}
+			return buildAndRun(c, dir, args)
 		},
 	}
+	c.Flags().SetInterspersed(false) // What stands after the name is the example's.
+	return c
 }
 
 // exampleDir finds an example by Spark's name, with or without its package, or by its folder.

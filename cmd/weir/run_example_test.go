@@ -150,12 +150,17 @@ func TestRunSparkPi(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("the go command is not on PATH")
 	}
-	r := weirIn(t.Context(), nil, "run-example", "SparkPi", "--", "--slices", "10")
-	if r.code != 0 || !regexp.MustCompile(`^Pi is roughly 3\.1\d*\n$`).MatchString(r.out) {
-		t.Errorf("code %d, output %q, error %q", r.code, r.out, r.err)
+	for _, args := range []string{"SparkPi 10", "SparkPi --slices 4", "spark_pi -- --slices 10"} {
+		r := weirIn(t.Context(), nil, append([]string{"run-example"}, strings.Fields(args)...)...)
+		if r.code != 0 || !regexp.MustCompile(`^Pi is roughly 3\.1\d*\n$`).MatchString(r.out) {
+			t.Errorf("%s: code %d, output %q, error %q", args, r.code, r.out, r.err)
+		}
 	}
-	if r := weirIn(t.Context(), nil, "run-example", "SparkPi", "--", "--nonsense"); r.code != 2 {
-		t.Errorf("an unknown flag of the example gave code %d, error %q", r.code, r.err)
+	for _, args := range []string{"SparkPi -- --nonsense", "SparkPi --nonsense", "SparkPi ten"} {
+		r := weirIn(t.Context(), nil, append([]string{"run-example"}, strings.Fields(args)...)...)
+		if r.code != 2 {
+			t.Errorf("%s, which the example does not take, gave code %d, error %q", args, r.code, r.err)
+		}
 	}
 }
 
