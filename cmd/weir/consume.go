@@ -82,6 +82,9 @@ func (s *consumption) run(c *cobra.Command, topics []string) error {
 	} else {
 		err = s.read(c.Context(), params, ranges, out)
 	}
+	if errors.Is(err, dstream.ErrDrainCut) || err != nil && c.Context().Err() != nil {
+		return err // A task that was given up may still be writing, and blocked.
+	}
 	return errors.Join(err, out.flush())
 }
 
@@ -91,25 +94,45 @@ func oneTask() *conf.Conf {
 	return conf.New().Set("spark.master", "local[1,1]").Set("spark.app.name", "weir consume")
 }
 
+// readStop bounds the end of reading.
+const readStop = 2 * time.Second
+
+// readPatience is how long records that are there are waited for: whoever looks on has less patience than a job. One
+// that follows goes on through what a job goes on through.
+const readPatience = "15s"
+
 type rawRecord = kafka.Record[[]byte, []byte]
 
 // read shows the records of the ranges.
 func (s *consumption) read(ctx context.Context, p kafka.Params, ranges []kafka.OffsetRange, out *recordWriter) error {
-	sc, err := rdd.NewContext(oneTask())
+	sc, err := rdd.NewContext(oneTask().Set(conf.KafkaPollTimeout.Name(), readPatience))
 	if err != nil {
 		return err
 	}
-	defer sc.Stop(context.WithoutCancel(ctx)) // The tasks are over; it closes connections.
+	stop := func() { // It closes connections; a task that is blocked by the output is left to itself.
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), readStop)
+		defer cancel()
+		_ = sc.Stop(end)
+	}
+	defer stop()
+	defer context.AfterFunc(ctx, stop)()
 	ranges = slices.DeleteFunc(ranges, func(r kafka.OffsetRange) bool { return r.Count() == 0 })
 	records, err := kafka.CreateRDD(sc, p, ranges, kafka.Bytes, kafka.Bytes)
 	if err != nil {
 		return err
 	}
-	return rdd.ForeachPartition(ctx, records, out.partition)
+	err = rdd.ForeachPartition(ctx, records, out.partition)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // followInterval is short enough for whoever looks on and long enough to cost nothing.
 const followInterval = 200 * time.Millisecond
+
+// followStop bounds the end, and then what does not end: nothing is lost by cutting it, for nothing is committed.
+const followStop = "2s"
 
 // stream shows records batch by batch until ctx ends, the wanted number is shown, or nobody takes the output.
 func (s *consumption) stream(c *cobra.Command, p kafka.Params, topics []string, ranges []kafka.OffsetRange,
@@ -133,7 +156,10 @@ func (s *consumption) stream(c *cobra.Command, p kafka.Params, topics []string, 
 			if ctx.Err() != nil {
 				return nil // What is planned and not shown yet does not hold up the end.
 			}
-			err := errors.Join(rdd.ForeachPartition(batch, r, out.partition), out.flush())
+			if err := rdd.ForeachPartition(batch, r, out.partition); err != nil {
+				return err // A task that was given up may still be writing.
+			}
+			err := out.flush()
 			if out.done() {
 				cancel()
 			}
@@ -142,7 +168,8 @@ func (s *consumption) stream(c *cobra.Command, p kafka.Params, topics []string, 
 		return nil
 	}
 	logger := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return weir.Run(ctx, build, weir.Conf(oneTask()), weir.Interval(followInterval), weir.Logger(logger))
+	settings := oneTask().Set(conf.GracefulStopTimeout.Name(), followStop).Set(conf.ShutdownTimeout.Name(), followStop)
+	return weir.Run(ctx, build, weir.Conf(settings), weir.Interval(followInterval), weir.Logger(logger))
 }
 
 // plan finds the range of each partition: from where it is to begin up to its end.

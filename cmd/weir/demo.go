@@ -25,6 +25,7 @@ type demonstration struct {
 	connection
 	last, interval time.Duration
 	rate           int
+	topic          string // that of the user; "" for one of its own
 	report         batchReport
 }
 
@@ -36,14 +37,18 @@ func demo() *cobra.Command {
 		Long: "Starts a Kafka broker in memory (or uses --brokers), a producer of lines, and a job that counts\n" +
 			"their words. Each batch is a line: its time, records, total delay, rate of processing, and most\n" +
 			"frequent words. Ctrl-C drains the job and ends. The topic is created for the demonstration and\n" +
-			"deleted after it.",
-		Example: "  weir demo --for 10s --rate 100000\n  weir demo --brokers broker1:9092 --interval 500ms",
-		Args:    nothing,
-		RunE:    func(c *cobra.Command, _ []string) error { return d.run(c) },
+			"deleted after it; with --topic a topic that exists is written to and kept, and what it held before\n" +
+			"is not counted.",
+		Example: "  weir demo --for 10s --rate 100000\n" +
+			"  weir demo --brokers broker1:9092 --interval 500ms\n" +
+			"  weir demo --brokers broker1:9092 --topic scratch",
+		Args: nothing,
+		RunE: func(c *cobra.Command, _ []string) error { return d.run(c) },
 	}
 	c.Flags().DurationVar(&d.last, "for", 20*time.Second, "drain and end after this `TIME`")
 	c.Flags().DurationVar(&d.interval, "interval", time.Second, "`TIME` from batch to batch")
 	c.Flags().IntVar(&d.rate, "rate", 5000, "`LINES` per second that the producer writes")
+	c.Flags().StringVar(&d.topic, "topic", "", "write to the existing topic `NAME`, for who may create none")
 	d.flags(c, "a broker in memory")
 	return c
 }
@@ -69,18 +74,34 @@ func (d *demonstration) run(c *cobra.Command) (err error) {
 		return err
 	}
 	defer admin.Close()
-	topic := fmt.Sprintf("weir_demo_%d", time.Now().UnixMilli())
-	if _, err := admin.CreateTopic(c.Context(), kafka.NewTopic{Name: topic, Partitions: demoPartitions}); err != nil {
+	topic, drop, err := d.provide(c, admin)
+	if err != nil {
 		return err
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), demoTimeout)
-		defer cancel()
-		err = errors.Join(err, admin.DeleteTopic(ctx, topic))
-	}()
+	defer func() { err = errors.Join(err, drop()) }()
 	ctx, cancel := context.WithTimeout(c.Context(), d.last)
 	defer cancel()
 	return d.stream(ctx, params, topic)
+}
+
+// provide gives the topic, and what is to be done with it in the end.
+func (d *demonstration) provide(c *cobra.Command, admin *kafka.Admin) (topic string, drop func() error, err error) {
+	if d.topic != "" {
+		_, err := admin.DescribeTopics(c.Context(), d.topic)
+		return d.topic, func() error { return nil }, missing(c.Context(), admin, err)
+	}
+	t := kafka.NewTopic{Name: fmt.Sprintf("weir_demo_%d", time.Now().UnixMilli()), Partitions: demoPartitions}
+	if !admin.HasTopicDefaults() {
+		t.ReplicationFactor = 1
+	}
+	if _, err := admin.CreateTopic(c.Context(), t); err != nil {
+		return "", nil, fmt.Errorf("%w\n--topic NAME takes a topic that exists", err)
+	}
+	return t.Name, func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), demoTimeout)
+		defer cancel()
+		return admin.DeleteTopic(ctx, t.Name)
+	}, nil
 }
 
 // cluster gives the parameters of the Kafka to use: the one that flags name, else one in memory.
@@ -91,6 +112,9 @@ func (d *demonstration) cluster() (p kafka.Params, stop func(), err error) {
 	if d.config != "" || addressed(p) {
 		p, err = d.parameters()
 		return p, func() {}, err
+	}
+	if d.topic != "" {
+		return nil, nil, usagef("--topic needs --brokers: a broker in memory has no topics yet")
 	}
 	broker, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
@@ -126,6 +150,9 @@ func (d *demonstration) stream(ctx context.Context, p kafka.Params, topic string
 func (d *demonstration) build(p kafka.Params, topic string) weir.Build {
 	p = maps.Clone(p)
 	p["auto.offset.reset"] = "earliest"
+	if d.topic != "" {
+		p["auto.offset.reset"] = "latest"
+	}
 	delete(p, groupID) // What a demonstration has read is of no interest to a group of the user's.
 	return func(ssc *dstream.Context) error {
 		lines, err := kafka.DirectStream(ssc, kafka.Subscribe(topic), p, kafka.Ignore, kafka.String)

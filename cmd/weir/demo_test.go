@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 var (
@@ -71,6 +72,31 @@ func TestDemoInterrupted(t *testing.T) {
 	checkDemo(t, lines)
 	if got := must(t, k, "", "topics", "list", "--brokers", "%"); strings.Contains(got, "weir_demo") ||
 		!strings.Contains(got, "kept") {
+		t.Errorf("the topics afterwards are\n%s", got)
+	}
+}
+
+// Brokers before 2.4 have no default for the replication factor.
+func TestDemoOldBroker(t *testing.T) {
+	k := cluster(t, kfake.MaxVersions(kversion.V1_0_0()))
+	r := weirOn(t, k, "", "demo", "--for", "1s", "--interval", "100ms", "--brokers", "%")
+	if r.code != 0 || r.err != "" {
+		t.Fatalf("code %d, error %q", r.code, r.err)
+	}
+	checkDemo(t, strings.Split(strings.TrimSuffix(r.out, "\n"), "\n"))
+}
+
+// A topic of the user's is written to and kept, and what it held is not counted.
+func TestDemoTopic(t *testing.T) {
+	k := cluster(t, kfake.SeedTopics(1, "mine"))
+	must(t, k, "", "produce", "mine", "unheard of words", "--brokers", "%")
+	out := must(t, k, "", "demo", "--for", "1s", "--interval", "100ms", "--topic", "mine", "--brokers", "%")
+	if n := checkDemo(t, strings.Split(strings.TrimSuffix(out, "\n"), "\n")); n == 0 {
+		t.Errorf("no records were counted:\n%s", out)
+	}
+	if got := must(t, k, "", "topics", "list", "--brokers", "%"); got != ""+
+		"TOPIC  PARTITIONS  REPLICATION\n"+
+		"mine   1           1\n" {
 		t.Errorf("the topics afterwards are\n%s", got)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weirstream/weir"
+	"github.com/weirstream/weir/dstream"
 )
 
 func main() {
@@ -52,7 +53,8 @@ func root() *cobra.Command {
 		Long: "Weir runs programs as Spark Streaming does, in Go. This command shows one at work (demo), runs the\n" +
 			"examples, and has what it takes to try them: a Kafka broker, and tools for its records, topics and\n" +
 			"offsets.\n\n" +
-			"Exit codes: 0 done, 1 failed, 2 wrong usage.",
+			"Exit codes: 0 done, 1 failed, 2 wrong usage, 5 a deadline cut the end short (demo, consume --follow).\n" +
+			"That of run-example is the example's.",
 		Example: "  weir demo --for 10s\n" +
 			"  weir broker --dir ./kafka &\n" +
 			"  weir topics create lines --partitions 4\n" +
@@ -63,7 +65,10 @@ func root() *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		// Cobra's own --version shows what the command version does.
+		Version: "x",
 	}
+	c.SetVersionTemplate(versionText(buildInfo()))
 	c.SetFlagErrorFunc(flagError)
 	c.SetHelpCommand(help())
 	c.AddCommand(demo(), broker(), produce(), consume(), topics(), offsets(), runExample(), settings(), version())
@@ -103,7 +108,10 @@ func run(ctx context.Context, c *cobra.Command) int {
 	for line := range strings.SplitSeq(strings.TrimSpace(err.Error()), "\n") {
 		fmt.Fprintln(c.ErrOrStderr(), "weir:", line)
 	}
-	if !isUsage(err) {
+	switch {
+	case errors.Is(err, dstream.ErrDrainCut):
+		return weir.ExitCut
+	case !isUsage(err):
 		return weir.ExitFailed
 	}
 	if is[usageError](err) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/weirstream/weir"
 )
 
 // Every byte but the line feed, which ends a record, goes in and comes out as it is.
@@ -239,6 +242,43 @@ func TestFollow(t *testing.T) {
 	all.cancel()
 	if got := all.end(t); got.code != 0 || got.err != "" {
 		t.Errorf("Ctrl-C ended it with %+v", got)
+	}
+}
+
+// Ctrl-C ends a command whose output nobody takes, and soon; a follower's drain is cut then.
+func TestConsumeBlocked(t *testing.T) {
+	k := cluster(t, kfake.SeedTopics(1, "lines"))
+	must(t, k, strings.Repeat(strings.Repeat("x", 1000)+"\n", 200), "produce", "lines", "--brokers", "%")
+	for _, tt := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"consume", "lines"}, weir.ExitFailed, "weir: interrupted\n"},
+		{[]string{"consume", "lines", "--follow"}, weir.ExitCut, "the deadline cut the drain"},
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		in, out := io.Pipe()
+		defer in.Close()
+		var errs bytes.Buffer
+		c := root()
+		c.SetOut(out)
+		c.SetErr(&errs)
+		c.SetArgs(append(tt.args, "--brokers", k.ListenAddrs()[0]))
+		ended := make(chan int, 1)
+		go func() { ended <- run(ctx, c) }()
+		if _, err := io.ReadFull(in, make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		cancel(signalled{os.Interrupt})
+		select {
+		case code := <-ended:
+			if code != tt.code || !strings.Contains(errs.String(), tt.says) {
+				t.Errorf("%v: code %d, error %q", tt.args, code, errs.String())
+			}
+		case <-time.After(patience):
+			t.Errorf("%v does not end", tt.args)
+		}
 	}
 }
 

@@ -18,6 +18,9 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/weirstream/weir"
+	"github.com/weirstream/weir/dstream"
 )
 
 // asChild has the test's binary be a program that run-example could have built: it ends with a code, or says which
@@ -213,5 +216,24 @@ func TestVersion(t *testing.T) {
 	r := weirIn(t.Context(), nil, "version")
 	if r.code != 0 || !regexp.MustCompile(`^weir \S+\ngo1\.\S+ \w+/\w+\n`).MatchString(r.out) {
 		t.Errorf("code %d and %q", r.code, r.out)
+	}
+	if flag := weirIn(t.Context(), nil, "--version"); flag != r {
+		t.Errorf("--version gave %+v, want %+v", flag, r)
+	}
+}
+
+// A deadline that cut the end short has a code of its own.
+func TestRunTellsCutDrain(t *testing.T) {
+	c := root()
+	for _, sub := range c.Commands() {
+		if sub.Name() == "version" {
+			sub.RunE = func(*cobra.Command, []string) error { return fmt.Errorf("the job: %w", dstream.ErrDrainCut) }
+		}
+	}
+	var errs bytes.Buffer
+	c.SetErr(&errs)
+	c.SetArgs([]string{"version"})
+	if code := run(t.Context(), c); code != weir.ExitCut || !strings.Contains(errs.String(), "cut the drain") {
+		t.Errorf("code %d, error %q", code, errs.String())
 	}
 }

@@ -63,7 +63,7 @@ func oneOf(c *cobra.Command, _ []string) error {
 
 func commandNames(c *cobra.Command) (names []string) {
 	for _, sub := range c.Commands() {
-		if sub.IsAvailableCommand() {
+		if sub.IsAvailableCommand() || sub.Name() == "help" { // Cobra hides its own name for help.
 			names = append(names, sub.Name())
 		}
 	}

@@ -16,14 +16,17 @@ func version() *cobra.Command {
 		Example: "  weir version",
 		Args:    nothing,
 		RunE: func(c *cobra.Command, _ []string) error {
-			info, ok := debug.ReadBuildInfo()
-			if !ok {
-				info = &debug.BuildInfo{GoVersion: runtime.Version()}
-			}
-			_, err := fmt.Fprint(c.OutOrStdout(), versionText(info))
+			_, err := fmt.Fprint(c.OutOrStdout(), versionText(buildInfo()))
 			return err
 		},
 	}
+}
+
+func buildInfo() *debug.BuildInfo {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info
+	}
+	return &debug.BuildInfo{GoVersion: runtime.Version()}
 }
 
 // unversioned is what the go command calls a program that was built from a working tree.

@@ -115,6 +115,8 @@ func TestUsage(t *testing.T) {
 		{"demo --rate 0", []string{"--rate at least 1"}},
 		{"demo --for 1ms", []string{"--for at least the interval"}},
 		{"demo --interval 1500us", []string{"--interval must be whole milliseconds"}},
+		{"demo --topic t", []string{"--topic needs --brokers"}},
+		{"halp", []string{`weir has no command "halp": did you mean help?`}},
 		{"broker --port 70000", []string{"--port must be from 0 to 65535"}},
 		{"broker --partitions 0", []string{"--partitions at least 1"}},
 		{"produce", []string{"weir produce needs a TOPIC", "see 'weir produce --help'"}},
@@ -239,6 +241,7 @@ func TestInterrupted(t *testing.T) {
 	cancel(signalled{os.Interrupt})
 	for _, args := range [][]string{
 		{"topics", "list"}, {"topics", "create", "t"}, {"offsets", "show", "g"}, {"consume", "t"}, {"produce", "t", "v"}, {"demo"},
+		{"offsets", "list"}, {"offsets", "reset", "g", "--topic", "t", "--to", "latest"},
 	} {
 		r := weirIn(ctx, nil, append(args, "--brokers", k.ListenAddrs()[0])...)
 		if r.code != 1 || r.err != "weir: interrupted\n" {

@@ -161,6 +161,9 @@ func (e *TopicExistsError) Error() string {
 	return fmt.Sprintf("topic %q exists already: use it as it is, choose another name, or delete it first", e.Topic)
 }
 
+// HasTopicDefaults tells whether the brokers have defaults for the numbers of a new topic, as they do from 2.4 on.
+func (a *Admin) HasTopicDefaults() bool { return a.c.Version().Supports(kmsg.CreateTopics, 4) }
+
 var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
 func (a *Admin) check(t NewTopic) error {
@@ -171,7 +174,7 @@ func (a *Admin) check(t NewTopic) error {
 	case t.Partitions < 0 || t.ReplicationFactor < 0:
 		return fmt.Errorf("topic %q: %d partitions with %d replicas: give numbers from 1 on, "+
 			"or 0 for the brokers' defaults", t.Name, t.Partitions, t.ReplicationFactor)
-	case (t.Partitions == 0 || t.ReplicationFactor == 0) && !a.c.Version().Supports(kmsg.CreateTopics, 4):
+	case (t.Partitions == 0 || t.ReplicationFactor == 0) && !a.HasTopicDefaults():
 		return fmt.Errorf("topic %q: brokers of version %s have no defaults for a new topic: "+
 			"give the number of partitions and the replication factor", t.Name, a.c.Version())
 	}
