@@ -1,16 +1,13 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -55,9 +52,11 @@ func (b *embedded) run(c *cobra.Command) error {
 	}
 	where := "in memory"
 	if b.dir != "" {
-		if err := b.free(c.Context()); err != nil {
+		lock, err := b.claim()
+		if err != nil {
 			return err
 		}
+		defer lock.Close()
 		opts = append(opts, kfake.DataDir(b.dir))
 		where = "in " + b.dir
 	}
@@ -89,28 +88,30 @@ func (b *embedded) explain(err error) error {
 }
 
 // occupant is the file of a folder that names the address of the broker that uses it. A broker that was killed leaves
-// it behind; then nobody answers there.
+// it behind.
 const occupant = "weir-broker-address"
 
-// free makes sure that no other broker uses the folder: two of them would destroy each other's data.
-func (b *embedded) free(ctx context.Context) error {
-	data, err := os.ReadFile(filepath.Join(b.dir, occupant))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+// errTaken says that another broker uses a folder.
+var errTaken = errors.New("the folder is taken")
+
+// claim makes sure that no other broker uses the folder until the file is closed: two of them would destroy each
+// other's data.
+func (b *embedded) claim() (*os.File, error) {
+	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the folder of --dir: %w", err)
 	}
-	if err != nil {
-		return fmt.Errorf("look who uses --dir: %w", err)
+	lock, err := lockFolder(b.dir)
+	if err == nil {
+		_ = os.Remove(filepath.Join(b.dir, occupant)) // that of one that was killed, or there is none
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	var d net.Dialer
-	address := strings.TrimSpace(string(data))
-	conn, err := d.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil
+	if !errors.Is(err, errTaken) {
+		return lock, err
 	}
-	return errors.Join(conn.Close(), fmt.Errorf("the broker that listens on %s uses %s: end it, use it, or choose "+
-		"another --dir; if that is another program, delete %s", address, b.dir, filepath.Join(b.dir, occupant)))
+	who := "another broker, which is just starting or ending,"
+	if address, err := os.ReadFile(filepath.Join(b.dir, occupant)); err == nil {
+		who = "the broker that listens on " + strings.TrimSpace(string(address))
+	}
+	return nil, fmt.Errorf("%s uses %s: end it, use it, or choose another --dir", who, b.dir)
 }
 
 func (b *embedded) occupy(address string) error {

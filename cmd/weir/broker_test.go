@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -45,6 +46,36 @@ func TestBrokerPersists(t *testing.T) {
 		b.cancel()
 		if got := b.end(t); got.code != 0 || got.err != "" {
 			t.Errorf("run %d ended with %+v", run, got)
+		}
+	}
+}
+
+// Of brokers that are started at once on a new folder one runs, and the others say why they do not.
+func TestBrokersAtOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "kafka")
+	const all = 4
+	ended := make(chan result, all)
+	var brokers []*running
+	for range all {
+		b := begin(t, nil, "broker", "--port", "0", "--dir", dir)
+		brokers = append(brokers, b)
+		go func() { ended <- <-b.ended }()
+	}
+	for i := range all {
+		if i == all-1 {
+			for _, b := range brokers {
+				b.cancel()
+			}
+		}
+		select {
+		case got := <-ended:
+			if i < all-1 {
+				got.wants(t, 1, "uses "+dir, "another --dir")
+			} else if got.code != 0 || got.err != "" {
+				t.Errorf("the one that ran ended with %+v", got)
+			}
+		case <-time.After(patience):
+			t.Fatalf("%d of %d brokers run on the same folder", all-i, all)
 		}
 	}
 }
