@@ -284,20 +284,11 @@ func (st *stage) ended(n int) {
 // insideTask is what a goroutine that runs a task is inside of.
 const insideTask = "a task"
 
-// task runs the attempts at one partition on a goroutine and a slot of its own.
+// task runs the attempts at one partition on a slot of its own.
 func (st *stage) task(i, p int) {
 	defer st.ended(1)
 	defer func() { <-st.slots }()
-	defer st.inside.Enter(insideTask)()
-	returned := false
-	defer func() {
-		if !returned {
-			st.fail(&JobError{Action: st.job.Action, Site: st.job.Site, Op: st.op.Op, OpSite: st.op.Site,
-				Desc: st.at(p), Attempts: 1, Err: errGoexit})
-		}
-	}()
 	result, err := st.attempts(p)
-	returned = true
 	if err == nil {
 		err = st.publish(i, result)
 	}
@@ -352,7 +343,24 @@ func (st *stage) once(d TaskDesc) (any, error) {
 		return nil, ErrStopped
 	}
 	defer st.leave(t)
-	return t.attempt(func(t *Task) (any, error) { return st.work(t, d.Partition) })
+	return st.apart(t)
+}
+
+// apart runs an attempt on a goroutine of its own, which runtime.Goexit may end: the user's, or that of Fail.
+func (st *stage) apart(t *Task) (result any, err error) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer st.inside.Enter(insideTask)()
+		defer func() {
+			if err == nil { // attempt did not return
+				err = t.failed()
+			}
+		}()
+		result, err = t.attempt(func(t *Task) (any, error) { return st.work(t, t.Desc.Partition) })
+	}()
+	<-ended
+	return result, err
 }
 
 func (s *Scheduler) acquire(ctx context.Context) bool {

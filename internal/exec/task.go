@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync"
 )
 
@@ -63,8 +62,9 @@ func (t *Task) Value(key any) any {
 // in the task: a user's recover that swallows it cannot turn a cut partition into a whole one.
 type unwound struct{ t *Task }
 
-// Fail records why the task cannot go on and unwinds it; it never returns. The first error stays. On a goroutine that
-// the user started there is nobody to catch the panic, which would end the process: that goroutine exits instead.
+// Fail records why the task cannot go on and unwinds it; it never returns. The first error stays. Where no attempt
+// would recover the panic, which would end the process, the goroutine exits instead: on one that the user started, and
+// in a coroutine (iter.Pull), whose end is that of whoever resumes it, which may be either.
 func (t *Task) Fail(err error) {
 	if err == nil {
 		err = fmt.Errorf("Fail was called without an error")
@@ -76,8 +76,7 @@ func (t *Task) Fail(err error) {
 	panic(unwound{t})
 }
 
-// insideAttempt tells whether a panic on this goroutine comes to an attempt, which recovers it: one is on the stack, or
-// the stack is that of a coroutine (iter.Pull), whose panics go to whoever resumes it.
+// insideAttempt tells whether a panic on this goroutine comes to an attempt, which recovers it.
 func insideAttempt() bool {
 	pcs := make([]uintptr, 64)
 	n := runtime.Callers(2, pcs)
@@ -88,7 +87,7 @@ func insideAttempt() bool {
 	frames := runtime.CallersFrames(pcs[:n])
 	for {
 		f, more := frames.Next()
-		if f.Function == attemptName || strings.HasPrefix(f.Function, "iter.Pull") {
+		if f.Function == attemptName {
 			return true
 		}
 		if !more {
@@ -146,8 +145,8 @@ func (t *Task) Fetch(s *Shuffle, reduce int) []any {
 	return bs
 }
 
-// attempt runs f once and turns every way to go wrong into an error. After runtime.Goexit in the user's
-// function it does not return; the goroutine's owner finds the reason in failed.
+// attempt runs f once and turns every way to go wrong into an error. After runtime.Goexit it does not return; the
+// goroutine's owner finds the reason in failed.
 func (t *Task) attempt(f func(*Task) (any, error)) (result any, err error) {
 	returned := false
 	defer func() {
@@ -175,7 +174,9 @@ func (t *Task) failed() error {
 	return t.err
 }
 
-var errGoexit = errors.New("the user's function ended its goroutine by runtime.Goexit (t.FailNow in a test does)")
+var errGoexit = Permanent(
+	errors.New("the user's function ended its goroutine by runtime.Goexit (t.FailNow in a test does)"),
+)
 
 func (t *Task) recovered(v any) error {
 	if u, ok := v.(unwound); ok && u.t == t {

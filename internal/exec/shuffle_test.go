@@ -1,0 +1,119 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// reduced is a node that reads a shuffle; its map tasks log that they begin, and write is what else they do.
+func reduced(log *[]string, write func(p int) error) *Node {
+	var mu sync.Mutex
+	return &Node{Op: "reduce", Partitions: 1, Shuffles: []*Shuffle{{
+		Parent: &Node{Op: "source", Partitions: 2}, Buckets: 1,
+		Write: func(_ *Task, p int) (MapOutput, error) {
+			mu.Lock()
+			*log = append(*log, fmt.Sprint("map ", p))
+			mu.Unlock()
+			return words{{fmt.Sprint("of ", p)}}, write(p)
+		},
+	}}}
+}
+
+// read collects what the shuffle below n gives.
+func read(ctx context.Context, s *Scheduler, n *Node) (got string, err error) {
+	err = s.Run(ctx, &Job{Action: "collect", Target: n, Partitions: []int{0},
+		Task: func(t *Task, p int) (any, error) { return fmt.Sprint(t.Fetch(n.Shuffles[0], p)...), nil },
+		Done: func(_ int, v any) error { got = v.(string); return nil }})
+	return got, err
+}
+
+// TestOneMapStage: of jobs that need one shuffle at the same time one runs its map stage, and the others wait for it.
+func TestOneMapStage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log []string
+		n := reduced(&log, func(int) error { time.Sleep(time.Second); return nil })
+		s, begin := NewScheduler(8, 1, Memory{}, &Goroutines{}, nil), time.Now()
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				if got, err := read(t.Context(), s, n); got != "[of 0] [of 1]" || err != nil {
+					t.Errorf("read %s, %v", got, err)
+				}
+			})
+		}
+		wg.Wait()
+		slices.Sort(log)
+		if got := strings.Join(log, ", "); got != "map 0, map 1" || time.Since(begin) != time.Second {
+			t.Errorf("ran %s in %v; want each once in 1s", got, time.Since(begin))
+		}
+	})
+}
+
+// TestAMapStageThatFails leaves what is missing to the job that waits for it; one that is cancelled waits no more.
+func TestAMapStageThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log []string
+		broken, why := errors.New("the disk broke"), errors.New("cancelled")
+		fails := true // only read and written in the task of partition 1
+		n := reduced(&log, func(p int) error {
+			time.Sleep(time.Second)
+			if p == 1 && fails {
+				fails = false
+				time.Sleep(time.Second) // Partition 0 is published before.
+				return broken
+			}
+			return nil
+		})
+		s := NewScheduler(8, 1, Memory{}, &Goroutines{}, nil)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := read(t.Context(), s, n); !errors.Is(err, broken) {
+				t.Errorf("the first job: %v", err)
+			}
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			if got, err := read(t.Context(), s, n); got != "[of 0] [of 1]" || err != nil {
+				t.Errorf("the second job: %s, %v", got, err)
+			}
+		})
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 500*time.Millisecond, why)
+			defer cancel()
+			begin := time.Now()
+			if _, err := read(ctx, s, n); !errors.Is(err, why) || time.Since(begin) > time.Second {
+				t.Errorf("the third job: %v after %v", err, time.Since(begin))
+			}
+		})
+		wg.Wait()
+		slices.Sort(log)
+		if got := strings.Join(log, ", "); got != "map 0, map 1, map 1" {
+			t.Errorf("ran %s", got)
+		}
+	})
+}
+
+// TestPutOnce: an output that readers may hold is not replaced.
+func TestPutOnce(t *testing.T) {
+	for _, store := range []Store{Memory{}, Honest{}} {
+		sh := &Shuffle{Parent: &Node{Partitions: 1}, Buckets: 1,
+			Encode: func(bucket any) ([]byte, error) { return []byte(bucket.([]string)[0]), nil },
+			Decode: func(data []byte) (any, error) { return []string{string(data)}, nil }}
+		for _, word := range []string{"first", "second"} {
+			if err := store.Put(sh, 0, words{{word}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := store.Get(sh, 0)
+		if fmt.Sprint(got) != "[[first]]" || err != nil || !sh.Complete() {
+			t.Errorf("%T: %v, %v, complete %v", store, got, err, sh.Complete())
+		}
+	}
+}
