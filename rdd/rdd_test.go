@@ -8,10 +8,13 @@ import (
 	"iter"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/internal/exec"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -66,27 +69,24 @@ func other(r *ints) *rdd.RDD[rdd.Pair[string, string]] {
 // record.
 func TestOperators(t *testing.T) {
 	tests := []struct {
-		name    string
-		ordered bool
-		op      func(r *ints) string
-		want    string
+		name string
+		op   func(r *ints) string
+		want string
 	}{
 		{
 			"Map",
-			true,
 			func(r *ints) string { return show(true, rdd.Map(r, func(v int) int { return 10 * v })) },
 			"0 10 20 30 40 50 60",
 		},
 		{
 			"Filter",
-			true,
 			func(r *ints) string { return show(true, rdd.Filter(r, func(v int) bool { return v%2 == 0 })) },
 			"0 2 4 6",
 		},
-		{"FlatMap", true, func(r *ints) string {
+		{"FlatMap", func(r *ints) string {
 			return show(true, rdd.FlatMap(r, func(v int) iter.Seq[int] { return slices.Values(make([]int, v%3)) }))
 		}, "0 0 0 0 0 0"},
-		{"MapPartitions", true, func(r *ints) string {
+		{"MapPartitions", func(r *ints) string {
 			return show(true, rdd.MapPartitions(r, func(_ *rdd.TaskContext, in iter.Seq[int]) iter.Seq[int] {
 				return func(yield func(int) bool) {
 					for v := range in {
@@ -99,43 +99,39 @@ func TestOperators(t *testing.T) {
 		}, "-3 -4 -5 -6"},
 		{
 			"MapValues",
-			false,
 			func(r *ints) string { return show(false, rdd.MapValues(kv(r), func(v int) int { return v * v })) },
 			"(a,0) (a,36) (a,9) (b,1) (b,16) (c,25) (c,4)",
 		},
-		{"Keys", true, func(r *ints) string { return show(true, rdd.Keys(kv(r))) }, "a b c a b c a"},
-		{"Values", true, func(r *ints) string { return show(true, rdd.Values(kv(r))) }, "0 1 2 3 4 5 6"},
+		{"Keys", func(r *ints) string { return show(true, rdd.Keys(kv(r))) }, "a b c a b c a"},
+		{"Values", func(r *ints) string { return show(true, rdd.Values(kv(r))) }, "0 1 2 3 4 5 6"},
 		{
 			"Union",
-			true,
 			func(r *ints) string { return show(true, rdd.Union(r, r, rdd.Empty[int](r.Context()))) },
 			"0 1 2 3 4 5 6 0 1 2 3 4 5 6",
 		},
 		{
 			"ReduceByKey",
-			false,
 			func(r *ints) string { return show(false, rdd.ReduceByKey(kv(r), add)) },
 			"(a,9) (b,5) (c,7)",
 		},
-		{"ReduceByKey keeps the order of keys", true, func(r *ints) string {
+		{"ReduceByKey keeps the order of keys", func(r *ints) string {
 			return show(true, rdd.ReduceByKey(kv(r), add, rdd.Partitions(1)))
 		}, "(a,9) (b,5) (c,7)"},
-		{"CombineByKey", false, func(r *ints) string {
+		{"CombineByKey", func(r *ints) string {
 			return show(false, rdd.CombineByKey(kv(r), func(v int) string { return fmt.Sprint(v) },
 				func(s string, v int) string { return s + fmt.Sprint(v) }, func(s, u string) string { return s + u }))
 		}, "(a,036) (b,14) (c,25)"},
 		{
 			"GroupByKey",
-			false,
 			func(r *ints) string { return show(false, rdd.GroupByKey(kv(r))) },
 			"(a,[0 3 6]) (b,[1 4]) (c,[2 5])",
 		},
-		{"Join", false, func(r *ints) string { return show(false, rdd.Join(kv(r), other(r))) },
+		{"Join", func(r *ints) string { return show(false, rdd.Join(kv(r), other(r))) },
 			"(a,(0,x)) (a,(0,y)) (a,(3,x)) (a,(3,y)) (a,(6,x)) (a,(6,y))"},
-		{"LeftOuterJoin", false, func(r *ints) string { return show(false, rdd.LeftOuterJoin(kv(r), other(r))) },
+		{"LeftOuterJoin", func(r *ints) string { return show(false, rdd.LeftOuterJoin(kv(r), other(r))) },
 			"(a,(0,Some(x))) (a,(0,Some(y))) (a,(3,Some(x))) (a,(3,Some(y))) (a,(6,Some(x))) (a,(6,Some(y))) " +
 				"(b,(1,None)) (b,(4,None)) (c,(2,None)) (c,(5,None))"},
-		{"RightOuterJoin", false, func(r *ints) string {
+		{"RightOuterJoin", func(r *ints) string {
 			return show(
 				false,
 				rdd.RightOuterJoin(
@@ -144,7 +140,7 @@ func TestOperators(t *testing.T) {
 				),
 			)
 		}, "(a,(Some(0),x)) (a,(Some(0),y)) (d,(None,z))"},
-		{"FullOuterJoin", false, func(r *ints) string {
+		{"FullOuterJoin", func(r *ints) string {
 			return show(
 				false,
 				rdd.FullOuterJoin(
@@ -153,9 +149,9 @@ func TestOperators(t *testing.T) {
 				),
 			)
 		}, "(a,(Some(0),Some(x))) (a,(Some(0),Some(y))) (b,(Some(1),None)) (d,(None,Some(z)))"},
-		{"CoGroup", false, func(r *ints) string { return show(false, rdd.CoGroup(kv(r), other(r))) },
+		{"CoGroup", func(r *ints) string { return show(false, rdd.CoGroup(kv(r), other(r))) },
 			"(a,{[0 3 6] [x y]}) (b,{[1 4] []}) (c,{[2 5] []}) (d,{[] [z]})"},
-		{"Merged", true, func(r *ints) string {
+		{"Merged", func(r *ints) string {
 			return show(true, rdd.Merged(r, func(in iter.Seq[int]) int {
 				n := 0
 				for v := range in {
@@ -207,10 +203,8 @@ func TestActions(t *testing.T) {
 		check("First", first, err, 3)
 		empty, err := rdd.IsEmpty(ctx, r)
 		check("IsEmpty", empty, err, false)
-		diff, err := rdd.Reduce(ctx, r, func(a, b int) int { return 10*a + b })
-		if n == 1 {
-			check("Reduce", diff, err, 3121)
-		}
+		digits, err := rdd.Reduce(ctx, rdd.Map(r, strconv.Itoa), func(a, b string) string { return a + b })
+		check("Reduce", digits, err, "3121")
 		byValue, err := rdd.CountByValue(ctx, r)
 		check("CountByValue", byValue, err, map[int]int64{1: 2, 2: 1, 3: 1})
 	}
@@ -304,7 +298,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 			return err
 		}, []string{"byHalf", "string"}},
 		{"partitioner out of range", func() error {
-			at = ""
+			at = here(1)
 			_, err := rdd.Count(
 				ctx,
 				rdd.GroupByKey(
@@ -413,9 +407,26 @@ func TestAShuffleIsReused(t *testing.T) {
 	}
 }
 
+// stagesOf counts the stages that a context runs from now on.
+func stagesOf(t *testing.T, sc *rdd.Context) (count func() int) {
+	t.Helper()
+	var n atomic.Int64
+	free, err := sc.Observe(func(e exec.Event) {
+		if _, ok := e.(exec.StageStarted); ok {
+			n.Add(1)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(free)
+	return func() int { return int(n.Load()) }
+}
+
 // TestCopartitioned: what is dealt alike is joined and reduced without another shuffle.
 func TestCopartitioned(t *testing.T) {
 	sc := newContext(t)
+	stages := stagesOf(t, sc)
 	a := rdd.ReduceByKey(
 		kv(rdd.Parallelize(sc, []int{1, 2, 3}, 3)),
 		func(a, b int) int { return a + b },
@@ -428,6 +439,9 @@ func TestCopartitioned(t *testing.T) {
 	got := show(false, rdd.Join(a, b))
 	if want := "(a,(3,[-3])) (b,(1,[-1])) (c,(2,[-2]))"; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+	if n := stages(); n != 2 {
+		t.Errorf("ran %d stages, want the map stage of the one shuffle and the result's", n)
 	}
 }
 

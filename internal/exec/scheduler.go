@@ -337,7 +337,7 @@ func (st *stage) attempts(p int) (any, error) {
 
 func (st *stage) once(d TaskDesc) (any, error) {
 	ctx, cancel := context.WithCancelCause(st.ctx)
-	t := &Task{Context: ctx, Desc: d, cancel: cancel, store: st.store}
+	t := &Task{Context: context.WithValue(ctx, taskKey{}, true), Desc: d, cancel: cancel, store: st.store}
 	if !st.enter(t, st) {
 		cancel(ErrStopped)
 		return nil, ErrStopped

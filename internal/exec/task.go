@@ -46,17 +46,9 @@ type Task struct {
 	cleanup []func()
 }
 
-// taskKey is answered by the context of a task and what is derived from it.
+// taskKey is answered by the context of a task and what is derived from it: a call that would wait for the task finds
+// out that it is made inside of one, on a goroutine of the user's too.
 type taskKey struct{}
-
-// Value implements context.Context. A call that would wait for the task finds out that it is made inside of one, on a
-// goroutine of the user's too.
-func (t *Task) Value(key any) any {
-	if key == (taskKey{}) {
-		return t
-	}
-	return t.Context.Value(key)
-}
 
 // unwound is the private panic that carries a failing task out of nested iterators. Its error is already
 // in the task: a user's recover that swallows it cannot turn a cut partition into a whole one.

@@ -1,0 +1,206 @@
+package rdd_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/weirstream/weir/rdd"
+)
+
+// picky has a codec of its own that writes each value and reads only some.
+type picky struct{ Name string }
+
+func (p picky) MarshalBinary() ([]byte, error) { return []byte(p.Name), nil }
+
+func (p *picky) UnmarshalBinary(data []byte) error {
+	if p.Name = string(data); p.Name == "bad" {
+		return errors.New("nobody wants a bad one")
+	}
+	return nil
+}
+
+// TestValuesThatCannotBeCopied fail the action, whatever keeps them; no zero value takes their place.
+func TestValuesThatCannotBeCopied(t *testing.T) {
+	type pairs = rdd.RDD[rdd.Pair[int, url.URL]]
+	first := func(u, _ url.URL) url.URL { return u }
+	zero := func(url.URL) int { return 0 }
+	spoil := func(int) url.URL { return url.URL{Host: "a b"} }
+	tests := map[string]func(r *pairs) string{
+		"GroupByKey":  func(r *pairs) string { return show(false, rdd.GroupByKey(r)) },
+		"ReduceByKey": func(r *pairs) string { return show(false, rdd.ReduceByKey(r, first)) },
+		"ReduceByKey without a shuffle": func(r *pairs) string {
+			dealt := rdd.ReduceByKey(rdd.MapValues(r, zero), add)
+			return show(false, rdd.ReduceByKey(rdd.MapValues(dealt, spoil), first))
+		},
+		"CombineByKey": func(r *pairs) string {
+			same := func(u url.URL) url.URL { return u }
+			return show(false, rdd.CombineByKey(r, same, first, first))
+		},
+		"Join, left":  func(r *pairs) string { return show(false, rdd.Join(r, rdd.MapValues(r, zero))) },
+		"Join, right": func(r *pairs) string { return show(false, rdd.Join(rdd.MapValues(r, zero), r)) },
+		"Merged": func(r *pairs) string {
+			return show(true, rdd.Merged(rdd.Values(r), func(in iter.Seq[url.URL]) (last url.URL) {
+				in(func(u url.URL) bool { last = u; return true })
+				return last
+			}, slices.Values[[]url.URL]))
+		},
+	}
+	for name, run := range tests {
+		sc := newContext(t, "spark.task.maxFailures", "2")
+		r := rdd.Parallelize(sc, []rdd.Pair[int, url.URL]{rdd.KV(1, url.URL{Host: "a"}), rdd.KV(2, spoil(2))}, 2)
+		checkUncopied(t, name, run(r), "url.URL", "a%20b")
+	}
+}
+
+// TestKeysThatCannotBeCopied are as values that cannot.
+func TestKeysThatCannotBeCopied(t *testing.T) {
+	type pairs = rdd.RDD[rdd.Pair[picky, int]]
+	tests := map[string]func(r *pairs) string{
+		"GroupByKey":  func(r *pairs) string { return show(false, rdd.GroupByKey(r)) },
+		"ReduceByKey": func(r *pairs) string { return show(false, rdd.ReduceByKey(r, add)) },
+		"Join":        func(r *pairs) string { return show(false, rdd.Join(r, r)) },
+		"one bucket":  func(r *pairs) string { return show(false, rdd.GroupByKey(r, rdd.Partitions(1))) },
+	}
+	for name, run := range tests {
+		sc := newContext(t, "spark.task.maxFailures", "2")
+		r := rdd.Parallelize(sc, []rdd.Pair[picky, int]{rdd.KV(picky{"good"}, 1), rdd.KV(picky{"bad"}, 2)}, 2)
+		checkUncopied(t, name, run(r), "picky", "nobody wants a bad one")
+	}
+}
+
+// checkUncopied wants an error that names what cannot be copied, and its place.
+func checkUncopied(t *testing.T, name, got string, names ...string) {
+	t.Helper()
+	for _, want := range append(names, "error: ", "partition ", "failed 2 times") {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: %s\ndoes not say %q", name, got, want)
+		}
+	}
+}
+
+// TestFailuresOnOtherGoroutines: a source that fails where the user's function reads it elsewhere fails its task, which
+// is tried again, and neither the process nor the partition's records are lost.
+func TestFailuresOnOtherGoroutines(t *testing.T) {
+	readers := map[string]func(in iter.Seq[int]) []int{
+		"goroutine": func(in iter.Seq[int]) (vs []int) {
+			var wg sync.WaitGroup
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				vs = slices.Collect(in)
+			}()
+			wg.Wait()
+			return vs
+		},
+		"iter.Pull": func(in iter.Seq[int]) (vs []int) {
+			next, stop := iter.Pull(in)
+			defer stop()
+			for v, ok := next(); ok; v, ok = next() {
+				vs = append(vs, v)
+			}
+			return vs
+		},
+		"iter.Pull on a goroutine": func(in iter.Seq[int]) (vs []int) {
+			next, stop := iter.Pull(in)
+			var wg sync.WaitGroup
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				defer stop()
+				for v, ok := next(); ok; v, ok = next() {
+					vs = append(vs, v)
+				}
+			}()
+			wg.Wait()
+			return vs
+		},
+	}
+	for name, read := range readers {
+		for _, mends := range []bool{true, false} {
+			sc := newContext(t, "spark.master", "local[1]", "spark.task.maxFailures", "2")
+			broken := errors.New("the disk broke")
+			tries := 0
+			source := rdd.FromPartitions(sc, "source", 1, func(tc *rdd.TaskContext, _ int) iter.Seq[int] {
+				return func(yield func(int) bool) {
+					tries++
+					if yield(1) && (!mends || tries == 1) {
+						tc.Fail(broken)
+					}
+					yield(2)
+				}
+			})
+			var got []int
+			err := rdd.ForeachPartition(context.Background(), source, func(_ *rdd.TaskContext, in iter.Seq[int]) error {
+				got = read(in)
+				return nil
+			})
+			whole := err == nil && slices.Equal(got, []int{1, 2})
+			if tries != 2 || mends && !whole || !mends && !errors.Is(err, broken) {
+				t.Errorf("%s, mends %v: read %v in %d tries, %v", name, mends, got, tries, err)
+			}
+		}
+	}
+}
+
+// TestNestedActionElsewhere: with the task's context an action is found to be nested on other goroutines, too.
+func TestNestedActionElsewhere(t *testing.T) {
+	type key struct{}
+	contexts := map[string]func(tc *rdd.TaskContext) context.Context{
+		"the task's":         func(tc *rdd.TaskContext) context.Context { return tc },
+		"derived from it":    func(tc *rdd.TaskContext) context.Context { return context.WithValue(tc, key{}, 1) },
+		"what the task's is": func(tc *rdd.TaskContext) context.Context { return tc.Context },
+	}
+	for name, of := range contexts {
+		synctest.Test(t, func(t *testing.T) { // which ends if the action hangs
+			sc := newContext(t, "spark.master", "local[1]", "spark.task.maxFailures", "1")
+			r := rdd.Parallelize(sc, []int{1}, 1)
+			err := rdd.ForeachPartition(t.Context(), r, func(tc *rdd.TaskContext, _ iter.Seq[int]) (err error) {
+				var wg sync.WaitGroup
+				wg.Go(func() { _, err = rdd.Count(of(tc), r) })
+				wg.Wait()
+				return err
+			})
+			if err == nil || !strings.Contains(err.Error(), "count at trouble_test.go:") ||
+				!strings.Contains(err.Error(), "was called from inside a task") {
+				t.Errorf("an action with %s context gives %v", name, err)
+			}
+		})
+	}
+}
+
+// vague is a partitioner of a comparable type whose values need not be.
+type vague struct{ what any }
+
+func (vague) NumPartitions() int  { return 2 }
+func (vague) Partition(k int) int { return k % 2 }
+
+// TestPartitionersThatCannotBeCompared count as different.
+func TestPartitionersThatCannotBeCompared(t *testing.T) {
+	tests := map[string]struct {
+		left, right any
+		stages      int
+	}{
+		"both":    {[]int{1}, []int{1}, 5},
+		"left":    {[]int{1}, 1, 5},
+		"right":   {1, []int{1}, 4},
+		"neither": {1, 1, 3},
+	}
+	for name, tt := range tests {
+		sc := newContext(t)
+		pairs := rdd.Parallelize(sc, []rdd.Pair[int, int]{rdd.KV(1, 10), rdd.KV(2, 20)}, 2)
+		left := rdd.ReduceByKey(pairs, add, rdd.PartitionBy[int](vague{tt.left}))
+		right := rdd.ReduceByKey(pairs, add, rdd.PartitionBy[int](vague{tt.right}))
+		stages := stagesOf(t, sc)
+		got := show(false, rdd.Join(left, right))
+		if want := "(1,(10,10)) (2,(20,20))"; got != want || stages() != tt.stages {
+			t.Errorf("%s: %s in %d stages, want %s in %d", name, got, stages(), want, tt.stages)
+		}
+	}
+}
