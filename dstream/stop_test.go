@@ -1,0 +1,145 @@
+package dstream_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/rdd"
+)
+
+// telling is a source that says how much time it is given.
+type telling struct {
+	numbers
+	committing, closing chan time.Duration
+}
+
+// left is how much time ctx still has: nothing if it has ended.
+func left(ctx context.Context) time.Duration {
+	at, ok := ctx.Deadline()
+	if ctx.Err() != nil || !ok {
+		return 0
+	}
+	return time.Until(at)
+}
+
+func (s *telling) Committed(ctx context.Context, _ *dstream.Batch, _ []byte) error {
+	s.committing <- left(ctx)
+	return nil
+}
+
+func (s *telling) Close(ctx context.Context) error {
+	s.closing <- left(ctx)
+	return nil
+}
+
+// hanging is a source that waits as long as it may, and longer.
+type hanging struct {
+	numbers
+	release chan struct{}
+}
+
+func (s *hanging) Committed(context.Context, *dstream.Batch, []byte) error { <-s.release; return nil }
+func (s *hanging) Close(context.Context) error                             { <-s.release; return nil }
+
+// vault is a sink that says how much time it is given to flush.
+type vault struct {
+	store
+	closing chan time.Duration
+	hang    chan struct{}
+}
+
+func (v *vault) Close(ctx context.Context) error {
+	v.closing <- left(ctx)
+	if v.hang != nil {
+		<-v.hang
+	}
+	return nil
+}
+
+// TestTimesAtTheEnd: who hangs takes no time from others.
+func TestTimesAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ssc := newContext(t)
+		release := make(chan struct{})
+		bad := &hanging{release: release}
+		good := &telling{committing: make(chan time.Duration, 9), closing: make(chan time.Duration, 1)}
+		dstream.Foreach(dstream.FromSource(ssc, "bad", dstream.Source[string](bad)), func(string) error { return nil })
+		d := dstream.FromSource(ssc, "good", dstream.Source[string](good))
+		sinks := []*vault{{closing: make(chan time.Duration, 1), hang: release}, {closing: make(chan time.Duration, 1)}}
+		for _, s := range sinks {
+			dstream.WriteTo(dstream.Map(d, func(string) int { return 0 }), dstream.Sink[int](s))
+		}
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(1500 * time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := ssc.Stop(ctx, dstream.Graceful())
+		if err == nil || !strings.Contains(err.Error(), "close a sink (*dstream_test.vault)") {
+			t.Errorf("Stop: %v", err)
+		}
+		for name, given := range map[string]struct {
+			by   chan time.Duration
+			want time.Duration
+		}{
+			"the source at a commit":   {good.committing, 15 * time.Second},
+			"the source at its close":  {good.closing, 10 * time.Second},
+			"the sink that hangs":      {sinks[0].closing, 10 * time.Second},
+			"the sink at its own time": {sinks[1].closing, 10 * time.Second},
+		} {
+			if got := <-given.by; got != given.want {
+				t.Errorf("%s has %v, want %v", name, got, given.want)
+			}
+		}
+		close(release)
+		synctest.Wait()
+	})
+}
+
+// TestAStopLeavesStrangers: at its deadline a stop gives up the tasks of the stream, and none of others on the same
+// rdd.Context.
+func TestAStopLeavesStrangers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sc, err := rdd.NewContext(conf.New().Set("spark.master", "local[2]"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ssc, err := dstream.On(sc, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		release := make(chan struct{})
+		dstream.Foreach(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), func(int) error { <-release; return nil })
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			r := rdd.Map(rdd.Parallelize(sc, []int{1}, 1), func(v int) int { <-release; return v })
+			if n, err := rdd.Count(t.Context(), r); n != 1 || err != nil {
+				t.Errorf("the other job: %d, %v", n, err)
+			}
+		})
+		time.Sleep(1500 * time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err = ssc.Stop(ctx, dstream.Graceful(), dstream.KeepContext())
+		if !errors.Is(err, dstream.ErrDrainCut) || !strings.Contains(err.Error(), "(queueStream at stop_test.go:") ||
+			strings.Contains(err.Error(), "of count") {
+			t.Errorf("Stop: %v", err)
+		}
+		close(release)
+		wg.Wait()
+		if err := sc.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
