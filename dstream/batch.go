@@ -21,7 +21,8 @@ type Batch struct {
 	info   BatchInfo
 
 	mu      sync.Mutex
-	done    []bool // outputs that have finished, by their number
+	done    []bool       // outputs that have finished, by their number
+	outputs []OutputInfo // the last run of each; zero of one that has not run
 	effects map[effectName]bool
 }
 

@@ -45,7 +45,8 @@ type BatchInfo struct {
 	SubmissionTime  time.Time
 	ProcessingStart time.Time
 	ProcessingEnd   time.Time
-	// Outputs are the output operations by their number; the last run of each, if it was run again.
+	// Outputs are the output operations that have run, in the order of their numbers, when the batch has completed;
+	// the last run of each, if it was run again.
 	Outputs []OutputInfo
 	// Err is why the batch failed, nil if it did not.
 	Err error

@@ -119,22 +119,6 @@ func TestNoOutput(t *testing.T) {
 	}
 }
 
-func TestAddingAfterStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ssc := newContext(t)
-		q := dstream.QueueStream(ssc, dstream.NewQueue[int]())
-		dstream.Print(q, 1)
-		if err := ssc.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		dstream.Map(q, func(v int) int { return v })
-		stopNow(t, ssc)
-		if err := ssc.AwaitTermination(t.Context()); !errors.Is(err, dstream.ErrStarted) {
-			t.Errorf("%v", err)
-		}
-	})
-}
-
 func TestAwaitTerminationTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ssc := newContext(t)
@@ -285,26 +269,32 @@ func TestGracefulStop(t *testing.T) {
 	}
 }
 
-// TestDeadlineCutsTheDrain: a body that watches its context ends, one that does not is abandoned and named.
+// TestDeadlineCutsTheDrain: a body that watches its context ends; a task and a body that do not are abandoned and
+// named.
 func TestDeadlineCutsTheDrain(t *testing.T) {
-	for _, stubborn := range []bool{false, true} {
+	type ints = dstream.DStream[int]
+	tests := map[string]struct {
+		use  func(d *ints, release chan struct{})
+		want []string
+	}{
+		"obedient body": {func(d *ints, _ chan struct{}) {
+			dstream.ForeachRDD(d, func(ctx context.Context, _ *rdd.RDD[int], _ *dstream.Batch) error {
+				<-ctx.Done()
+				return context.Cause(ctx)
+			})
+		}, nil},
+		"stubborn body": {func(d *ints, release chan struct{}) {
+			dstream.ForeachRDD(d, func(context.Context, *rdd.RDD[int], *dstream.Batch) error { <-release; return nil })
+		}, []string{"abandoned at the deadline", "output foreachRDD [0] (life_test.go:"}},
+		"stubborn task": {func(d *ints, release chan struct{}) {
+			dstream.Foreach(d, func(int) error { <-release; return nil })
+		}, []string{"abandoned at the deadline", "partition 0 of foreach at", "(queueStream at life_test.go:"}},
+	}
+	for name, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {
 			ssc := newContext(t, "spark.streaming.gracefulStopTimeout", "3s", "spark.task.maxFailures", "1")
 			release := make(chan struct{})
-			dstream.Foreach(
-				dstream.QueueStream(ssc, dstream.NewQueue([]int{1})),
-				func(int) error { <-release; return nil },
-			)
-			if !stubborn {
-				ssc = newContext(t, "spark.streaming.gracefulStopTimeout", "3s")
-				dstream.ForeachRDD(
-					dstream.QueueStream(ssc, dstream.NewQueue([]int{1})),
-					func(ctx context.Context, _ *rdd.RDD[int], _ *dstream.Batch) error {
-						<-ctx.Done()
-						return context.Cause(ctx)
-					},
-				)
-			}
+			tt.use(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), release)
 			if err := ssc.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -312,14 +302,18 @@ func TestDeadlineCutsTheDrain(t *testing.T) {
 			begin := time.Now()
 			err := ssc.Stop(t.Context(), dstream.Graceful())
 			if !errors.Is(err, dstream.ErrDrainCut) {
-				t.Errorf("stubborn %v: %v", stubborn, err)
+				t.Errorf("%s: %v", name, err)
 			}
-			if stubborn && !strings.Contains(err.Error(), "of foreach") &&
-				!strings.Contains(err.Error(), "queueStream") {
-				t.Errorf("the abandoned task is not named: %v", err)
+			for _, want := range tt.want {
+				if !strings.Contains(fmt.Sprint(err), want) {
+					t.Errorf("%s: %v does not say %q", name, err, want)
+				}
+			}
+			if len(tt.want) == 0 && strings.Contains(fmt.Sprint(err), "abandoned") {
+				t.Errorf("%s: %v", name, err)
 			}
 			if took := time.Since(begin); took > 6*time.Second {
-				t.Errorf("stubborn %v: took %v", stubborn, took)
+				t.Errorf("%s: took %v", name, took)
 			}
 			close(release)
 			synctest.Wait()

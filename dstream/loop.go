@@ -281,7 +281,8 @@ func (l *loop) plan(t Time) (*Batch, error) {
 		ssc:      ssc,
 		inputs:   map[*node]planned{},
 		done:     make([]bool, len(ssc.outputs)),
-		info:     BatchInfo{BatchTime: t, Sequence: l.next, Outputs: make([]OutputInfo, len(ssc.outputs))},
+		outputs:  make([]OutputInfo, len(ssc.outputs)),
+		info:     BatchInfo{BatchTime: t, Sequence: l.next},
 	}
 	record := checkpoint.Plan{Sequence: b.Sequence, Time: int64(t), Ranges: map[string][]byte{}, Fingerprint: l.print}
 	for i, in := range ssc.inputs {

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,6 +163,64 @@ func TestOperators(t *testing.T) {
 			)
 		})
 	})
+}
+
+// TestReduceThatChangesItsArgument gives the right sums, whenever f fails in between and its task is tried again.
+func TestReduceThatChangesItsArgument(t *testing.T) {
+	for _, failing := range []int64{0, 1, 2, 3, 4, 5} { // The fifth call is the first beyond the map side.
+		synctest.Test(t, func(t *testing.T) {
+			ssc := newContext(t, "spark.task.maxFailures", "2")
+			kept := [][]int{{1, 10}, {2, 20}, {3, 30}, {4, 40}, {5, 50}, {6, 60}}
+			var calls atomic.Int64
+			sum := dstream.Reduce(dstream.QueueStream(ssc, dstream.NewQueue(kept)), func(a, b []int) []int {
+				for i := range a {
+					a[i] += b[i]
+				}
+				if calls.Add(1) == failing {
+					panic("once")
+				}
+				return a
+			})
+			var got [][]int
+			dstream.ForeachRDD(sum, func(ctx context.Context, r *rdd.RDD[[]int], b *dstream.Batch) error {
+				for range 2 { // The second time it reads what the map side left.
+					vs, err := rdd.Collect(ctx, r)
+					if err != nil {
+						return err
+					}
+					got = append(got, vs...)
+				}
+				return nil
+			})
+			if err := ssc.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(1500 * time.Millisecond)
+			if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+				t.Error(err)
+			}
+			if got := fmt.Sprint(got, kept); got != "[[21 210] [21 210]] [[1 10] [2 20] [3 30] [4 40] [5 50] [6 60]]" {
+				t.Errorf("call %d fails: %s", failing, got)
+			}
+		})
+	}
+}
+
+// TestFloor: what lies between two milliseconds counts as one.
+func TestFloor(t *testing.T) {
+	tests := []struct {
+		at   dstream.Time
+		to   time.Duration
+		want dstream.Time
+	}{
+		{1999, time.Second, 1000}, {2000, time.Second, 2000}, {-1, time.Second, -1000}, {-1000, time.Second, -1000},
+		{7, 2 * time.Millisecond, 6}, {7, time.Microsecond, 7}, {7, 0, 7}, {-7, 0, -7},
+	}
+	for _, tt := range tests {
+		if got := tt.at.Floor(tt.to); got != tt.want {
+			t.Errorf("Floor of %d ms to %v is %d, want %d", tt.at, tt.to, got, tt.want)
+		}
+	}
 }
 
 // TestPrint is Spark's form, to the letter.

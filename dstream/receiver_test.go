@@ -156,30 +156,53 @@ func TestReceiverRestarts(t *testing.T) {
 
 // TestReceiverRate: One is held to the rate, Many too, and back-pressure lowers it.
 func TestReceiverRate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var n atomic.Int64
-		f := &feed{run: func(ctx context.Context, st *dstream.Store[string], _ int) error {
-			go func() {
-				for st.One("v") == nil {
-					n.Add(1)
-				}
-			}()
-			return nil
-		}}
-		var stored int64 // before the stop, which lets in what the receiver still has in hand
-		if _, _, err := received(
-			t,
-			f,
-			func() { time.Sleep(9900 * time.Millisecond); stored = n.Load() },
-			"spark.streaming.receiver.maxRate",
-			"50",
-		); err != nil {
-			t.Fatal(err)
-		}
-		if stored < 480 || stored > 520 {
-			t.Errorf("%d records in 9.9 s at 50 a second", stored)
-		}
-	})
+	const most, pressure = "spark.streaming.receiver.maxRate", "spark.streaming.backpressure.enabled"
+	one := func(st *dstream.Store[string]) (int64, error) { return 1, st.One("v") }
+	many := func(st *dstream.Store[string]) (int64, error) {
+		return 7, st.Many(slices.Repeat([]string{"v"}, 7), nil)
+	}
+	tests := []struct {
+		name        string
+		put         func(st *dstream.Store[string]) (int64, error)
+		batch       time.Duration // takes this long
+		least, most int64         // records a second from the fourth second on
+		settings    []string
+	}{
+		{"One", one, 0, 48, 52, []string{most, "50"}},
+		{"Many", many, 0, 48, 52, []string{most, "50"}},
+		{"Many beyond a burst", many, 0, 4, 6, []string{most, "5"}},
+		// 1,000 at first; a batch of them takes 2 s, and the delay lowers the rate further, to the least of 100.
+		{"back-pressure", one, 2 * time.Second, 95, 105, []string{most, "1000", pressure, "true"}},
+		{"back-pressure, Many", many, 2 * time.Second, 95, 105, []string{most, "1000", pressure, "true"}},
+		{"back-pressure above the most", one, time.Millisecond, 48, 52, []string{most, "50", pressure, "true"}},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			var n atomic.Int64
+			f := &feed{run: func(_ context.Context, st *dstream.Store[string], _ int) error {
+				go func() {
+					for put, err := tt.put(st); err == nil; put, err = tt.put(st) {
+						n.Add(put)
+					}
+				}()
+				return nil
+			}}
+			ssc := newContext(t, tt.settings...)
+			dstream.ForeachRDD(dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)),
+				func(context.Context, *rdd.RDD[string], *dstream.Batch) error { time.Sleep(tt.batch); return nil })
+			if err := ssc.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Second)
+			before := n.Load()
+			time.Sleep(20 * time.Second)
+			got := n.Load() - before
+			stopNow(t, ssc)
+			if got < 20*tt.least || got > 20*tt.most {
+				t.Errorf("%s: %d records in 20 s, want %d to %d a second", tt.name, got, tt.least, tt.most)
+			}
+		})
+	}
 }
 
 // TestReceiverMemory: a sender that is faster than the batches is held back, not the batches.

@@ -31,7 +31,7 @@ func (l *loop) runBatch(b *Batch) error {
 	b.info.ProcessingStart = time.Now()
 	l.ssc.bus.emit(BatchStarted{b.info})
 	err := l.tryOutputs(b)
-	b.info.ProcessingEnd, b.info.Err = time.Now(), err
+	b.info.ProcessingEnd, b.info.Outputs, b.info.Err = time.Now(), b.ran(), err
 	l.ssc.bus.emit(BatchCompleted{b.info})
 	l.logBatch(b)
 	if err != nil {
@@ -171,7 +171,19 @@ func (b *Batch) finished(i int, info OutputInfo) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.done[i] = info.Err == nil
-	b.info.Outputs[i] = info
+	b.outputs[i] = info
+}
+
+// ran lists the outputs that have run. Listeners of earlier events hold the batch's info already, without them.
+func (b *Batch) ran() (infos []OutputInfo) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, info := range b.outputs {
+		if !info.Start.IsZero() {
+			infos = append(infos, info)
+		}
+	}
+	return infos
 }
 
 // learn tells the rate controllers how the batch went.

@@ -122,40 +122,49 @@ func TestDeafSources(t *testing.T) {
 }
 
 // wild is a source whose methods panic.
-type wild struct{ numbers }
+type wild struct {
+	numbers
+	described, rated atomic.Int64
+}
 
 func (*wild) Committed(context.Context, *dstream.Batch, []byte) error { panic("committed") }
 func (*wild) Released(context.Context, []byte) error                  { panic("released") }
-func (*wild) Describe([]byte) []string                                { panic("describe") }
 func (*wild) Close(context.Context) error                             { panic("close") }
-func (*wild) Rate(float64)                                            { panic("rate") }
+func (w *wild) Describe([]byte) []string                              { w.described.Add(1); panic("describe") }
+func (w *wild) Rate(float64)                                          { w.rated.Add(1); panic("rate") }
 
-// TestPanicsOfSources are warnings, for the batch is done.
+// TestPanicsOfSources are warnings, for the batch is done; a range whose description panics has none.
 func TestPanicsOfSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ssc := newContext(t)
-		var warnings []string
+		ssc := newContext(t, "spark.streaming.backpressure.enabled", "true")
+		var warnings, descriptions []string
 		ssc.AddListener(func(e dstream.Event) {
-			if e, ok := e.(dstream.Warning); ok {
+			switch e := e.(type) {
+			case dstream.Warning:
 				warnings = append(warnings, e.Err.Error())
+			case dstream.BatchCompleted:
+				descriptions = append(descriptions, fmt.Sprint(e.Err, e.Inputs[0].Description))
 			}
 		})
-		dstream.Foreach(
-			dstream.FromSource(ssc, "wild", dstream.Source[string](&wild{})),
-			func(string) error { return nil },
-		)
+		s := &wild{}
+		dstream.Foreach(dstream.FromSource(ssc, "wild", dstream.Source[string](s)),
+			func(string) error { time.Sleep(100 * time.Millisecond); return nil })
 		if err := ssc.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(1500 * time.Millisecond)
+		time.Sleep(2500 * time.Millisecond) // The second batch gives a rate.
 		if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
 			t.Error(err)
 		}
 		all := strings.Join(warnings, "; ")
-		for _, want := range []string{"committed", "released", "close"} {
-			if !strings.Contains(all, want) {
+		for _, want := range []string{"committed", "released", "close", "rate"} {
+			if !strings.Contains(all, "panic at troubles_test.go:") || !strings.Contains(all, ": "+want) {
 				t.Errorf("no warning of the panic in %s: %s", want, all)
 			}
+		}
+		if got := strings.Join(descriptions, "; "); got != "<nil> []; <nil> []" || s.described.Load() != 2 ||
+			s.rated.Load() != 1 {
+			t.Errorf("batches %s; described %d times, rated %d", got, s.described.Load(), s.rated.Load())
 		}
 	})
 }
