@@ -33,6 +33,7 @@ type loop struct {
 	drain chan struct{} // closed when no further time is to be awaited
 	gone  chan struct{} // closed when bodies that hang are abandoned
 	ran   chan struct{} // closed when the runner has ended
+	over  chan struct{} // closed when the planner has ended, too, and the context is about to be closed
 
 	drainOnce, goneOnce sync.Once
 	deadline            time.Time // of a drain; set before drain is closed
@@ -61,6 +62,7 @@ func newLoop(ssc *Context, ids []string) *loop {
 		drain:     make(chan struct{}),
 		gone:      make(chan struct{}),
 		ran:       make(chan struct{}),
+		over:      make(chan struct{}),
 	}
 	l.life, l.kill = context.WithCancelCause(context.Background())
 	return l
@@ -105,6 +107,7 @@ func (l *loop) start() {
 		if l.cutShort() {
 			l.ssc.fail(ErrDrainCut)
 		}
+		close(l.over)
 		l.ssc.finish(context.Background())
 	}()
 }
@@ -239,9 +242,21 @@ func (l *loop) await(t Time) bool {
 			return false
 		case <-timer.C:
 			if back || !time.Now().Before(t.Std()) {
-				return true
+				return !l.stopping() // A time that has passed already and a stop come together; select takes either.
 			}
 		}
+	}
+}
+
+// stopping tells that no further batch is to be planned.
+func (l *loop) stopping() bool {
+	select {
+	case <-l.drain:
+		return true
+	case <-l.life.Done():
+		return true
+	default:
+		return false
 	}
 }
 

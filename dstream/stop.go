@@ -81,7 +81,10 @@ func (ssc *Context) stop(ctx context.Context, s stopping) error {
 	select {
 	case <-ssc.done:
 	case <-ctx.Done():
-		if !ssc.isDone() {
+		select {
+		case <-ssc.loop.over:
+			<-ssc.done // Nothing is cut: what is being closed has deadlines of its own.
+		default:
 			return ssc.cut(s.graceful)
 		}
 	}
@@ -89,15 +92,6 @@ func (ssc *Context) stop(ctx context.Context, s stopping) error {
 		return ssc.failure()
 	}
 	return nil
-}
-
-func (ssc *Context) isDone() bool {
-	select {
-	case <-ssc.done:
-		return true
-	default:
-		return false
-	}
 }
 
 // ErrStopped is why what runs at an immediate stop is cancelled.

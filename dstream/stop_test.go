@@ -104,6 +104,29 @@ func TestTimesAtTheEnd(t *testing.T) {
 	})
 }
 
+// TestADeadlineWhileClosing cuts nothing: all is committed, and the sink has the time that it needs to flush.
+func TestADeadlineWhileClosing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ssc := newContext(t)
+		v := &vault{closing: make(chan time.Duration, 1), hang: make(chan struct{})}
+		dstream.WriteTo(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), dstream.Sink[int](v))
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(1500 * time.Millisecond)
+		time.AfterFunc(5*time.Second, func() { close(v.hang) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		if err := ssc.Stop(ctx, dstream.Graceful()); err != nil || time.Since(begin) != 5*time.Second {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+		if err := ssc.AwaitTermination(t.Context()); err != nil {
+			t.Errorf("AwaitTermination: %v", err)
+		}
+	})
+}
+
 // TestAStopLeavesStrangers: at its deadline a stop gives up the tasks of the stream, and none of others on the same
 // rdd.Context.
 func TestAStopLeavesStrangers(t *testing.T) {
