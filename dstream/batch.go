@@ -18,7 +18,10 @@ type Batch struct {
 
 	ssc    *Context
 	inputs map[*node]planned
+	seed   uint64 // of what draws at random
 	info   BatchInfo
+
+	stepped []bool // steps that have run, by their number; the runner's
 
 	mu      sync.Mutex
 	done    []bool       // outputs that have finished, by their number

@@ -26,6 +26,36 @@ func GroupByKey[K comparable, V any](
 	}).sound(rdd.CheckShuffle[K, V](opts...))
 }
 
+// CombineByKey folds the values of each key of a batch into a C. Shuffle, combined on the map side; see
+// [rdd.CombineByKey].
+func CombineByKey[K comparable, V, C any](d *DStream[rdd.Pair[K, V]], create func(V) C, mergeValue func(C, V) C,
+	mergeCombiners func(C, C) C, opts ...rdd.ShuffleOption,
+) *DStream[rdd.Pair[K, C]] {
+	opts = d.node.ssc.dealt(opts)
+	return derive(d, "combineByKey", func(r *rdd.RDD[rdd.Pair[K, V]]) *rdd.RDD[rdd.Pair[K, C]] {
+		return rdd.CombineByKey(r, create, mergeValue, mergeCombiners, opts...)
+	}).needs(create == nil || mergeValue == nil || mergeCombiners == nil).sound(rdd.CheckShuffle[K, C](opts...))
+}
+
+// Repartition deals the elements of each batch to n partitions in turn. Shuffle; see [rdd.Repartition].
+func Repartition[T any](d *DStream[T], n int) *DStream[T] {
+	out := derive(d, "repartition", func(r *rdd.RDD[T]) *rdd.RDD[T] { return rdd.Repartition(r, n) })
+	if n < 1 {
+		out.node.refuse("repartition needs at least one partition, not %d", n)
+	}
+	return out.sound(rdd.CheckShuffle[int, T]())
+}
+
+// RepartitionByKey deals the pairs of each batch as the options say: Spark's partitionBy. Shuffle; see
+// [rdd.RepartitionByKey].
+func RepartitionByKey[K comparable, V any](d *DStream[rdd.Pair[K, V]], opts ...rdd.ShuffleOption,
+) *DStream[rdd.Pair[K, V]] {
+	opts = d.node.ssc.dealt(opts)
+	return derive(d, "repartitionByKey", func(r *rdd.RDD[rdd.Pair[K, V]]) *rdd.RDD[rdd.Pair[K, V]] {
+		return rdd.RepartitionByKey(r, opts...)
+	}).sound(rdd.CheckShuffle[K, V](opts...))
+}
+
 // dealt puts Spark's default for streams before the options of a shuffle: spark.default.parallelism partitions,
 // whatever the number of partitions upstream, which in a stream changes from batch to batch.
 func (ssc *Context) dealt(opts []rdd.ShuffleOption) []rdd.ShuffleOption {

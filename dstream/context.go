@@ -46,7 +46,9 @@ type Context struct {
 	nodes   []*node
 	inputs  []*input
 	outputs []*Output
+	steps   []*step
 	errs    []error
+	keep    time.Duration // the longest that any stream's RDDs are kept; findNeeds sets it
 
 	job   string // names the effects of this program
 	sinks sinks

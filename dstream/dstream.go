@@ -15,6 +15,8 @@ type DStream[T any] struct {
 	node *node
 	// compute gives the RDD of a batch; nil for a batch in which the stream has none.
 	compute func(g *generation) *rdd.RDD[T]
+	// level is how the RDDs are kept; NotPersisted if they are not.
+	level rdd.StorageLevel
 }
 
 // A node is a vertex of the graph, whatever its elements are.
@@ -28,6 +30,15 @@ type node struct {
 	slide   time.Duration
 	parents []*node
 	err     error
+
+	// looksBack is how far before its own batch the node reads its parents' RDDs. timed tells that what it gives
+	// depends on batch times, so that missed ones must not be merged.
+	looksBack time.Duration
+	timed     bool
+	// used tells that an output reads the node, need for how long after its batch an RDD of it is asked for; findNeeds
+	// sets both.
+	used bool
+	need time.Duration
 }
 
 func newStream[T any](
@@ -115,6 +126,22 @@ func (n *node) rename(name string) {
 	n.name = name
 }
 
+// Persist has the RDD of each batch kept as [rdd.RDD.Persist] does, until nothing will ask for it again. It returns d.
+func (d *DStream[T]) Persist(level rdd.StorageLevel) *DStream[T] {
+	switch ssc := d.node.ssc; {
+	case ssc.State() != Initialized:
+		ssc.tooLate(fmt.Errorf("%s: Persist: %w", exec.Caller(), ErrStarted))
+	case level != rdd.MemoryOnly && rdd.CheckShuffle[int, T]() != nil:
+		d.node.refuse("%s: persist with the level %v: %w", d.node.op, level, rdd.CheckShuffle[int, T]())
+	default:
+		d.level = level
+	}
+	return d
+}
+
+// Cache is Persist with the level MEMORY_ONLY_SER, which is Spark's default for streams.
+func (d *DStream[T]) Cache() *DStream[T] { return d.Persist(rdd.MemoryOnlySer) }
+
 // Context is the context that the stream belongs to.
 func (d *DStream[T]) Context() *Context { return d.node.ssc }
 
@@ -131,6 +158,10 @@ func (d *DStream[T]) at(g *generation) *rdd.RDD[T] {
 	if g.batch.Time.IsMultipleOf(d.node.slide) {
 		r = d.compute(g)
 	}
+	if r != nil && d.level != rdd.NotPersisted {
+		r = rdd.Same(r).Persist(d.level) // An RDD that the user made may be his in other batches, too.
+		g.free[d.node] = r.Unpersist
+	}
 	g.made[d.node] = r
 	return r
 }
@@ -140,4 +171,9 @@ func (d *DStream[T]) at(g *generation) *rdd.RDD[T] {
 type generation struct {
 	batch *Batch
 	made  map[*node]any
+	free  map[*node]func() // gives back what is persisted
+}
+
+func (l *loop) newGeneration(b *Batch) *generation {
+	return &generation{batch: b, made: make(map[*node]any, len(l.ssc.nodes)), free: map[*node]func(){}}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -47,6 +48,7 @@ type loop struct {
 
 	committed int64 // batches
 	unread    []*Batch
+	past      map[Time]*generation // of earlier batches, as far as they are needed
 }
 
 func newLoop(ssc *Context, ids []string) *loop {
@@ -78,7 +80,7 @@ func (ssc *Context) eachTime() bool {
 		return false
 	}
 	for _, n := range ssc.nodes {
-		if n.slide != ssc.interval {
+		if n.timed || n.slide != ssc.interval {
 			return true
 		}
 	}
@@ -108,6 +110,7 @@ func (l *loop) start() {
 			l.ssc.fail(ErrDrainCut)
 		}
 		close(l.over)
+		l.letGo()
 		l.ssc.finish(context.Background())
 	}()
 }
@@ -294,12 +297,15 @@ func (l *loop) plan(t Time) (*Batch, error) {
 		Time:     t,
 		Sequence: l.next,
 		ssc:      ssc,
+		seed:     rand.Uint64(),
+		stepped:  make([]bool, len(ssc.steps)),
 		inputs:   map[*node]planned{},
 		done:     make([]bool, len(ssc.outputs)),
 		outputs:  make([]OutputInfo, len(ssc.outputs)),
 		info:     BatchInfo{BatchTime: t, Sequence: l.next},
 	}
-	record := checkpoint.Plan{Sequence: b.Sequence, Time: int64(t), Ranges: map[string][]byte{}, Fingerprint: l.print}
+	record := checkpoint.Plan{Sequence: b.Sequence, Time: int64(t), Ranges: map[string][]byte{}, Seed: b.seed,
+		Fingerprint: l.print}
 	for i, in := range ssc.inputs {
 		limit := in.rate.next()
 		p, stopped, err := l.planInput(in, limit)

@@ -35,6 +35,14 @@ func FlatMap[T, U any](d *DStream[T], f func(T) iter.Seq[U]) *DStream[U] {
 	return derive(d, "flatMap", func(r *rdd.RDD[T]) *rdd.RDD[U] { return rdd.FlatMap(r, f) }).needs(f == nil)
 }
 
+// FlatMapValues gives, for each pair, the same key with each value that f yields for its value. Narrow; see
+// [rdd.FlatMapValues].
+func FlatMapValues[K, V, W any](d *DStream[rdd.Pair[K, V]], f func(V) iter.Seq[W]) *DStream[rdd.Pair[K, W]] {
+	return derive(d, "flatMapValues", func(r *rdd.RDD[rdd.Pair[K, V]]) *rdd.RDD[rdd.Pair[K, W]] {
+		return rdd.FlatMapValues(r, f)
+	}).needs(f == nil)
+}
+
 // Filter gives the elements for which keep is true. Narrow; see [rdd.Filter].
 func Filter[T any](d *DStream[T], keep func(T) bool) *DStream[T] {
 	return derive(d, "filter", func(r *rdd.RDD[T]) *rdd.RDD[T] { return rdd.Filter(r, keep) }).needs(keep == nil)
@@ -45,6 +53,18 @@ func MapPartitions[T, U any](d *DStream[T], f func(*rdd.TaskContext, iter.Seq[T]
 	return derive(d, "mapPartitions", func(r *rdd.RDD[T]) *rdd.RDD[U] {
 		return rdd.MapPartitions(r, f)
 	}).needs(f == nil)
+}
+
+// MapPartitionsWithIndex is MapPartitions whose function is told the partition's number.
+func MapPartitionsWithIndex[T, U any](d *DStream[T], f func(p int, in iter.Seq[T]) iter.Seq[U]) *DStream[U] {
+	return derive(d, "mapPartitionsWithIndex", func(r *rdd.RDD[T]) *rdd.RDD[U] {
+		return rdd.MapPartitionsWithIndex(r, f)
+	}).needs(f == nil)
+}
+
+// Glom gives each partition of a batch as one slice. Narrow; see [rdd.Glom].
+func Glom[T any](d *DStream[T]) *DStream[[]T] {
+	return derive(d, "glom", func(r *rdd.RDD[T]) *rdd.RDD[[]T] { return rdd.Glom(r) })
 }
 
 func (d *DStream[T]) needs(isNil bool) *DStream[T] {

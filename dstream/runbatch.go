@@ -60,8 +60,12 @@ func (l *loop) logBatch(b *Batch) {
 // run again.
 func (l *loop) tryOutputs(b *Batch) error {
 	pause := l.failed.pause
+	g := l.newGeneration(b)
 	for try := 0; ; try++ {
-		err := l.runOutputs(b)
+		err := l.runOutputs(b, g)
+		if err == nil {
+			l.keepGeneration(g)
+		}
 		if err == nil || try >= l.failed.retries || l.life.Err() != nil {
 			return err
 		}
@@ -75,10 +79,12 @@ func (l *loop) tryOutputs(b *Batch) error {
 	}
 }
 
-// runOutputs generates the batch's RDDs, then runs the outputs in order of definition, at most
+// runOutputs runs the steps, generates the batch's RDDs, then runs the outputs in order of definition, at most
 // spark.streaming.concurrentJobs of them at the same time.
-func (l *loop) runOutputs(b *Batch) error {
-	g := &generation{batch: b, made: make(map[*node]any, len(l.ssc.nodes))}
+func (l *loop) runOutputs(b *Batch, g *generation) error {
+	if err := l.runSteps(b, g); err != nil {
+		return err
+	}
 	runs := make([]func(context.Context) error, len(l.ssc.outputs))
 	for i, o := range l.ssc.outputs {
 		if b.done[i] {
@@ -151,7 +157,7 @@ func (l *loop) runOutput(b *Batch, i int, run func(context.Context) error) error
 	}
 	l.ssc.bus.emit(OutputOperationStarted{info})
 	b.forget(o)
-	scope := &exec.Scope{Batch: b.Sequence, BatchTime: int64(b.Time), Output: i}
+	scope := &exec.Scope{Batch: b.Sequence, BatchTime: int64(b.Time), Output: i, Seed: b.seed}
 	leave := l.enter(o)
 	err := o.guarded(scope.In(l.life), l, run)
 	leave()
@@ -223,7 +229,7 @@ func (l *loop) commit(b *Batch) error {
 	}
 	l.ssc.bus.emit(BatchCommitted{BatchTime: b.Time, Sequence: b.Sequence})
 	l.unread = append(l.unread, b)
-	for len(l.unread) > 0 && l.unread[0].Time <= b.Time.Add(-l.ssc.remember) {
+	for len(l.unread) > 0 && l.unread[0].Time <= b.Time.Add(-l.ssc.keep) {
 		l.release(l.unread[0])
 		l.unread = l.unread[1:]
 	}

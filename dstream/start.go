@@ -50,6 +50,7 @@ func (ssc *Context) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("the inputs did not answer in time"))
 	defer cancel()
 	start := checkpoint.Start{Positions: map[string][]byte{}}
+	ssc.findNeeds()
 	ids := ssc.inputIDs()
 	for i, in := range ssc.inputs {
 		in.rate = newRateControl(ssc.conf, ssc.interval)

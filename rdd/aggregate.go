@@ -52,7 +52,7 @@ func aggregate[T, U any](ctx context.Context, r *RDD[T], action string, zero U, 
 
 // beginner gives copies of a zero: a value that functions may write through must not be shared by tasks.
 func beginner[U any](zero U) func() (U, error) {
-	clone := mutableClone[U]()
+	clone := MutableClone[U]()
 	return func() (U, error) {
 		if clone == nil {
 			return zero, nil

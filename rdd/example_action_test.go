@@ -3,6 +3,7 @@ package rdd_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/weirstream/weir/rdd"
@@ -162,4 +163,19 @@ func ExampleCountApprox() {
 	}
 	fmt.Println(p.Initial.Mean, p.Initial.Low, p.Initial.High) // All partitions were done in time.
 	// Output: 4 4 4
+}
+
+func ExampleRunJob() {
+	sums := map[int]int{}
+	err := rdd.RunJob(context.Background(), rdd.Parallelize(local(), numbers, 2), nil,
+		func(_ *rdd.TaskContext, in iter.Seq[int]) (int, error) {
+			sum := 0
+			for v := range in {
+				sum += v
+			}
+			return sum, nil
+		},
+		func(p int, sum int) error { sums[p] = sum; return nil })
+	fmt.Println(sums, err)
+	// Output: map[0:3 1:7] <nil>
 }

@@ -194,3 +194,11 @@ func ExamplePipe() {
 	print(rdd.Pipe(rdd.Parallelize(local(), []string{"a", "b"}, 2), []string{"tr", "a-z", "A-Z"}))
 	// Output: [A B] <nil>
 }
+
+func ExampleConcatGroups() {
+	sc := local()
+	first := rdd.GroupByKey(rdd.Parallelize(sc, fruit), rdd.Partitions(1))
+	second := rdd.GroupByKey(rdd.Parallelize(sc, fruit[:1]), rdd.Partitions(1))
+	print(rdd.ConcatGroups(first, second))
+	// Output: [(apple,[3 4 3]) (pear,[1])] <nil>
+}

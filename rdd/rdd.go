@@ -36,6 +36,23 @@ func FromPartitions[T any](sc *Context, op string, n int, f func(tc *TaskContext
 	return r
 }
 
+// FromPartitionsLike is [FromPartitions] for pairs whose keys lie in the partitions in which those of like do, so that
+// a join of the two, or of what is dealt alike, needs no shuffle. f must keep to that.
+func FromPartitionsLike[K, V, W any](like *RDD[Pair[K, V]], op string,
+	f func(tc *TaskContext, p int) iter.Seq[Pair[K, W]],
+) *RDD[Pair[K, W]] {
+	r := FromPartitions(like.sc, op, like.node.Partitions, f)
+	r.dealt = like.dealt
+	return r
+}
+
+// Same gives r as an RDD of its own, which is named and persisted apart from it. Narrow; no memory.
+func Same[T any](r *RDD[T]) *RDD[T] {
+	out := narrow(r, r.node.Op, r.iterate)
+	out.node.Site, out.dealt = r.node.Site, r.dealt
+	return out
+}
+
 // narrow makes the child of a transformation that computes its partition p from r's partition p.
 func narrow[T, U any](r *RDD[T], op string, compute func(tc *TaskContext, p int) iter.Seq[U]) *RDD[U] {
 	n := r.sc.node(op, r.node.Partitions)

@@ -116,9 +116,9 @@ func newCloner[T any]() cloner[T] {
 
 func noClone[T any](*TaskContext) func(T) T { return nil }
 
-// mutableClone is how a value is copied in the driver that functions could write through; nil if they could not, or if
-// the type has no codec.
-func mutableClone[T any]() func(T) (T, error) {
+// MutableClone is how a value is copied that functions could write through; nil if they could not, or if the type has
+// no codec. It is for those that keep values between jobs.
+func MutableClone[T any]() func(T) (T, error) {
 	c, err := codec.For[T]()
 	if err != nil || !mutable(reflect.TypeFor[T]()) {
 		return nil

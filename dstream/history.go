@@ -1,0 +1,140 @@
+package dstream
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/weirstream/weir/internal/exec"
+	"github.com/weirstream/weir/rdd"
+)
+
+// stepFunc does what a step does, for the batch of a generation.
+type stepFunc func(ctx context.Context, g *generation) error
+
+// A step is what a stream must do once in each batch in which it is due, whether or not an output asks for it: a window
+// of panes takes the batch in. Steps run in the order of the graph, before the outputs, and are not run again when an
+// output is.
+type step struct {
+	node *node
+	run  stepFunc
+}
+
+// findNeeds finds for how long after its batch each stream's RDD is asked for, which windows and
+// Remember decide, and which nodes an output reads.
+func (ssc *Context) findNeeds() {
+	for _, o := range ssc.outputs {
+		o.node.used = true
+	}
+	for i := len(ssc.nodes) - 1; i >= 0; i-- { // A node's children stand behind it.
+		n := ssc.nodes[i]
+		n.need = max(n.need, ssc.remember)
+		for _, p := range n.parents {
+			p.used = p.used || n.used
+			p.need = max(p.need, n.need+n.looksBack)
+		}
+		ssc.keep = max(ssc.keep, n.need)
+	}
+}
+
+// generationAt gives the RDDs of an earlier batch, nil if there was none at that time or it is needed no more.
+func (g *generation) generationAt(t Time) *generation {
+	if t == g.batch.Time {
+		return g
+	}
+	return g.batch.ssc.loop.past[t]
+}
+
+// span gives the RDDs that the stream had in the last length, the oldest first.
+func (d *DStream[T]) span(g *generation, length time.Duration) []*rdd.RDD[T] {
+	var rs []*rdd.RDD[T]
+	from := g.batch.Time.Add(-length)
+	for t := (from + 1).Floor(d.node.ssc.interval); t <= g.batch.Time; t = t.Add(d.node.ssc.interval) {
+		if t <= from {
+			continue
+		}
+		if past := g.generationAt(t); past != nil {
+			if r := d.at(past); r != nil {
+				rs = append(rs, r)
+			}
+		}
+	}
+	return rs
+}
+
+// keepGeneration keeps a batch's RDDs for those that will ask for them, and lets those go that nobody needs any more.
+func (l *loop) keepGeneration(g *generation) {
+	now := g.batch.Time
+	if l.past == nil {
+		l.past = map[Time]*generation{}
+	}
+	if l.ssc.keep > 0 {
+		l.past[now] = g
+	}
+	g.prune(now)
+	for t, past := range l.past {
+		past.prune(now)
+		if past.over(l.ssc.keep, now) {
+			delete(l.past, t)
+		}
+	}
+}
+
+// letGo gives back all that earlier batches hold, when the loop has ended.
+func (l *loop) letGo() {
+	for _, past := range l.past {
+		for _, free := range past.free {
+			free()
+		}
+	}
+	l.past = nil
+}
+
+// over tells whether nothing after the batch at now asks for what is needed for that long. The next batch comes an
+// interval later at the earliest.
+func (g *generation) over(need time.Duration, now Time) bool {
+	return g.batch.Time.Add(need) < now.Add(g.batch.ssc.interval)
+}
+
+// prune drops the RDDs that are needed no more after the batch at now. Those that nobody has asked for yet are made
+// when somebody does.
+func (g *generation) prune(now Time) {
+	for n := range g.made {
+		if g.over(n.need, now) {
+			delete(g.made, n)
+			if free := g.free[n]; free != nil {
+				free()
+				delete(g.free, n)
+			}
+		}
+	}
+}
+
+// runSteps runs the steps of the batch that have not run yet.
+func (l *loop) runSteps(b *Batch, g *generation) error {
+	for i, s := range l.ssc.steps {
+		if b.stepped[i] || !s.node.used || !b.Time.IsMultipleOf(s.node.stepSlide()) {
+			continue
+		}
+		// Steps are numbered apart from outputs: below 0.
+		scope := &exec.Scope{Batch: b.Sequence, BatchTime: int64(b.Time), Output: -2 - i, Seed: b.seed}
+		if err := guardStep(scope.In(l.life), g, s); err != nil {
+			return fmt.Errorf("batch %d (%v): %s (%s): %w", b.Sequence, b.Time, s.node.op, s.node.site, err)
+		}
+		b.stepped[i] = true
+	}
+	return nil
+}
+
+func guardStep(ctx context.Context, g *generation, s *step) (err error) {
+	defer recovered(&err)
+	return s.run(ctx, g)
+}
+
+// stepSlide is how often a step runs: whenever the stream that it takes in has an RDD.
+func (n *node) stepSlide() time.Duration {
+	if len(n.parents) > 0 {
+		return n.parents[0].slide
+	}
+	return n.slide
+}

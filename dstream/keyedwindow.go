@@ -1,0 +1,110 @@
+package dstream
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/weirstream/weir/rdd"
+)
+
+// A keyedWindow is the state of a stream of panes: a window for each partition. The step of a batch changes it, in the
+// driver and all or nothing, when the batch's reduction has been computed in tasks, which may fail and run again.
+type keyedWindow[K comparable, V any] struct {
+	reduced, out *DStream[rdd.Pair[K, V]]
+	length       time.Duration
+	fold         folding[V]
+
+	version    Time // the last batch that was taken in
+	partitions []*panes[K, V]
+	broken     error // why the window is of no use any more
+}
+
+// take is the step: it computes the batch's pane of each partition, then lets all in and the old ones out.
+func (w *keyedWindow[K, V]) take(ctx context.Context, g *generation) error {
+	if w.broken != nil {
+		return fmt.Errorf("the window was left half-way by an earlier error: %w", w.broken)
+	}
+	r := w.reduced.at(g)
+	if r == nil {
+		return nil
+	}
+	fresh := make([][]paneRow[K, V], r.NumPartitions())
+	err := rdd.RunJob(ctx, r, nil, func(_ *rdd.TaskContext, in iter.Seq[rdd.Pair[K, V]]) ([]paneRow[K, V], error) {
+		var rows []paneRow[K, V]
+		in(func(kv rdd.Pair[K, V]) bool {
+			rows = append(rows, paneRow[K, V]{key: kv.Key, value: kv.Value, next: nowhere})
+			return true
+		})
+		return rows, nil
+	}, func(i int, rows []paneRow[K, V]) error { fresh[i] = rows; return nil })
+	if err != nil {
+		return err
+	}
+	if w.partitions == nil {
+		w.partitions = make([]*panes[K, V], len(fresh))
+		for i := range w.partitions {
+			w.partitions[i] = newPanes[K](w.fold, nil) // The keys of a shuffle own their memory.
+		}
+	}
+	now := g.batch.Time
+	if err := w.fold.guarded(func() {
+		for i, p := range w.partitions {
+			p.push(pane[K, V]{now, fresh[i]})
+			p.expire(now.Add(-w.length))
+		}
+	}); err != nil {
+		w.broken = err
+		return err
+	}
+	w.version = now
+	return w.settle(ctx, g)
+}
+
+// settle computes the window's RDD at once if it will be asked for after the window has moved on.
+func (w *keyedWindow[K, V]) settle(ctx context.Context, g *generation) error {
+	if w.out.node.need == 0 || !g.batch.Time.IsMultipleOf(w.out.node.slide) {
+		return nil
+	}
+	if w.out.level == rdd.NotPersisted {
+		w.out.level = windowLevel[rdd.Pair[K, V]]()
+	}
+	_, err := rdd.Count(ctx, w.out.at(g))
+	return err
+}
+
+// at gives the window of the batch.
+func (w *keyedWindow[K, V]) at(g *generation) *rdd.RDD[rdd.Pair[K, V]] {
+	now := g.batch.Time
+	return rdd.FromPartitionsLike(w.reduced.at(g), w.out.node.op,
+		func(tc *rdd.TaskContext, p int) iter.Seq[rdd.Pair[K, V]] {
+			if w.version != now {
+				tc.Fail(fmt.Errorf("the window of %v cannot be computed any more: it stands at %v", now, w.version))
+			}
+			return w.partitions[p].all()
+		})
+}
+
+// guarded runs what calls the user's function in the driver.
+func (fo folding[V]) guarded(f func()) (err error) {
+	defer recovered(&err)
+	f()
+	return nil
+}
+
+// mutableClone copies values that a function could write through; nil for others. A value that cannot be copied panics,
+// which fails the task or the batch.
+func mutableClone[V any]() func(V) V {
+	clone := rdd.MutableClone[V]()
+	if clone == nil {
+		return nil
+	}
+	return func(v V) V {
+		w, err := clone(v)
+		if err != nil {
+			panic(fmt.Errorf("copy a %T that a window keeps: %w", v, err))
+		}
+		return w
+	}
+}

@@ -1,0 +1,172 @@
+package dstream
+
+import (
+	"iter"
+
+	"github.com/weirstream/weir/internal/shuffle"
+	"github.com/weirstream/weir/rdd"
+)
+
+// A pane is what one batch adds to a window: the batch's value of each of its keys.
+type pane[K comparable, V any] struct {
+	time Time
+	rows []paneRow[K, V]
+}
+
+// A paneRow holds, while its pane is in the back, the batch's value of the key. In the front it holds the fold of the
+// key's values from here to the newest pane of the front, and where the key comes next there.
+type paneRow[K comparable, V any] struct {
+	key   K
+	value V
+	next  paneRef
+}
+
+// A paneRef is a row of a pane: number counts panes from the first one on; -1 is none.
+type paneRef struct {
+	number int64
+	row    int32
+}
+
+var nowhere = paneRef{number: -1}
+
+// A folding is how the values of a key become one, and how a value is copied that the function could write through.
+type folding[V any] struct {
+	f     func(V, V) V
+	clone func(V) V // nil for values that cannot be written through
+}
+
+func (fo folding[V]) copy(v V) V {
+	if fo.clone != nil {
+		v = fo.clone(v)
+	}
+	return v
+}
+
+// panes is a window over one partition of a keyed stream: a queue of panes as two stacks (the two-stack queue of
+// functional programming; Tangwongsan, Hirzel and Schneider survey it for windows in "Low-latency sliding-window
+// aggregation", 2017). A new pane goes to the back, and is folded into its keys' back values. When a pane must leave
+// and the front is empty, all panes become the front: from the newest to the oldest each row takes in the fold of what
+// is newer. A key's window is then the fold of its oldest front row and its back value: one call of the function a key
+// and slide, and two for each row in its life, however many panes there are.
+//
+// Panes leave by the time of batches alone, so that a batch that runs again folds in the same order.
+type panes[K comparable, V any] struct {
+	fold  folding[V]
+	own   func(K) K
+	keys  *shuffle.Table[K, paneKey[V]]
+	list  []pane[K, V] // the oldest first
+	base  int64        // number of list[0]
+	front int          // how many of list are the front
+	dead  int          // entries of keys without rows
+}
+
+// A paneKey is what the window holds of one key.
+type paneKey[V any] struct {
+	front  paneRef
+	back   V
+	inBack bool
+}
+
+func (k *paneKey[V]) live() bool { return k.inBack || k.front != nowhere }
+
+func newPanes[K comparable, V any](fold folding[V], own func(K) K) *panes[K, V] {
+	return &panes[K, V]{fold: fold, own: own, keys: shuffle.NewTable[K, paneKey[V]](own)}
+}
+
+// push adds a batch's pane. Times rise.
+func (w *panes[K, V]) push(p pane[K, V]) {
+	for _, row := range p.rows {
+		k, fresh := w.keys.Slot(row.key)
+		if fresh {
+			k.front = nowhere
+		} else if !k.live() {
+			w.dead--
+		}
+		if v := w.fold.copy(row.value); k.inBack {
+			k.back = w.fold.f(k.back, v)
+		} else {
+			k.back, k.inBack = v, true
+		}
+	}
+	w.list = append(w.list, p)
+}
+
+// expire drops the panes of batches at until and before.
+func (w *panes[K, V]) expire(until Time) {
+	for len(w.list) > 0 && w.list[0].time <= until {
+		if w.front == 0 {
+			w.flip()
+		}
+		for i, row := range w.list[0].rows {
+			k := w.keys.Find(row.key)
+			if k.front == (paneRef{w.base, int32(i)}) {
+				if k.front = row.next; !k.live() {
+					w.dead++
+				}
+			}
+		}
+		w.list[0] = pane[K, V]{}
+		w.list = w.list[1:]
+		w.base++
+		w.front--
+	}
+	if w.dead > w.keys.Len()/2 && w.dead > 64 {
+		w.compact()
+	}
+}
+
+// flip makes all panes the front, which is empty.
+func (w *panes[K, V]) flip() {
+	for n := len(w.list) - 1; n >= 0; n-- {
+		for i := range w.list[n].rows {
+			row := &w.list[n].rows[i]
+			k := w.keys.Find(row.key)
+			if row.next = k.front; row.next != nowhere {
+				row.value = w.fold.f(row.value, w.fold.copy(w.at(row.next).value))
+			}
+			k.front = paneRef{w.base + int64(n), int32(i)}
+		}
+	}
+	for _, k := range w.keys.AllPtr() {
+		var none V
+		k.back, k.inBack = none, false
+	}
+	w.front = len(w.list)
+}
+
+func (w *panes[K, V]) at(p paneRef) *paneRow[K, V] { return &w.list[p.number-w.base].rows[p.row] }
+
+// compact drops the entries of keys without rows; the others keep their order.
+func (w *panes[K, V]) compact() {
+	keys := shuffle.NewTable[K, paneKey[V]](w.own)
+	for key, k := range w.keys.AllPtr() {
+		if k.live() {
+			to, _ := keys.Slot(key)
+			*to = *k
+		}
+	}
+	w.keys, w.dead = keys, 0
+}
+
+// all yields the window's value of each key that has one, keys in the order in which they came. It changes nothing, so
+// that several tasks may read, and one may read again.
+func (w *panes[K, V]) all() iter.Seq[rdd.Pair[K, V]] {
+	return func(yield func(rdd.Pair[K, V]) bool) {
+		for key, k := range w.keys.AllPtr() {
+			var v V
+			switch {
+			case k.front != nowhere && k.inBack:
+				v = w.fold.f(w.fold.copy(w.at(k.front).value), w.fold.copy(k.back))
+			case k.front != nowhere:
+				v = w.fold.copy(w.at(k.front).value)
+			case k.inBack:
+				v = w.fold.copy(k.back)
+			default:
+				continue
+			}
+			if !yield(rdd.KV(key, v)) {
+				return
+			}
+		}
+	}
+}
