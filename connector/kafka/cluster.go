@@ -63,6 +63,12 @@ func (v *view) Partitions(ctx context.Context, topics ...string) (map[string]int
 	return counts, nil
 }
 
+// isInternal tells whether the brokers call a topic their own. A user's may be named like one.
+func isInternal(c Cluster, topic string) bool {
+	v, ok := c.(*view)
+	return ok && v.topics[topic].Internal
+}
+
 // mayMiss tells whether a strategy of ours may go on without a topic.
 func mayMiss(c Cluster, topic string) bool {
 	v, ok := c.(*view)

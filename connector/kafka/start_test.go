@@ -123,10 +123,11 @@ func TestStrategies(t *testing.T) {
 			want: []string{"a-0", "a-1"}},
 		{name: "pattern with an open quote", strategy: kafka.SubscribePattern(regexp.MustCompile(`\Qb.`)), want: nil},
 		{name: "pattern that matches nothing", strategy: kafka.SubscribePattern(regexp.MustCompile("x")), want: nil},
-		{name: "pattern leaves Kafka's own out", strategy: kafka.SubscribePattern(regexp.MustCompile("__.*|a")),
-			want: []string{"a-0", "a-1"}},
+		{name: "pattern leaves Kafka's own out, and not what is named like it",
+			strategy: kafka.SubscribePattern(regexp.MustCompile("__.*|a")),
+			want:     []string{"__events-0", "__events-1", "a-0", "a-1"}},
 		{name: "pattern takes Kafka's own in", strategy: kafka.SubscribePattern(regexp.MustCompile("__.*|a")),
-			params: []string{"exclude.internal.topics", "false"}, want: []string{"__own-0", "__own-1", "a-0", "a-1"}},
+			params: []string{"exclude.internal.topics", "false"}, want: []string{"__events-0", "__events-1", "__own-0", "__own-1", "a-0", "a-1"}},
 		{name: "no pattern", strategy: kafka.SubscribePattern(nil), err: "it needs a pattern"},
 		{name: "assign", strategy: kafka.Assign(tp("b2", 1), tp("a", 0)), want: []string{"a-0", "b2-1"}},
 		{name: "assign nothing", strategy: kafka.Assign(), err: "Assign() needs at least one partition"},
@@ -140,8 +141,11 @@ func TestStrategies(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := kafkatest.Start(t, kfake.SeedTopics(2, "a", "b1", "b2", "__own"))
-				for _, topic := range []string{"a", "b1", "b2", "__own"} {
+				c := kafkatest.Start(t, kfake.SeedTopics(2, "a", "b1", "b2", "__events"))
+				if err := c.CreateTopic("__own", 2, map[string]string{"kfake.is_internal": "true"}); err != nil {
+					t.Fatal(err)
+				}
+				for _, topic := range []string{"a", "b1", "b2", "__events", "__own"} {
 					c.Produce(topic, 0, "x")
 					c.Produce(topic, 1, "x")
 				}

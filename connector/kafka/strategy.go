@@ -148,12 +148,10 @@ func (s *PatternSubscription) Select(ctx context.Context, c Cluster) ([]TopicPar
 	if err != nil {
 		return nil, err
 	}
-	topics = slices.DeleteFunc(slices.Clone(topics), func(t string) bool { return !s.matches(t) })
+	topics = slices.DeleteFunc(slices.Clone(topics), func(t string) bool {
+		return !s.whole.MatchString(t) || !s.internal && isInternal(c, t)
+	})
 	return wholeTopics(ctx, c, topics)
-}
-
-func (s *PatternSubscription) matches(topic string) bool {
-	return s.whole.MatchString(topic) && (s.internal || !strings.HasPrefix(topic, "__"))
 }
 
 // Assign chooses fixed partitions.
