@@ -101,8 +101,26 @@ func (c *Client) bound(ctx context.Context) (context.Context, context.CancelFunc
 }
 
 // askAny sends a request to any broker. franz-go does not look at the context while it makes a connection,
-// so the request runs aside; Close waits for it.
+// so the request runs aside.
 func (c *Client) askAny(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
+	return c.aside(ctx, func() (kmsg.Response, error) { return c.kc.Request(ctx, req) })
+}
+
+// askLimit bounds a request that nobody may wait for any more, with the pauses that a broker asks for.
+const askLimit = 5 * time.Minute
+
+// AskBroker sends a request to one broker. One that the caller no longer waits for goes on, and its answer is dropped:
+// to take a fetch back would close its connection, and with it end those of others.
+func (c *Client) AskBroker(ctx context.Context, node int32, req kmsg.Request) (kmsg.Response, error) {
+	return c.aside(ctx, func() (kmsg.Response, error) {
+		wire, cancel := context.WithTimeout(context.WithoutCancel(ctx), askLimit)
+		defer cancel()
+		return c.kc.Broker(int(node)).Request(wire, req)
+	})
+}
+
+// aside runs a request for as long as the context lasts, or longer; Close waits for it.
+func (c *Client) aside(ctx context.Context, request func() (kmsg.Response, error)) (kmsg.Response, error) {
 	type answer struct {
 		resp kmsg.Response
 		err  error
@@ -115,7 +133,7 @@ func (c *Client) askAny(ctx context.Context, req kmsg.Request) (kmsg.Response, e
 		return nil, kgo.ErrClientClosed
 	}
 	c.calls.Go(func() {
-		resp, err := c.kc.Request(ctx, req)
+		resp, err := request()
 		done <- answer{resp, err}
 	})
 	c.mu.Unlock()
@@ -130,7 +148,7 @@ func (c *Client) askAny(ctx context.Context, req kmsg.Request) (kmsg.Response, e
 // pause waits before attempt n+1. It returns false if the context ends first, or would right after.
 func (c *Client) pause(ctx context.Context, n int) bool {
 	// A pause that the deadline would end is not begun: the error comes now, and says the same.
-	d := c.cfg.backoff(n)
+	d := c.cfg.Backoff(n)
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		return false
 	}

@@ -180,7 +180,10 @@ func mayPass(err error) bool {
 		switch k {
 		// Kafka does not call all of these retriable, because not every client looks up anew who leads.
 		case kerr.UnknownTopicID, kerr.FencedLeaderEpoch, kerr.UnknownLeaderEpoch, kerr.KafkaStorageError,
-			kerr.OffsetNotAvailable, kerr.ReplicaNotAvailable:
+			kerr.OffsetNotAvailable, kerr.ReplicaNotAvailable,
+			// What a broker has no name for, and what we have none for, may be over the next time. Java's client takes
+			// it so, too.
+			kerr.UnknownServerError:
 			return true
 		}
 		return k.Retriable

@@ -21,6 +21,9 @@ const (
 	Latest OffsetSpec = -1
 	// Earliest is the first offset that is still there.
 	Earliest OffsetSpec = -2
+	// EarliestLocal is the first offset that the leader has itself, not in remote storage (KIP-405). Brokers before 3.4
+	// cannot be asked for it.
+	EarliestLocal OffsetSpec = -4
 )
 
 // AtTime asks for the first record whose timestamp is not before t.
@@ -48,6 +51,12 @@ func (c *Client) ListOffsets(ctx context.Context, specs map[TopicPartition]Offse
 	out := make(map[TopicPartition]ListedOffset, len(specs))
 	var parts []TopicPartition
 	for p, spec := range specs {
+		if spec == EarliestLocal && !c.version.Supports(kmsg.ListOffsets, 8) {
+			out[p] = ListedOffset{Err: &Error{Kind: TooOld, Place: p.String(),
+				Text:   fmt.Sprintf("brokers of version %s cannot tell local from remote records", c.version),
+				Remedy: "upgrade the brokers to 3.4, or do without"}}
+			continue
+		}
 		if spec >= 0 && !c.version.Supports(kmsg.ListOffsets, 1) {
 			out[p] = ListedOffset{Err: &Error{Kind: TooOld, Place: p.String(),
 				Text:   fmt.Sprintf("brokers of version %s cannot find offsets by time", c.version),

@@ -82,7 +82,7 @@ func (c *Config) commonOptions() []kgo.Opt {
 		kgo.ConnIdleTimeout(clamp(c.IdleTimeout, idleFloor, idleCeiling)),
 		kgo.MetadataMaxAge(clamp(c.MetadataMaxAge, metadataFloor, metadataCeiling)),
 		kgo.MetadataMinAge(clamp(c.MetadataMaxAge/10, metadataFloor, time.Second)),
-		kgo.RetryBackoffFn(c.backoff),
+		kgo.RetryBackoffFn(c.Backoff),
 		kgo.RetryTimeout(c.Timeout),
 		// The start tells a configuration that cannot work from one that can; after it, a connection that
 		// is closed at once is a broker that restarts.
@@ -178,9 +178,9 @@ func (p Produce) NewPartitioner() kgo.Partitioner {
 	return kgo.UniformBytesPartitioner(size, true, true, nil) // nil: Java's murmur2
 }
 
-// backoff is the pause before attempt n, from 1: doubling, and one fifth up or down at random, so that
+// Backoff is the pause before attempt n, from 1: doubling, and one fifth up or down at random, so that
 // many tasks that lost the same broker do not come back at the same time.
-func (c *Config) backoff(n int) time.Duration {
+func (c *Config) Backoff(n int) time.Duration {
 	d := c.RetryBackoff
 	for range min(n-1, 30) {
 		if d >= c.RetryBackoffMax {

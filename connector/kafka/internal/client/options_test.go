@@ -106,7 +106,7 @@ func TestBackoffIsBounded(t *testing.T) {
 	c := mustParse(t, Consumer, with("retry.backoff.ms", "100", "retry.backoff.max.ms", "1000"))
 	for n := range 100 {
 		want := min(100*time.Millisecond<<min(max(n-1, 0), 10), time.Second)
-		if d := c.backoff(n); d < want*8/10 || d > want*12/10 {
+		if d := c.Backoff(n); d < want*8/10 || d > want*12/10 {
 			t.Errorf("attempt %d: %v, want about %v", n, d, want)
 		}
 	}
