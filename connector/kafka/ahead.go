@@ -2,10 +2,11 @@ package kafka
 
 import (
 	"context"
+	"math"
 	"sync"
 )
 
-// aheadMax bounds the bytes that are asked for before their batch runs.
+// aheadMax bounds the bytes that are asked for, or held, before their batch runs.
 const aheadMax = 64 << 20
 
 // ahead holds the first fetches of batches that are planned and do not run yet, so that a batch begins with
@@ -15,8 +16,15 @@ type ahead struct {
 	max int64
 
 	mu    sync.Mutex
-	bytes int64 // asked for by all that are held
-	under map[aheadKey]*pending
+	bytes int64 // of all that are held
+	under map[aheadKey]*held
+}
+
+// held is a fetch with the bytes that it counts for: those it asks for, and once it is over those it has. A broker
+// sends a whole batch at least, whatever is asked for.
+type held struct {
+	*pending
+	bytes int64
 }
 
 // An aheadKey says from where what is held is to be read. What an earlier leader has sent is not taken for what a later
@@ -28,7 +36,7 @@ type aheadKey struct {
 }
 
 func (p piece) aheadKey(offset int64) aheadKey {
-	return aheadKey{incarnation{p.tp(), p.ID}, offset, p.Epoch}
+	return aheadKey{p.incarnation(), offset, p.Epoch}
 }
 
 // start begins the fetches of the ranges that are not empty, as far as the memory goes.
@@ -37,33 +45,54 @@ func (a *ahead) start(ctx context.Context, f *fetcher, pieces []piece) {
 	defer a.mu.Unlock()
 	for _, p := range pieces {
 		key, size := p.aheadKey(p.From), f.guess(p.Until-p.From)
-		if p.From < p.Until && a.fits(key, size) {
-			a.under[key] = f.begin(ctx, p, p.From, size)
-			a.bytes += int64(size)
+		if p.From < p.Until && a.fits(key, int64(size)) {
+			ended := func(fetch *pending) { a.settle(key, fetch) }
+			fetch := f.begin(ctx, order{piece: p, offset: p.From, bytes: size, wait: fetchWait, ended: ended})
+			a.hold(key, fetch, int64(size))
 		}
 	}
 }
 
 // fits tells whether something may be held; nothing is held twice.
-func (a *ahead) fits(key aheadKey, size int32) bool {
+func (a *ahead) fits(key aheadKey, size int64) bool {
+	return a.under[key] == nil && a.bytes+size <= a.max
+}
+
+func (a *ahead) hold(key aheadKey, fetch *pending, size int64) {
 	if a.under == nil {
-		a.under = map[aheadKey]*pending{}
+		a.under = map[aheadKey]*held{}
 	}
-	return a.under[key] == nil && a.bytes+int64(size) <= a.max
+	a.under[key] = &held{fetch, size}
+	a.bytes += size
+}
+
+// settle counts what a fetch has brought, and lets go of it if that is too much.
+func (a *ahead) settle(key aheadKey, fetch *pending) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h := a.under[key]
+	if h == nil || h.pending != fetch {
+		return
+	}
+	size := int64(len(fetch.got.set))
+	a.bytes += size - h.bytes
+	if h.bytes = size; a.bytes > a.max {
+		a.drop(key)
+	}
 }
 
 // keep holds a chunk of which a piece has read only what lies before its end.
 func (a *ahead) keep(p piece, c *chunk) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	key, size := p.aheadKey(p.Until), int32(len(c.set))
+	key, size := p.aheadKey(p.Until), int64(len(c.set))
 	if !a.fits(key, size) {
 		return
 	}
 	done := make(chan struct{})
 	close(done)
-	a.under[key] = &pending{offset: p.Until, asked: size, done: done, chunk: *c, cancel: func() {}}
-	a.bytes += int64(size)
+	a.hold(key, &pending{order: order{piece: p, offset: p.Until, bytes: int32(size)}, done: done, got: *c,
+		cancel: func() {}, turn: &turn{}}, size)
 }
 
 // take gives the fetch that was begun for the piece, nil if there is none. Its memory is the taker's then.
@@ -71,26 +100,30 @@ func (a *ahead) take(p piece) *pending {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	key := p.aheadKey(p.From)
-	fetch := a.under[key]
-	if fetch != nil {
-		a.drop(key)
+	h := a.under[key]
+	if h == nil {
+		return nil
 	}
-	return fetch
+	a.drop(key)
+	return h.pending
 }
 
 func (a *ahead) drop(key aheadKey) {
-	a.bytes -= int64(a.under[key].asked)
+	a.bytes -= a.under[key].bytes
 	delete(a.under, key)
 }
 
 // release ends the fetches that no task took: those before the given offsets.
-func (a *ahead) release(upTo map[TopicPartition]int64) {
+func (a *ahead) release(upTo map[incarnation]int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for key, fetch := range a.under {
-		if until, ok := upTo[key.TopicPartition]; ok && key.offset < until {
+		if until, ok := upTo[key.incarnation]; ok && key.offset < until {
 			fetch.cancel()
 			a.drop(key)
 		}
 	}
 }
+
+// forget ends what is held of a partition that is not read any more.
+func (a *ahead) forget(key incarnation) { a.release(map[incarnation]int64{key: math.MaxInt64}) }

@@ -1,8 +1,6 @@
 package kafka
 
 import (
-	"encoding/binary"
-
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirstream/weir/connector/kafka/internal/recordbatch"
@@ -15,6 +13,7 @@ type chunk struct {
 	// low is the offset at which the leader's log begins, high the one up to which it gives records: the high
 	// watermark, or with read_committed the last stable offset. They are -1 if it does not say.
 	low, high int64
+	from      leader
 }
 
 func newChunk(got *kmsg.FetchResponseTopicPartition, committed bool) chunk {
@@ -31,35 +30,5 @@ func newChunk(got *kmsg.FetchResponseTopicPartition, committed bool) chunk {
 	return c
 }
 
-// Layout of an entry as far as it matters here: what all formats have in common, and where format 2 says how far
-// its offsets reach.
-const (
-	entryLength    = 8  // int32, the bytes after it
-	entryPrefix    = 12 // up to and with the length
-	entryMagic     = 16 // int8
-	entryLastDelta = 23 // int32, format 2
-	entryHeader    = 61 // format 2
-)
-
-// whole gives the offset after the last entry that lies whole in the chunk, -1 if there is none, which is where the
-// fetch after this one begins; the size of such entries; and the first offset of them, 0 if it cannot be told. It looks
-// at the entries' headers only.
-func (c *chunk) whole() (begin, end int64, size int) {
-	end = -1
-	for b := c.set; len(b) > entryMagic; b = c.set[size:] {
-		n := entryPrefix + int64(int32(binary.BigEndian.Uint32(b[entryLength:])))
-		if n <= entryMagic || n > int64(len(b)) {
-			break
-		}
-		last := int64(binary.BigEndian.Uint64(b)) // of a message or a wrapper: its last offset
-		if b[entryMagic] >= 2 && n >= entryHeader {
-			if size == 0 {
-				begin = last
-			}
-			last += int64(int32(binary.BigEndian.Uint32(b[entryLastDelta:])))
-		}
-		end = max(end, last+1)
-		size += int(n)
-	}
-	return begin, end, size
-}
+// whole gives what lies whole in the chunk, by the headers of its entries only.
+func (c *chunk) whole() recordbatch.Span { return recordbatch.Whole(c.set) }

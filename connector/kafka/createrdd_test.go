@@ -86,9 +86,11 @@ func TestCreateRDD(t *testing.T) {
 		{name: "overlapping", ranges: []kafka.OffsetRange{offsets(0, 4, 8), offsets(0, 4, 8)}, want: "[4 4]", first: "t-0@4 v4"},
 		{name: "empty", ranges: []kafka.OffsetRange{offsets(0, 5, 5), offsets(0, 10, 10), offsets(2, 0, 1)}, want: "[0 0 1]", first: "t-2@0 v0"},
 		{name: "beyond the end", ranges: []kafka.OffsetRange{offsets(0, 8, 12)}, settings: short, within: 5 * time.Second,
-			err: []string{"t-0 at offset 10", "the leader holds offsets 0 to 9 only", "spark.streaming.kafka.consumer.poll.ms", "3s"}},
+			err: []string{"t-0 at offset 10", "the leader holds offsets 0 to 9 only", "spark.streaming.kafka.consumer.poll.ms", "3s",
+				"the range asks for offsets 10 to 11, which are not there: correct the range, or lower that setting"}},
 		{name: "all beyond the end", ranges: []kafka.OffsetRange{offsets(0, 20, 22)}, settings: short, within: 5 * time.Second,
-			err: []string{"t-0 at offset 20", "the leader holds offsets 0 to 9 only", "tried for 3s, spark.streaming.kafka.consumer.poll.ms"}},
+			err: []string{"t-0 at offset 20", "the leader holds offsets 0 to 9 only", "tried for 3s, spark.streaming.kafka.consumer.poll.ms",
+				"the range asks for offsets 20 to 21, which are not there"}},
 		{name: "beyond the end, to go on", ranges: []kafka.OffsetRange{offsets(0, 8, 12)}, settings: keepOn, within: 5 * time.Second,
 			err: []string{"t-0 at offset 10"}},
 		{name: "lost", ranges: []kafka.OffsetRange{offsets(1, 2, 8)}, within: time.Second,
@@ -138,6 +140,27 @@ func TestCreateRDD(t *testing.T) {
 					(n == 1) != (row.logged != "") {
 					t.Errorf("the log holds %s, want %q once", log.Bytes(), row.logged)
 				}
+			})
+		})
+	}
+}
+
+// A range that waits for what is not there says so long before it gives up.
+func TestCreateRDDWaits(t *testing.T) {
+	for _, r := range []kafka.OffsetRange{offsets(0, 8, 12), offsets(0, 20, 22)} {
+		t.Run(r.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+				c.Produce("t", 0, numbered("v", 0, 10)...)
+				var log bytes.Buffer
+				_, all, err := newRDD(t, c, &log, nil, []kafka.OffsetRange{r})
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = rdd.Count(t.Context(), all)
+				says(t, err, "which are not there: correct the range")
+				says(t, errors.New(log.String()), "waiting for a broker to give records", "the leader holds offsets 0 to 9 only",
+					"partition=t-0", "patience=2m0s", "time=2000-01-01T00:00:0")
 			})
 		})
 	}

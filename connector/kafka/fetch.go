@@ -9,7 +9,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/connector/kafka/internal/client"
@@ -29,6 +28,8 @@ type fetcher struct {
 	size    average
 	pace    pacer
 	losses  losses
+	gaps    gaps
+	marks   marks
 	spoil   *spoiler // in the honest mode only
 
 	mu     sync.Mutex // guards closed; a fetch is begun under it
@@ -42,7 +43,7 @@ type fetchOptions struct {
 	rate     int64         // bytes fetched in a second, at most; 0 for no limit
 	inflated int           // bytes of a decompressed batch, at most; 0 for the default
 	patience time.Duration // how long a range may make no progress
-	pause    time.Duration // between attempts
+	backoff  func(attempt int) time.Duration
 	// proof is how long a topic must be missing until that is believed: a broker that has just started, or a topic
 	// that was just created, may not be known everywhere.
 	proof    time.Duration
@@ -63,7 +64,7 @@ func newFetchOptions(c *conf.Conf, p Params, cfg *client.Config) fetchOptions {
 		rate:     int64(conf.KafkaMaxBytesPerSecond.Get(c)),
 		inflated: int(conf.KafkaMaxDecompressedBatch.Get(c)),
 		patience: conf.KafkaPollTimeout.Get(c),
-		pause:    cfg.RetryBackoff,
+		backoff:  cfg.Backoff,
 		checkCRC: cfg.Fetch.CheckCRC,
 		dataLoss: conf.KafkaFailOnDataLoss.Get(c),
 	}
@@ -108,87 +109,143 @@ type piece struct {
 	committed bool // read_committed
 }
 
-// pending is a fetch under way.
-type pending struct {
+// An order says what a fetch asks for.
+type order struct {
+	piece
 	offset int64
-	asked  int32 // bytes
-	done   chan struct{}
-	chunk  chunk
-	err    error
-	cancel context.CancelFunc
+	bytes  int32
+	wait   time.Duration // how long the leader may wait for records
+	wanted bool          // a task waits for it, or will soon
+	ended  func(*pending)
 }
 
-// begin fetches from offset in the background.
-func (f *fetcher) begin(ctx context.Context, p piece, offset int64, bytes int32) *pending {
+// pending is a fetch under way.
+type pending struct {
+	order
+	done   chan struct{}
+	got    chunk
+	err    error
+	cancel context.CancelFunc
+	turn   *turn // among those that wait for the pacer
+
+	mu    sync.Mutex
+	since time.Time // from when on its patience counts
+}
+
+// begin fetches in the background.
+func (f *fetcher) begin(ctx context.Context, o order) *pending {
 	ctx, cancel := context.WithCancel(ctx)
-	fetch := &pending{offset: offset, asked: bytes, done: make(chan struct{}), cancel: cancel}
+	fetch := &pending{order: o, done: make(chan struct{}), cancel: cancel, since: time.Now()}
+	fetch.turn = f.pace.line(o.wanted)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
+		f.pace.leave(fetch.turn)
 		fetch.err = kgo.ErrClientClosed
 		close(fetch.done)
 		return fetch
 	}
 	f.under.Go(func() {
 		defer close(fetch.done)
-		fetch.chunk, fetch.err = f.paced(ctx, p, offset, bytes)
+		fetch.got, fetch.err = f.paced(ctx, fetch)
+		if fetch.ended != nil {
+			fetch.ended(fetch)
+		}
 	})
 	return fetch
 }
 
-func (p *pending) wait(ctx context.Context) (*chunk, error) {
+// want is for a fetch that a task waits for from now on: its patience begins, and it comes before those that nobody
+// waits for.
+func (f *fetcher) want(p *pending) {
+	p.restart()
+	f.pace.prefer(p.turn)
+}
+
+// restart has the patience count from now on.
+func (p *pending) restart() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.since = time.Now()
+}
+
+// waited is how long the fetch has been of no use to the one who waits for it.
+func (p *pending) waited() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Since(p.since)
+}
+
+// failed tells whether the fetch is over and has brought nothing.
+func (p *pending) failed() bool {
 	select {
 	case <-p.done:
-		return &p.chunk, p.err
+		return p.err != nil
+	default:
+		return false
+	}
+}
+
+func (p *pending) await(ctx context.Context) (*chunk, error) {
+	select {
+	case <-p.done:
+		return &p.got, p.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 }
 
 // paced fetches when its turn has come.
-func (f *fetcher) paced(ctx context.Context, p piece, offset int64, bytes int32) (chunk, error) {
-	if err := f.pace.wait(ctx, bytes); err != nil {
+func (f *fetcher) paced(ctx context.Context, p *pending) (chunk, error) {
+	if err := f.pace.wait(ctx, p.turn, p.bytes); err != nil {
 		return chunk{}, err
 	}
-	c, err := f.fetch(ctx, p, offset, bytes)
-	f.pace.correct(bytes, len(c.set))
+	c, err := f.fetch(ctx, p)
+	if _, sent := errors.AsType[*abandonedError](err); !sent {
+		f.pace.correct(p.bytes, len(c.set))
+	}
 	return c, err
 }
 
-// fetch asks the leader until it answers, for as long as the options have patience.
-func (f *fetcher) fetch(ctx context.Context, p piece, offset int64, bytes int32) (chunk, error) {
-	var missing time.Time // since when the topic or partition is
-	var told time.Time
-	for since := time.Now(); ; {
-		c, err := f.ask(ctx, p, offset, bytes, fetchWait)
+// quotaPatience is after how many times the patience a fetch gives up that gets nothing but throttled.
+const quotaPatience = 10
+
+// fetch asks the leader until it answers, for as long as the options have patience. Time in which the broker holds
+// the client back, for its quota is used up, does not count.
+func (f *fetcher) fetch(ctx context.Context, p *pending) (chunk, error) {
+	var missing, throttled, told time.Time // since when, and when last
+	for attempt := 1; ; attempt++ {
+		c, err := f.ask(ctx, p.piece, p.offset, p.bytes, p.wait)
 		if errors.Is(err, kerr.OffsetOutOfRange) {
-			c, err = f.outOfRange(ctx, p, offset)
+			c, err = f.outOfRange(ctx, p.piece, p.offset)
 		}
-		late := time.Since(since) > f.opts.patience
+		late := p.waited() > f.opts.patience
+		gone, held := isGone(err), errors.Is(err, kerr.ThrottlingQuotaExceeded)
+		missing, throttled = during(missing, gone), during(throttled, held || !throttled.IsZero())
 		switch {
 		case err == nil:
 			return c, nil
 		case ctx.Err() != nil:
-			return c, context.Cause(ctx)
-		case isGone(err):
-			if missing.IsZero() {
-				missing = time.Now()
-			}
+			return c, reason(ctx, err)
+		case gone:
 			if late || time.Since(missing) >= f.opts.proof {
-				return f.vanished(p, offset, err)
+				return f.vanished(p.piece, p.offset, err)
 			}
+		case held:
+			if time.Since(throttled) > quotaPatience*f.opts.patience {
+				return chunk{}, f.quotaError(p)
+			}
+			p.restart()
 		case isLoss(err):
 			return c, err
 		case !temporary(err):
-			return c, fmt.Errorf("%s at offset %d: %w", p.tp(), offset, f.c.Explain(err))
+			return c, fmt.Errorf("%s at offset %d: %w", p.tp(), p.offset, f.c.Explain(err))
 		case late:
-			return f.giveUp(p, offset, err)
+			return f.giveUp(p.piece, p.offset, err)
 		default:
-			missing = time.Time{}
-			told = f.tellWait(p, offset, since, told, err)
+			told = f.tellWait(p.piece, p.offset, p.waited(), told, err)
 		}
-		f.leaders.forget(p.tp())
-		if err := pause(ctx, f.opts.pause); err != nil {
+		if err := pause(ctx, f.opts.backoff(attempt)); err != nil {
 			return c, err
 		}
 	}
@@ -201,30 +258,59 @@ const (
 )
 
 // tellWait warns of a fetch that goes on waiting, and gives the time when that was told last.
-func (f *fetcher) tellWait(p piece, offset int64, since, told time.Time, err error) time.Time {
+func (f *fetcher) tellWait(p piece, offset int64, waited time.Duration, told time.Time, err error) time.Time {
 	now := time.Now()
-	if f.opts.warn == nil || now.Sub(since) < waitQuiet || now.Sub(told) < waitAgain {
+	if f.opts.warn == nil || waited < waitQuiet || now.Sub(told) < waitAgain {
 		return told
 	}
-	f.opts.warn("waiting for a broker to give records", f.c.Explain(err), "partition", p.tp().String(),
-		"offset", offset, "waited", now.Sub(since).Round(time.Second), "patience", f.opts.patience)
+	if _, short := errors.AsType[*shortLogError](err); !short {
+		err = f.c.Explain(err)
+	}
+	f.opts.warn("waiting for a broker to give records", err, "partition", p.tp().String(),
+		"offset", offset, "waited", waited.Round(time.Second), "patience", f.opts.patience)
 	return now
+}
+
+// reason is why a fetch whose context has ended failed.
+func reason(ctx context.Context, err error) error {
+	if _, sent := errors.AsType[*abandonedError](err); sent {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// during gives since when something has been so, zero if it is not.
+func during(since time.Time, so bool) time.Time {
+	switch {
+	case !so:
+		return time.Time{}
+	case since.IsZero():
+		return time.Now()
+	}
+	return since
+}
+
+func (f *fetcher) quotaError(p *pending) error {
+	return exec.Permanent(fmt.Errorf("%s at offset %d: for %v the broker has answered without records, for the quota "+
+		"of this client is used up: raise its consumer_byte_rate or request_percentage, or lower the rate",
+		p.tp(), p.offset, quotaPatience*f.opts.patience))
 }
 
 // giveUp ends a fetch after all patience. If it was the leader that answered, and it does not have what was
 // planned, then that is lost.
 func (f *fetcher) giveUp(p piece, offset int64, err error) (chunk, error) {
-	var short *shortLogError
-	if f.opts.planned && errors.As(err, &short) {
-		return f.lose(p, offset, p.Until, fmt.Sprintf("for %v %v; the log was truncated", f.opts.patience, err))
+	const tried = "%s at offset %d: %w (tried for %v, spark.streaming.kafka.consumer.poll.ms)"
+	short, ok := errors.AsType[*shortLogError](err)
+	switch {
+	case ok && f.opts.planned:
+		return f.lose(p, max(offset, min(short.end, p.Until)), p.Until,
+			fmt.Sprintf("for %v %v; the log was truncated", f.opts.patience, err))
+	case ok:
+		return chunk{}, exec.Permanent(fmt.Errorf(tried+": the range asks for offsets %d to %d, which are not there: "+
+			"correct the range, or lower that setting to wait less",
+			p.tp(), offset, err, f.opts.patience, max(offset, short.end), p.Until-1))
 	}
-	if short == nil {
-		err = f.c.Explain(err)
-	}
-	return chunk{}, exec.Permanent(
-		fmt.Errorf("%s at offset %d: %w (tried for %v, spark.streaming.kafka.consumer.poll.ms)",
-			p.tp(), offset, err, f.opts.patience),
-	)
+	return chunk{}, exec.Permanent(fmt.Errorf(tried, p.tp(), offset, f.c.Explain(err), f.opts.patience))
 }
 
 // pause waits, or gives the reason why ctx ended.
@@ -249,7 +335,7 @@ func temporary(err error) bool {
 		return false
 	}
 	if ke, ok := errors.AsType[*kerr.Error](err); ok {
-		return ke.Retriable
+		return ke.Retriable || ke == kerr.UnknownServerError
 	}
 	return !isLoss(err) && !errors.Is(err, kgo.ErrClientClosed)
 }
@@ -257,48 +343,4 @@ func temporary(err error) bool {
 func isLoss(err error) bool {
 	_, loss := errors.AsType[*DataLossError](err)
 	return loss
-}
-
-// fetchWait is how long a broker may wait for records: the ranges that are fetched exist already, so the time
-// passes only when the leader lags behind.
-const fetchWait = 250 * time.Millisecond
-
-// ask sends one fetch request to the leader, which answers after wait at the latest, with nothing if need be.
-func (f *fetcher) ask(ctx context.Context, p piece, offset int64, bytes int32, wait time.Duration) (chunk, error) {
-	l, err := f.leaders.of(ctx, p.partitionRange)
-	if err != nil {
-		return chunk{}, err
-	}
-	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis = int32(wait.Milliseconds())
-	req.MinBytes, req.MaxBytes = 1, bytes
-	if p.committed {
-		req.IsolationLevel = 1
-	}
-	part := kmsg.NewFetchRequestTopicPartition()
-	part.Partition, part.FetchOffset, part.PartitionMaxBytes = p.Partition, offset, bytes
-	part.CurrentLeaderEpoch = l.epoch
-	topic := kmsg.NewFetchRequestTopic()
-	topic.Topic, topic.TopicID, topic.Partitions = p.Topic, l.id, []kmsg.FetchRequestTopicPartition{part}
-	req.Topics = []kmsg.FetchRequestTopic{topic}
-	answer, err := f.c.Kgo().Broker(int(l.node)).Request(ctx, req)
-	if err != nil {
-		return chunk{}, err
-	}
-	resp := answer.(*kmsg.FetchResponse)
-	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
-		return chunk{}, err
-	}
-	if len(resp.Topics) == 0 && resp.ThrottleMillis > 0 {
-		return chunk{}, kerr.ThrottlingQuotaExceeded // So answers a broker whose quota is used up.
-	}
-	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 ||
-		resp.Topics[0].Partitions[0].Partition != p.Partition {
-		return chunk{}, errors.New("the broker's answer is not about the one partition that was asked for")
-	}
-	got := &resp.Topics[0].Partitions[0]
-	if err := kerr.ErrorForCode(got.ErrorCode); err != nil {
-		return chunk{}, err
-	}
-	return newChunk(got, p.committed), nil
 }

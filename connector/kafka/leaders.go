@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,14 +17,24 @@ import (
 type leaders struct {
 	c *client.Client
 
-	mu    sync.Mutex
-	known map[TopicPartition]leader
+	mu     sync.Mutex
+	known  map[TopicPartition]leader
+	asking map[string]*asking // the topics that the brokers are being asked about
+	round  int64
 }
 
 type leader struct {
 	node  int32
 	epoch int32
 	id    [16]byte
+	round int64 // counts what was learned, so that newer knowledge is not taken for older
+}
+
+// asking is a question about a topic that somebody asks for all.
+type asking struct {
+	done  chan struct{}
+	topic client.Topic
+	err   error
 }
 
 // of gives a partition's leader. An error is temporary if there is none at the moment; it says that the partition
@@ -31,23 +42,74 @@ type leader struct {
 func (l *leaders) of(ctx context.Context, p partitionRange) (leader, error) {
 	found, ok := l.get(p.tp())
 	if !ok || !sameTopic(found.id, p.ID) {
-		md, err := l.c.Metadata(ctx, []string{p.Topic})
+		topic, err := l.refresh(ctx, p.Topic)
 		if err != nil {
 			return leader{}, err
 		}
-		if err := md.Topics[p.Topic].Err; err != nil {
-			return leader{}, err
-		}
-		l.learn(md.Topics)
 		if found, ok = l.get(p.tp()); !ok {
-			return leader{}, without(md.Topics[p.Topic], p.Partition)
+			return leader{}, without(topic, p.Partition)
 		}
 	}
 	if !sameTopic(found.id, p.ID) {
-		return leader{}, &goneError{"the topic was deleted and created again"}
+		return leader{}, &goneError{createdAgain}
 	}
 	return found, nil
 }
+
+// refresh asks who leads a topic's partitions. When a broker goes many fetches want to know at once: one asks, and the
+// others wait for the answer. If the one that asks is cancelled, another one asks.
+func (l *leaders) refresh(ctx context.Context, topic string) (client.Topic, error) {
+	for {
+		l.mu.Lock()
+		a := l.asking[topic]
+		mine := a == nil
+		if mine {
+			if l.asking == nil {
+				l.asking = map[string]*asking{}
+			}
+			a = &asking{done: make(chan struct{})}
+			l.asking[topic] = a
+		}
+		l.mu.Unlock()
+		if mine {
+			l.ask(ctx, topic, a)
+			return a.topic, a.err
+		}
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+			return client.Topic{}, context.Cause(ctx)
+		}
+		if !errors.Is(a.err, errAskerGone) {
+			return a.topic, a.err
+		}
+	}
+}
+
+// errAskerGone is the answer to those that waited for one who was cancelled.
+var errAskerGone = errors.New("the one that asked was cancelled")
+
+func (l *leaders) ask(ctx context.Context, topic string, a *asking) {
+	md, err := l.c.Metadata(ctx, []string{topic})
+	switch {
+	case err != nil && ctx.Err() != nil:
+		a.err = errors.Join(errAskerGone, context.Cause(ctx))
+	case err != nil:
+		a.err = err
+	default:
+		a.topic, a.err = md.Topics[topic], md.Topics[topic].Err
+		if a.err == nil {
+			l.learn(md.Topics)
+		}
+	}
+	l.mu.Lock()
+	delete(l.asking, topic)
+	l.mu.Unlock()
+	close(a.done)
+}
+
+// createdAgain is why a partition is another one than that of the range.
+const createdAgain = "the topic was deleted and created again"
 
 // without says why a partition has no leader.
 func without(t client.Topic, partition int32) error {
@@ -78,11 +140,12 @@ func (l *leaders) learn(topics map[string]client.Topic) {
 	if l.known == nil {
 		l.known = map[TopicPartition]leader{}
 	}
+	l.round++
 	for name, t := range topics {
 		for _, p := range t.Partitions {
 			tp := TopicPartition{name, p.ID}
 			if p.Err == nil && p.Leader >= 0 {
-				l.known[tp] = leader{p.Leader, p.LeaderEpoch, t.ID}
+				l.known[tp] = leader{p.Leader, p.LeaderEpoch, t.ID, l.round}
 			} else {
 				delete(l.known, tp)
 			}
@@ -90,8 +153,11 @@ func (l *leaders) learn(topics map[string]client.Topic) {
 	}
 }
 
-func (l *leaders) forget(tp TopicPartition) {
+// forget drops what proved wrong, but not what was learned since.
+func (l *leaders) forget(tp TopicPartition, wrong leader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.known, tp)
+	if l.known[tp] == wrong {
+		delete(l.known, tp)
+	}
 }

@@ -84,6 +84,14 @@ type incarnation struct {
 	id [16]byte
 }
 
+func (p partitionRange) incarnation() incarnation { return incarnation{p.tp(), p.ID} }
+
+func (l *losses) forget(key incarnation) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.told, key)
+}
+
 // count gives the part of a loss that is news.
 func (l *losses) count(p partitionRange, from, until int64) (int64, bool) {
 	l.mu.Lock()
@@ -91,7 +99,7 @@ func (l *losses) count(p partitionRange, from, until int64) (int64, bool) {
 	if l.told == nil {
 		l.told = map[incarnation]int64{}
 	}
-	key := incarnation{p.tp(), p.ID}
+	key := p.incarnation()
 	from = max(from, l.told[key])
 	if from >= until {
 		return 0, false
@@ -118,6 +126,12 @@ func (f *fetcher) lose(p piece, from, until int64, why string) (chunk, error) {
 type shortLogError struct{ begin, end, offset int64 }
 
 func (e *shortLogError) Error() string {
+	if e.begin <= e.offset && e.offset < e.end {
+		return fmt.Sprintf("the leader gives no records, although its log ends at %d", e.end)
+	}
+	if e.begin < 0 { // An answer to an old request does not tell.
+		return fmt.Sprintf("the leader's log ends at %d", e.end)
+	}
 	if e.begin >= e.end {
 		return fmt.Sprintf("the leader holds no records, and its log ends at %d", e.end)
 	}
@@ -127,19 +141,7 @@ func (e *shortLogError) Error() string {
 // outOfRange finds out from the current leader why it has no such offset: what lies before its first one is
 // lost.
 func (f *fetcher) outOfRange(ctx context.Context, p piece, offset int64) (chunk, error) {
-	ctp := client.TopicPartition(p.tp())
-	at := func(spec client.OffsetSpec) (int64, error) {
-		got, err := f.c.ListOffsets(ctx, map[client.TopicPartition]client.OffsetSpec{ctp: spec}, client.ReadUncommitted)
-		if err != nil {
-			return 0, err
-		}
-		return got[ctp].Offset, got[ctp].Err
-	}
-	begin, err := at(client.Earliest)
-	if err != nil {
-		return chunk{}, err
-	}
-	end, err := at(client.Latest)
+	begin, end, err := f.bounds(ctx, p.tp())
 	if err != nil {
 		return chunk{}, err
 	}
@@ -147,6 +149,24 @@ func (f *fetcher) outOfRange(ctx context.Context, p piece, offset int64) (chunk,
 		return chunk{}, &shortLogError{begin, end, offset}
 	}
 	return f.lose(p, offset, min(begin, p.Until), "retention deleted them before they were read")
+}
+
+// bounds asks the leader where its log begins and ends.
+func (f *fetcher) bounds(ctx context.Context, tp TopicPartition) (begin, end int64, err error) {
+	if begin, err = f.listed(ctx, tp, client.Earliest); err == nil {
+		end, err = f.listed(ctx, tp, client.Latest)
+	}
+	return begin, end, err
+}
+
+// listed asks the leader for one offset.
+func (f *fetcher) listed(ctx context.Context, tp TopicPartition, spec client.OffsetSpec) (int64, error) {
+	ctp := client.TopicPartition(tp)
+	got, err := f.c.ListOffsets(ctx, map[client.TopicPartition]client.OffsetSpec{ctp: spec}, client.ReadUncommitted)
+	if err != nil {
+		return 0, err
+	}
+	return got[ctp].Offset, got[ctp].Err
 }
 
 // A goneError says that a partition is not there, or not any more.

@@ -22,7 +22,7 @@ func read[K, V any](
 		d := decoding[K, V]{tc: tc, tp: p.tp(), key: key, value: value}
 		defer d.panicked()
 		if f.spoil != nil {
-			d.lent = &lent{tp: p.tp(), until: p.Until}
+			d.lent = &lent{incarnation: p.incarnation(), until: p.Until}
 			defer func() { f.spoil.lend(*d.lent) }()
 		}
 		n := 0

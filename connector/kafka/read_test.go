@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/weirstream/weir/connector/kafka"
 	"github.com/weirstream/weir/connector/kafka/kafkatest"
@@ -230,17 +231,23 @@ func answerFetchesUpTo(c *kafkatest.Cluster, times int, high, stable int64, set 
 		if times--; times < 0 {
 			return nil, nil, false
 		}
-		asked := req.(*kmsg.FetchRequest).Topics[0]
-		resp := req.ResponseKind().(*kmsg.FetchResponse)
-		topic := kmsg.NewFetchResponseTopic()
-		topic.Topic, topic.TopicID = asked.Topic, asked.TopicID
-		p := kmsg.NewFetchResponseTopicPartition()
-		p.HighWatermark, p.LastStableOffset = high, stable
-		p.RecordBatches = set()
-		topic.Partitions = append(topic.Partitions, p)
-		resp.Topics = append(resp.Topics, topic)
+		resp := emptyAnswer(req, high, stable)
+		resp.Topics[0].Partitions[0].RecordBatches = set()
 		return resp, nil, true
 	})
+}
+
+// emptyAnswer is a leader's that has no records of partition 0.
+func emptyAnswer(req kmsg.Request, high, stable int64) *kmsg.FetchResponse {
+	asked := req.(*kmsg.FetchRequest).Topics[0]
+	resp := req.ResponseKind().(*kmsg.FetchResponse)
+	topic := kmsg.NewFetchResponseTopic()
+	topic.Topic, topic.TopicID = asked.Topic, asked.TopicID
+	p := kmsg.NewFetchResponseTopicPartition()
+	p.HighWatermark, p.LastStableOffset, p.RecordBatches = high, stable, []byte{}
+	topic.Partitions = append(topic.Partitions, p)
+	resp.Topics = append(resp.Topics, topic)
+	return resp
 }
 
 // fetchRaw is the record set of a partition as a broker sends it.
@@ -315,18 +322,92 @@ func TestCompacted(t *testing.T) {
 }
 
 // A range that holds no record and that nothing comes after, as it is when a topic's end was compacted away, ends
-// all the same.
+// all the same: soon, and at once where that stretch was looked at before.
 func TestRangeWithoutRecords(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
-		c.Produce("t", 0, "v0", "v1")
-		answerFetches(c, 100, func() []byte { return []byte{} })
-		j := run(t, c, plan{})
-		pass(5 * time.Second)
-		j.stop()
-		same(t, "records", j.records(), nil)
-		same(t, "ranges", j.planned(), []string{"t-0 [0,2)"})
-	})
+	for _, row := range []struct {
+		name    string
+		version *kversion.Versions
+		within  time.Duration
+	}{
+		{"a leader that says that it has read its own log", kversion.V3_8_0(), 2 * time.Second},
+		{"one that cannot be asked", kversion.V3_2_0(), 8 * time.Second},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, kfake.SeedTopics(1, "t"), kfake.MaxVersions(row.version))
+				c.Produce("t", 0, numbered("v", 0, 6)...)
+				answerFetchesUpTo(c, 1000, 6, 6, func() []byte { return []byte{} })
+				j := run(t, c, plan{settings: []string{"spark.streaming.kafka.maxRatePerPartition", "2"}})
+				pass(row.within + 2*time.Second) // The batches after the first one have nothing to prove.
+				same(t, "ranges", j.planned(), []string{"t-0 [0,2)", "t-0 [2,4)", "t-0 [4,6)"})
+				j.stop()
+				same(t, "records", j.records(), nil)
+			})
+		})
+	}
+}
+
+// A leader that gets records from remote storage answers without any, and with the real end of the log, until they
+// are there. It is given more and more time, and that it never has them is no proof that there are none.
+func TestRemoteRecords(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		empty int // answers, one of them to the start's check
+		fails bool
+	}{
+		{"a few times", 4, false}, {"many times", 10, false}, {"for ever", 10_000, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+				c.Produce("t", 0, "v0", "v1")
+				var waits []int32
+				left := row.empty
+				c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+					c.KeepControl()
+					waits = append(waits, req.(*kmsg.FetchRequest).MaxWaitMillis)
+					if left--; left < 0 {
+						return nil, nil, false
+					}
+					return emptyAnswer(req, 2, 2), nil, true
+				})
+				c.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
+					c.KeepControl()
+					if req.(*kmsg.ListOffsetsRequest).Topics[0].Partitions[0].Timestamp != -4 {
+						return nil, nil, false
+					}
+					return listed(req, 2, 0), nil, true // All but the end of the log is remote.
+				})
+				j := run(t, c, plan{settings: []string{"weir.kafka.failOnDataLoss", "false"}})
+				if row.fails {
+					says(t, j.failure(4*time.Minute), "t-0 at offset 0", "for 2m0s", "without records, although its log ends at 2",
+						"remote.fetch.max.wait.ms", "spark.streaming.kafka.consumer.poll.ms")
+					if got := fmt.Sprint(waits[1:8]); got != "[250 500 1000 2000 4000 5000 5000]" {
+						t.Errorf("the leader may wait for %s ms", got)
+					}
+					return
+				}
+				pass(20 * time.Second)
+				j.stop()
+				same(t, "records", j.records(), at("t-0", "v", 0, 2))
+				for _, w := range j.warned() {
+					says(t, w, "waiting for a broker to give records: the leader gives no records, although its log ends at 2")
+				}
+			})
+		})
+	}
+}
+
+// listed is an answer to a question about an offset of t-0.
+func listed(req kmsg.Request, offset int64, epoch int32) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
+	topic := kmsg.NewListOffsetsResponseTopic()
+	topic.Topic = "t"
+	p := kmsg.NewListOffsetsResponseTopicPartition()
+	p.Offset, p.LeaderEpoch = offset, epoch
+	topic.Partitions = append(topic.Partitions, p)
+	resp.Topics = append(resp.Topics, topic)
+	return resp
 }
 
 // A batch that grows to more than the limit fails the job, which names the setting; under it the batch is read.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"strings"
 	"sync/atomic"
 
@@ -36,6 +37,8 @@ type source[K, V any] struct {
 	shares   shares
 	watch    watch
 	stable   stability
+	// released is up to where ranges were released last.
+	released map[incarnation]int64
 	hosts    atomic.Pointer[map[TopicPartition]string] // of the leaders; read by Read, which may overlap with Plan
 	life     context.Context                           // ends with Close: what is fetched ahead ends with it
 	end      context.CancelFunc
@@ -247,21 +250,50 @@ func (r *batchRange) pieces() []piece {
 	return out
 }
 
-// Released ends fetches that no task took, and in the honest mode spoils what tasks have handed out.
+// Released ends fetches that no task took, and in the honest mode spoils what tasks have handed out. Of a partition
+// that the range before had, and this one has not, nothing is kept: it was left, or its topic was created again.
 func (s *source[K, V]) Released(_ context.Context, upTo []byte) error {
 	r, err := decodeRange(upTo)
 	if err != nil || r == nil {
 		return err
 	}
-	offsets := make(map[TopicPartition]int64, len(r.Partitions))
+	offsets := make(map[incarnation]int64, len(r.Partitions))
 	for _, p := range r.Partitions {
-		offsets[p.tp()] = p.Until
+		offsets[p.incarnation()] = p.Until
 	}
-	s.f.ahead.release(offsets)
-	if s.f.spoil != nil {
-		s.f.spoil.release(offsets)
-	}
+	gone := s.released
+	s.released = offsets
+	maps.DeleteFunc(gone, func(key incarnation, _ int64) bool { return contains(offsets, key) })
+	s.f.release(offsets, gone)
 	return nil
+}
+
+func contains[K comparable, V any](m map[K]V, key K) bool {
+	_, ok := m[key]
+	return ok
+}
+
+// release lets go of what is held of ranges up to the given offsets, and of all that is held of partitions that are
+// gone.
+func (f *fetcher) release(upTo, gone map[incarnation]int64) {
+	f.ahead.release(upTo)
+	for key := range gone {
+		f.forget(key)
+	}
+	if f.spoil != nil {
+		f.spoil.release(upTo)
+		f.spoil.release(gone)
+	}
+}
+
+// forget lets go of all that is held and known of a partition that is gone.
+func (f *fetcher) forget(key incarnation) {
+	f.ahead.forget(key)
+	f.gaps.forget(key)
+	f.losses.forget(key)
+	if key.id == [16]byte{} {
+		f.marks.forget(key.TopicPartition)
+	}
 }
 
 // Describe gives a line for each range that is not empty.

@@ -16,7 +16,7 @@ type spoiler struct {
 
 // lent is the memory of the records of one range that a task has handed out.
 type lent struct {
-	tp     TopicPartition
+	incarnation
 	until  int64 // the end of the range
 	memory [][]byte
 }
@@ -32,12 +32,12 @@ func (s *spoiler) lend(l lent) {
 }
 
 // release spoils what was handed out of ranges that end at the given offsets or before.
-func (s *spoiler) release(upTo map[TopicPartition]int64) {
+func (s *spoiler) release(upTo map[incarnation]int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	kept := s.held[:0]
 	for _, l := range s.held {
-		if until, ok := upTo[l.tp]; !ok || l.until > until {
+		if until, ok := upTo[l.incarnation]; !ok || l.until > until {
 			kept = append(kept, l)
 			continue
 		}

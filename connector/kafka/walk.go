@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -22,6 +21,7 @@ type walk struct {
 	// empty is how often in a row, since when, the leader has had nothing at next.
 	empty int
 	since time.Time
+	told  time.Time // when last that the range waits
 }
 
 // each calls yield with the records of the range until it returns false. The end of the range is known by
@@ -46,27 +46,39 @@ func (f *fetcher) each(ctx context.Context, p piece, yield func(*recordbatch.Rec
 		if err := w.advance(ctx, c); err != nil {
 			return err
 		}
-		if _, end, _ := c.whole(); end > p.Until && f.opts.prefetch {
+		if c.whole().End > p.Until && f.opts.prefetch {
 			f.ahead.keep(p, c)
 		}
 	}
 	return nil
 }
 
-// chunk waits for the fetch at next, which it begins if it is not under way.
+// chunk waits for the fetch at next, which it begins if it is not under way. One that has failed before anybody wanted
+// it says nothing about how things are now.
 func (w *walk) chunk(ctx context.Context) (*chunk, error) {
-	if w.fetch == nil || w.fetch.offset != w.next {
+	if w.fetch == nil || w.fetch.offset != w.next || w.fetch.failed() {
 		w.drop()
 		w.begin(ctx, w.next)
 	}
-	w.asked = w.fetch.asked
-	c, err := w.fetch.wait(ctx)
+	w.f.want(w.fetch)
+	w.asked = w.fetch.bytes
+	c, err := w.fetch.await(ctx)
 	w.drop()
 	return c, err
 }
 
 func (w *walk) begin(ctx context.Context, offset int64) {
-	w.fetch = w.f.begin(ctx, w.p, offset, max(w.floor, w.f.guess(w.p.Until-offset)))
+	bytes := max(w.floor, w.f.guess(w.p.Until-offset))
+	w.fetch = w.f.begin(ctx, order{piece: w.p, offset: offset, bytes: bytes, wait: w.patience(), wanted: true})
+}
+
+// patience is how long the leader may wait for records: the longer, the more often it had none.
+func (w *walk) patience() time.Duration {
+	if w.empty == 0 {
+		return fetchWait
+	}
+	left := w.f.opts.patience - time.Since(w.since)
+	return max(min(fetchWait<<min(w.empty, 10), fetchWaitMax, left), fetchWait)
 }
 
 func (w *walk) drop() {
@@ -78,10 +90,14 @@ func (w *walk) drop() {
 
 // follow begins the fetch of what comes after the chunk.
 func (w *walk) follow(ctx context.Context, c *chunk) {
-	begin, end, size := c.whole()
-	w.f.size.observe(size, end-cmp.Or(begin, w.next))
-	if end > w.next && end < w.p.Until {
-		w.begin(ctx, end)
+	s := c.whole()
+	begin := s.Begin
+	if begin < 0 {
+		begin = w.next
+	}
+	w.f.size.observe(s.Size, s.End-begin)
+	if s.End > w.next && s.End < w.p.Until {
+		w.begin(ctx, s.End)
 	}
 }
 
@@ -89,7 +105,10 @@ func (w *walk) follow(ctx context.Context, c *chunk) {
 func (w *walk) iterate(c *chunk, yield func(*recordbatch.Record) bool) (more bool, err error) {
 	w.it.Reset(c.set, recordbatch.Want{From: w.next, Until: w.p.Until, ReadCommitted: w.p.committed,
 		Aborted: c.aborted, SkipCRC: !w.f.opts.checkCRC})
-	for w.it.Next() {
+	for first := true; w.it.Next(); first = false {
+		if first && w.f.opts.planned {
+			w.f.marks.note(w.p.partitionRange, w.it.Record())
+		}
 		if !yield(w.it.Record()) {
 			return false, nil
 		}
@@ -127,28 +146,4 @@ func (w *walk) enlarge() error {
 	}
 	w.floor = int32(min(max(2*int64(w.asked), int64(w.it.NeedBytes())), maxFetchBytes))
 	return nil
-}
-
-// emptyProofs is how often in a row the leader must have nothing before that is believed.
-const emptyProofs = 3
-
-// wait is for a leader that has nothing at next although the range was planned from what was there. If it says,
-// again and again, that it gives records up to the end of the range, then the rest of the range has none, for
-// compaction or transaction markers took them. Else it lags behind, and is given time.
-func (w *walk) wait(ctx context.Context, c *chunk) error {
-	if w.empty == 0 {
-		w.since = time.Now()
-	}
-	w.empty++
-	if w.empty >= emptyProofs && c.high >= w.p.Until {
-		w.next = w.p.Until
-		return nil
-	}
-	if time.Since(w.since) > w.f.opts.patience {
-		gone, err := w.f.giveUp(w.p, w.next, &shortLogError{c.low, c.high, w.next})
-		w.next = gone.low
-		return err
-	}
-	w.f.leaders.forget(w.p.tp())
-	return pause(ctx, w.f.opts.pause)
 }
