@@ -223,15 +223,13 @@ func TestAheadCountsWhatIsHeld(t *testing.T) {
 func TestForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fakeFetcher(t)
-		f.spoil = &spoiler{}
 		p := pieceOf(0, 0, 10)
 		p.Epoch = 0
 		f.gaps.note(p, 0, 10)
 		f.losses.count(p.partitionRange, 0, 10)
 		f.marks.note(p.partitionRange, &recordbatch.Record{})
-		f.spoil.lend(lent{incarnation: p.incarnation(), until: 10})
 		f.release(map[incarnation]int64{life(1): 100}, map[incarnation]int64{p.incarnation(): 10})
-		if n := len(f.gaps.at) + len(f.losses.told) + len(f.marks.at) + len(f.spoil.held); n != 0 {
+		if n := len(f.gaps.at) + len(f.losses.told) + len(f.marks.at); n != 0 {
 			t.Errorf("%d things are kept", n)
 		}
 	})

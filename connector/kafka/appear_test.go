@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/weirstream/weir/connector/kafka"
 	"github.com/weirstream/weir/connector/kafka/kafkatest"
@@ -184,30 +185,129 @@ func TestTopicCreatedAgain(t *testing.T) {
 	}
 }
 
+// unknown has the brokers not know the topic "t" until it is removed.
+func unknown(c *kafkatest.Cluster) *kfake.FaultHandle {
+	return c.Fault(kfake.Fault{
+		Keys:  []kmsg.Key{kmsg.Metadata, kmsg.ListOffsets},
+		Topic: "t",
+		Err:   kerr.UnknownTopicOrPartition,
+		Count: -1,
+	})
+}
+
+// A topic that is deleted and created again where brokers give no ids is another one if its records are others, or if
+// its leaders' epochs have begun anew.
+func TestTopicCreatedAgainWithoutIDs(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		version *kversion.Versions
+		moved   bool // the old topic has had two leaders
+		missing bool // nobody knows it for a while
+		skip    int  // of the old topic's records, so that no record of the new one stands in the place of one read
+		count   int  // records of the new topic
+	}{
+		{"lower epoch, empty", kversion.V2_4_0(), true, false, 0, 0},
+		{"lower epoch, shorter", kversion.V2_4_0(), true, false, 0, 1},
+		{"lower epoch, as long", kversion.V2_4_0(), true, false, 0, 3},
+		{"lower epoch, longer", kversion.V2_4_0(), true, false, 0, 5},
+		{"lower epoch, nothing to compare", kversion.V2_4_0(), true, false, 3, 5},
+		{"same epoch, empty", kversion.V2_4_0(), false, false, 0, 0},
+		{"same epoch, shorter", kversion.V2_4_0(), false, false, 0, 1},
+		{"same epoch, was missing, longer", kversion.V2_4_0(), false, true, 0, 5},
+		{"no epochs, shorter", kversion.V1_1_0(), false, false, 0, 1},
+		{"no epochs, was missing, longer", kversion.V1_1_0(), false, true, 0, 5},
+		{"no epochs, was missing, nothing to compare", kversion.V1_1_0(), false, true, 3, 5},
+	} {
+		for _, fail := range []string{"true", "false"} {
+			t.Run(row.name+"/"+fail, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := kafkatest.Start(t, kfake.SeedTopics(1, "t"), kfake.MaxVersions(row.version))
+					c.Produce("t", 0, numbered("old", 0, 3)...)
+					if row.moved {
+						if err := c.MoveTopicPartition("t", 0, 0); err != nil {
+							t.Fatal(err)
+						}
+					}
+					j := run(t, c, plan{settings: []string{"weir.kafka.failOnDataLoss", fail},
+						strategy: kafka.Subscribe("t").From(map[kafka.TopicPartition]int64{tp("t", 0): int64(row.skip)})})
+					pass(2500 * time.Millisecond)
+					same(t, "records before", j.records(), at("t-0", "old", row.skip, 3))
+					if err := errors.Join(c.DeleteTopic("t"), c.CreateTopic("t", 1, nil)); err != nil {
+						t.Fatal(err)
+					}
+					c.Produce("t", 0, numbered("new", 0, row.count)...)
+					if row.missing {
+						gone := unknown(c)
+						pass(8 * time.Second)
+						gone.Remove()
+					}
+					if fail == "true" {
+						says(t, j.failure(time.Minute), "t-0: what it held from offset 3 on is lost",
+							"the topic was deleted and created again")
+						return
+					}
+					pass(30 * time.Second)
+					c.Produce("t", 0, numbered("new", row.count, row.count+2)...)
+					pass(2 * time.Second)
+					j.stop()
+					same(t, "records after", j.records(), at("t-0", "new", 0, row.count+2))
+					if n := strings.Count(errors.Join(j.warned()...).Error(), "records were lost"); n != 1 {
+						t.Errorf("the loss is told %d times: %v", n, j.warned())
+					}
+				})
+			})
+		}
+	}
+}
+
 // A partition that some brokers do not know for a while, as one that has just started does, is no deleted one:
 // nothing is lost and nothing read twice.
 func TestTopicForgottenForAWhile(t *testing.T) {
+	for _, version := range []*kversion.Versions{kversion.Stable(), kversion.V2_4_0(), kversion.V1_1_0()} {
+		t.Run(version.VersionGuess(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, kfake.SeedTopics(1, "t"), kfake.MaxVersions(version))
+				j := run(t, c, plan{})
+				c.Produce("t", 0, numbered("v", 0, 3)...)
+				pass(2500 * time.Millisecond)
+				forget := unknown(c)
+				pass(8 * time.Second)
+				forget.Remove()
+				c.Produce("t", 0, numbered("v", 3, 6)...)
+				pass(10 * time.Second)
+				j.stop()
+				same(t, "records", j.records(), at("t-0", "v", 0, 6))
+				if forget.Hits() == 0 {
+					t.Error("the broker was not asked meanwhile")
+				}
+			})
+		})
+	}
+}
+
+// Topics that are deleted one after the other, each while the one before is in doubt, are left one with the other, and
+// each is told of once.
+func TestTopicsDeletedInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
-		j := run(t, c, plan{})
-		c.Produce("t", 0, numbered("v", 0, 3)...)
-		pass(2500 * time.Millisecond)
-		forget := c.Fault(
-			kfake.Fault{
-				Keys:  []kmsg.Key{kmsg.Metadata, kmsg.ListOffsets},
-				Topic: "t",
-				Err:   kerr.UnknownTopicOrPartition,
-				Count: -1,
-			},
-		)
-		pass(8 * time.Second)
-		forget.Remove()
-		c.Produce("t", 0, numbered("v", 3, 6)...)
-		pass(10 * time.Second)
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "t", "u", "w"))
+		j := run(t, c, plan{strategy: kafka.Subscribe("t", "u", "w"), settings: []string{"weir.kafka.failOnDataLoss", "false"}})
+		pass(9500 * time.Millisecond)
+		if err := c.DeleteTopic("t"); err != nil {
+			t.Fatal(err)
+		}
+		pass(5 * time.Second)
+		if err := c.DeleteTopic("u"); err != nil {
+			t.Fatal(err)
+		}
+		c.Produce("w", 0, "v0")
+		pass(30 * time.Second)
 		j.stop()
-		same(t, "records", j.records(), at("t-0", "v", 0, 6))
-		if forget.Hits() == 0 {
-			t.Error("the broker was not asked meanwhile")
+		same(t, "records", j.records(), at("w-0", "v", 0, 1))
+		warned := errors.Join(j.warned()...).Error()
+		for _, lost := range []string{"t-0: what it held from offset 0 on is lost", "u-0: what it held from offset 0 on is lost"} {
+			if n := strings.Count(warned, lost); n != 1 {
+				t.Errorf("%q is told %d times", lost, n)
+			}
 		}
 	})
 }
@@ -219,14 +319,7 @@ func TestTopicIsBack(t *testing.T) {
 		j := run(t, c, plan{settings: []string{"weir.kafka.failOnDataLoss", "false"}})
 		c.Produce("t", 0, numbered("v", 0, 3)...)
 		pass(2500 * time.Millisecond)
-		forget := c.Fault(
-			kfake.Fault{
-				Keys:  []kmsg.Key{kmsg.Metadata, kmsg.ListOffsets},
-				Topic: "t",
-				Err:   kerr.UnknownTopicOrPartition,
-				Count: -1,
-			},
-		)
+		forget := unknown(c)
 		pass(time.Minute)
 		forget.Remove()
 		c.Produce("t", 0, numbered("v", 3, 6)...)

@@ -19,6 +19,8 @@ type view struct {
 	// read are the topics that are read already. One that is missing now is no reason for our own strategies to
 	// refuse: what becomes of its partitions is decided when there is proof (watch).
 	read map[string]bool
+	// named are the topics that the strategy has asked for by name.
+	named map[string]bool
 }
 
 func (v *view) ask(ctx context.Context, topics []string) (map[string]client.Topic, error) {
@@ -49,6 +51,9 @@ func (v *view) Partitions(ctx context.Context, topics ...string) (map[string]int
 	if len(topics) == 0 {
 		return counts, nil
 	}
+	for _, name := range topics {
+		v.named[name] = true
+	}
 	got, err := v.ask(ctx, topics)
 	if err != nil {
 		return nil, err
@@ -78,7 +83,7 @@ func mayMiss(c Cluster, topic string) bool {
 // choose asks the strategy for its partitions and takes over who leads them. prev is what is read already, nil at the
 // start. What it returns has the topic of each chosen partition that exists.
 func (s *source[K, V]) choose(ctx context.Context, prev *batchRange) (map[TopicPartition]client.Topic, error) {
-	v := &view{c: s.c, read: map[string]bool{}}
+	v := &view{c: s.c, read: map[string]bool{}, named: map[string]bool{}}
 	if prev != nil {
 		for _, p := range prev.Partitions {
 			v.read[p.Topic] = true
@@ -109,6 +114,7 @@ func (s *source[K, V]) choose(ctx context.Context, prev *batchRange) (map[TopicP
 		chosen[tp] = topic
 		hosts[tp] = v.hosts[topic.Partitions[i].Leader].Host
 	}
+	s.watch.keep(v.named)
 	s.f.leaders.learn(v.topics)
 	s.hosts.Store(&hosts)
 	s.watch.refreshed, s.watch.topics = time.Now(), v.topics

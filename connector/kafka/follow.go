@@ -1,9 +1,11 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,22 +19,86 @@ const discovery = 10 * time.Second
 // broker that has just started does not know all topics at once.
 const goneProof = 10 * time.Second
 
+// retiredKept is how long it is remembered where a partition was left whose topic the strategy does not name any more.
+const retiredKept = 7 * 24 * time.Hour
+
 // watch is what the planner knows of the cluster between refreshes of the metadata.
 type watch struct {
 	refreshed time.Time
 	topics    map[string]client.Topic
-	shrunk    map[TopicPartition]int       // how often in a row the log ended before our position
-	missing   map[TopicPartition]time.Time // since when
-	retired   map[incarnation]int64        // where a partition that went away was left
+	shrunk    map[TopicPartition]time.Time // since when the log ends before our position
+	missing   map[incarnation]time.Time    // since when
+	suspects  map[TopicPartition]suspicion // of topics without ids
+	retired   map[incarnation]left
+}
+
+func newWatch() watch {
+	return watch{
+		shrunk:   map[TopicPartition]time.Time{},
+		missing:  map[incarnation]time.Time{},
+		suspects: map[TopicPartition]suspicion{},
+		retired:  map[incarnation]left{},
+	}
+}
+
+// A suspicion is what speaks for a topic being another one of the same name.
+type suspicion struct {
+	since   time.Time
+	missing bool // it was, for a while
+	older   bool // the epochs of its leaders seem to have begun anew
+}
+
+// left is where, and when, a partition that went away was left.
+type left struct {
+	offset int64
+	since  time.Time
+}
+
+// suspect notes that a partition was missing. Where topics have ids there is better proof.
+func (w *watch) suspect(p partitionRange) {
+	if p.ID == [16]byte{} {
+		w.suspects[p.tp()] = suspicion{since: time.Now(), missing: true}
+	}
+}
+
+// prune forgets what is known of partitions that the last range has no more, which says that they were left for good,
+// or has again.
+func (w *watch) prune(prev *batchRange) {
+	read, lives := map[TopicPartition]bool{}, map[incarnation]bool{}
+	for _, p := range prev.Partitions {
+		read[p.tp()], lives[p.incarnation()] = true, true
+	}
+	gone := func(tp TopicPartition) bool { return !read[tp] }
+	maps.DeleteFunc(w.shrunk, func(tp TopicPartition, _ time.Time) bool { return gone(tp) })
+	maps.DeleteFunc(w.missing, func(key incarnation, _ time.Time) bool { return !lives[key] })
+	maps.DeleteFunc(w.suspects, func(tp TopicPartition, _ suspicion) bool { return gone(tp) })
+	maps.DeleteFunc(w.retired, func(key incarnation, at left) bool {
+		_, missing := w.missing[key]
+		back := lives[key] && !missing
+		another := read[key.TopicPartition] && !lives[key]
+		return back || another || time.Since(at.since) > retiredKept
+	})
+}
+
+// keep has what was left of named topics be remembered for longer: they may miss, and come back.
+func (w *watch) keep(named map[string]bool) {
+	for key, at := range w.retired {
+		if named[key.Topic] {
+			w.retired[key] = left{at.offset, time.Now()}
+		}
+	}
 }
 
 // follow gives the empty range that begins where prev ended, with the partitions that have appeared, which begin
 // at their beginning, and without those that are gone.
 func (s *source[K, V]) follow(ctx context.Context, prev *batchRange) (*batchRange, error) {
-	next := &batchRange{ReadCommitted: prev.ReadCommitted, Partitions: slices.Clone(prev.Partitions)}
+	next := &batchRange{Partitions: slices.Clone(prev.Partitions)}
+	// The level of prev holds for its re-runs; it may have been changed since.
+	next.ReadCommitted = s.cfg.Isolation == client.ReadCommitted
 	for i := range next.Partitions {
 		next.Partitions[i].From = next.Partitions[i].Until
 	}
+	s.watch.prune(prev)
 	if time.Since(s.watch.refreshed) < s.opts.discovery {
 		return next, nil
 	}
@@ -63,11 +129,9 @@ func (s *source[K, V]) adopt(ctx context.Context, chosen map[TopicPartition]clie
 	}
 	for tp, topic := range chosen {
 		at, how := begin[tp], "a partition has appeared and is read from its beginning"
-		key := incarnation{tp, topic.ID}
-		if left, ok := s.watch.retired[key]; ok && topic.ID != [16]byte{} {
-			at, how = left, "a partition is back and is read on from where it was left"
+		if was, ok := s.watch.retired[incarnation{tp, topic.ID}]; ok && topic.ID != [16]byte{} {
+			at, how = was.offset, "a partition is back and is read on from where it was left"
 		}
-		delete(s.watch.retired, key)
 		next.Partitions = append(
 			next.Partitions,
 			partitionRange{Topic: tp.Topic, ID: topic.ID, Partition: tp.Partition,
@@ -80,38 +144,38 @@ func (s *source[K, V]) adopt(ctx context.Context, chosen map[TopicPartition]clie
 }
 
 // retire takes the partitions out of next that are gone or are not chosen any more. A topic with another id was
-// deleted and created again: what was left of the old one is lost, and the new one is read from its beginning.
+// deleted and created again: what was left of the old one is lost, and the new one is read from its beginning. While
+// there is doubt about any of them none is retired, for the range is not used then.
 func (s *source[K, V]) retire(chosen map[TopicPartition]client.Topic, next *batchRange) error {
 	var doubt, lost []error
-	next.Partitions = slices.DeleteFunc(next.Partitions, func(p partitionRange) bool {
-		why := s.goneWhy(chosen, p)
-		if why == "" {
-			delete(s.watch.missing, p.tp())
-			return false
+	why := map[TopicPartition]string{}
+	for i := range next.Partitions {
+		p := &next.Partitions[i]
+		reason := s.goneWhy(chosen, *p)
+		switch {
+		case reason == "":
+			if _, was := s.watch.missing[p.incarnation()]; was {
+				s.watch.suspect(*p)
+			}
+			delete(s.watch.missing, p.incarnation())
+			p.ID = cmp.Or(p.ID, s.watch.topics[p.Topic].ID) // Brokers that were upgraded have begun to give ids.
+			continue
+		case reason != notChosen && !s.watch.proven(p.incarnation()):
+			doubt = append(doubt, &goneError{fmt.Sprintf("%s, at offset %d: %s", p.tp(), p.From, reason)})
 		}
-		if why == notChosen {
-			s.ssc.Logger().
-				Info("the strategy does not choose a partition any "+
-					"more", "partition", p.tp().String(), "offset", p.From)
-			s.leave(p)
-			return true
-		}
-		if !s.proven(p.tp()) {
-			doubt = append(doubt, &goneError{fmt.Sprintf("%s, at offset %d: %s", p.tp(), p.From, why)})
-			return false
-		}
-		err := s.loss(&DataLossError{p.tp(), p.From, -1, why})
-		if err != nil {
-			lost = append(lost, err)
-			return false
-		}
-		s.leave(p)
-		return true
-	})
-	if len(doubt) > 0 && len(lost) == 0 {
+		why[p.tp()] = reason
+	}
+	if len(doubt) > 0 {
 		s.watch.refreshed = time.Time{} // Look again at once, until there is proof.
 		return errors.Join(doubt...)
 	}
+	next.Partitions = slices.DeleteFunc(next.Partitions, func(p partitionRange) bool {
+		reason, gone := why[p.tp()]
+		if gone {
+			lost = append(lost, s.leave(p, reason))
+		}
+		return gone
+	})
 	return errors.Join(lost...)
 }
 
@@ -125,7 +189,7 @@ func (s *source[K, V]) goneWhy(chosen map[TopicPartition]client.Topic, p partiti
 	_, wanted := chosen[p.tp()]
 	switch {
 	case len(topic.Partitions) > 0 && !sameTopic(topic.ID, p.ID):
-		return "the topic was deleted and created again"
+		return createdAgain
 	case exists && wanted:
 		return ""
 	case exists:
@@ -140,23 +204,27 @@ func (s *source[K, V]) goneWhy(chosen map[TopicPartition]client.Topic, p partiti
 func saysGone(k client.Kind) bool { return k == client.NoTopic || k == client.Unauthorized }
 
 // proven notes that a partition is missing and tells whether it has been for long enough.
-func (s *source[K, V]) proven(tp TopicPartition) bool {
-	if s.watch.missing == nil {
-		s.watch.missing = map[TopicPartition]time.Time{}
-	}
-	since, known := s.watch.missing[tp]
+func (w *watch) proven(key incarnation) bool {
+	since, known := w.missing[key]
 	if !known {
 		since = time.Now()
-		s.watch.missing[tp] = since
+		w.missing[key] = since
 	}
 	return time.Since(since) >= goneProof
 }
 
-// leave remembers where a partition is left.
-func (s *source[K, V]) leave(p partitionRange) {
-	delete(s.watch.missing, p.tp())
-	if s.watch.retired == nil {
-		s.watch.retired = map[incarnation]int64{}
+// leave remembers where a partition is left, and tells once why.
+func (s *source[K, V]) leave(p partitionRange, why string) error {
+	key := p.incarnation()
+	if was, again := s.watch.retired[key]; again && was.offset == p.From {
+		return nil // The range without it came to nothing, for another reason.
 	}
-	s.watch.retired[incarnation{p.tp(), p.ID}] = p.From
+	if why == notChosen {
+		s.ssc.Logger().Info("the strategy does not choose a partition any more", "partition", p.tp().String(),
+			"offset", p.From)
+	} else if err := s.loss(&DataLossError{p.tp(), p.From, -1, why}); err != nil {
+		return err
+	}
+	s.watch.retired[key] = left{p.From, time.Now()}
+	return nil
 }

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 
@@ -70,6 +71,11 @@ func (s *shares) deal(lags []lag, l dstream.Limit) []int64 {
 	for _, c := range credits {
 		out[c.lag] = min(c.whole, lags[c.lag].records)
 		s.carry[lags[c.lag].tp] = c.worth - float64(out[c.lag])
+	}
+	if len(s.carry) > len(lags) { // Some are owed to partitions that are not read any more.
+		maps.DeleteFunc(s.carry, func(tp TopicPartition, _ float64) bool {
+			return !slices.ContainsFunc(lags, func(g lag) bool { return g.tp == tp })
+		})
 	}
 	return out
 }

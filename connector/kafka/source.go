@@ -106,6 +106,7 @@ func (s *source[K, V]) open(ctx context.Context) error {
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	s.shares.carry = map[TopicPartition]float64{}
+	s.watch = newWatch()
 	s.shares.maxRate, s.shares.minRate = s.opts.rates(settings)
 	announce(s.ssc.Logger(), c)
 	return nil
@@ -282,7 +283,6 @@ func (f *fetcher) release(upTo, gone map[incarnation]int64) {
 	}
 	if f.spoil != nil {
 		f.spoil.release(upTo)
-		f.spoil.release(gone)
 	}
 }
 

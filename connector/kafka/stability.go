@@ -3,6 +3,8 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -12,7 +14,7 @@ import (
 )
 
 // stability watches, under read_committed, how long a last stable offset stands still.
-type stability struct{ still map[TopicPartition]standing }
+type stability struct{ still map[incarnation]standing }
 
 // A standing is since when an end has been where it is.
 type standing struct {
@@ -39,10 +41,11 @@ func (s *source[K, V]) holdBack(
 		if end < p.From {
 			behind = append(behind, tp)
 		}
-		if s.stable.stands(p.tp(), end) {
+		if s.stable.stands(p.incarnation(), end) {
 			still = append(still, tp)
 		}
 	}
+	s.stable.keep(r)
 	tops, err := s.list(ctx, append(behind, still...), client.Latest, client.ReadUncommitted)
 	if err != nil {
 		return err
@@ -55,18 +58,28 @@ func (s *source[K, V]) holdBack(
 			got[tp] = o
 		}
 	}
-	for _, tp := range still {
-		if end := s.stable.still[TopicPartition(tp)].end; tops[TopicPartition(tp)] > end {
-			s.tellHanging(ctx, tp, end, tops[TopicPartition(tp)])
+	for _, p := range r.Partitions {
+		at := s.stable.still[p.incarnation()]
+		if slices.Contains(still, client.TopicPartition(p.tp())) && tops[p.tp()] > at.end {
+			s.tellHanging(ctx, p, at, tops[p.tp()])
 		}
 	}
 	return nil
 }
 
+// keep forgets the partitions that are not read any more.
+func (s *stability) keep(r *batchRange) {
+	if len(s.still) > len(r.Partitions) {
+		maps.DeleteFunc(s.still, func(key incarnation, _ standing) bool {
+			return !slices.ContainsFunc(r.Partitions, func(p partitionRange) bool { return p.incarnation() == key })
+		})
+	}
+}
+
 // stands notes an end and tells whether it has stood still for long, once in that time.
-func (s *stability) stands(tp TopicPartition, end int64) bool {
+func (s *stability) stands(tp incarnation, end int64) bool {
 	if s.still == nil {
-		s.still = map[TopicPartition]standing{}
+		s.still = map[incarnation]standing{}
 	}
 	at, known := s.still[tp]
 	if !known || at.end != end {
@@ -82,16 +95,14 @@ func (s *stability) stands(tp TopicPartition, end int64) bool {
 }
 
 // tellHanging warns of the transaction that holds a partition back, once.
-func (s *source[K, V]) tellHanging(ctx context.Context, tp client.TopicPartition, stable, end int64) {
-	at := s.stable.still[TopicPartition(tp)]
+func (s *source[K, V]) tellHanging(ctx context.Context, p partitionRange, at standing, end int64) {
 	if at.told {
 		return
 	}
 	at.told = true
-	s.stable.still[TopicPartition(tp)] = at
-	place := TopicPartition(tp)
+	s.stable.still[p.incarnation()] = at
 	who := "its producer is not known"
-	if id, epoch, ok := s.openProducer(ctx, tp, stable); ok {
+	if id, epoch, ok := s.openProducer(ctx, p, at.end); ok {
 		who = fmt.Sprintf("producer id %d, epoch %d", id, epoch)
 	}
 	s.ssc.Warn(
@@ -99,33 +110,33 @@ func (s *source[K, V]) tellHanging(ctx context.Context, tp client.TopicPartition
 		fmt.Errorf(
 			"%s: offsets %d to %d wait for a transaction that has been open for more than %v (%s): end its producer, "+
 				"or abort it (kafka-transactions.sh abort)",
-			place,
-			stable,
+			p.tp(),
+			at.end,
 			end-1,
 			hangs,
 			who,
 		),
 		"partition",
-		place.String(),
+		p.tp().String(),
 	)
 }
 
 // openProducer asks the leader who has the transaction open that begins at an offset.
 func (s *source[K, V]) openProducer(
 	ctx context.Context,
-	tp client.TopicPartition,
+	p partitionRange,
 	at int64,
 ) (id int64, epoch int32, ok bool) {
 	if !s.c.Version().Supports(kmsg.DescribeProducers, 0) {
 		return 0, 0, false
 	}
-	l, err := s.f.leaders.of(ctx, partitionRange{Topic: tp.Topic, Partition: tp.Partition})
+	l, err := s.f.leaders.of(ctx, p)
 	if err != nil {
 		return 0, 0, false
 	}
 	req := kmsg.NewPtrDescribeProducersRequest()
 	topic := kmsg.NewDescribeProducersRequestTopic()
-	topic.Topic, topic.Partitions = tp.Topic, []int32{tp.Partition}
+	topic.Topic, topic.Partitions = p.Topic, []int32{p.Partition}
 	req.Topics = append(req.Topics, topic)
 	answer, err := s.c.Kgo().Broker(int(l.node)).Request(ctx, req)
 	if err != nil {
