@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -37,26 +36,16 @@ func (a *Admin) ListOffsets(ctx context.Context, at OffsetSpec, tps ...TopicPart
 	if len(specs) == 0 {
 		return out, nil
 	}
-	got, err := a.c.ListOffsets(ctx, specs, a.c.Config().Isolation)
+	got, err := a.c.ListOffsetsOrEnd(ctx, specs, a.c.Config().Isolation)
 	if err != nil {
 		return nil, err
 	}
-	var late []TopicPartition
 	var errs []error
 	for _, tp := range sorted(tps) {
-		switch o := got[client.TopicPartition(tp)]; {
-		case o.Err != nil:
-			errs = append(errs, o.Err)
-		case o.Offset < 0 && at >= 0:
-			late = append(late, tp)
-		default:
+		o := got[client.TopicPartition(tp)]
+		if errs = append(errs, o.Err); o.Err == nil {
 			out[tp] = o.Offset
 		}
-	}
-	if len(late) > 0 {
-		ends, err := a.ListOffsets(ctx, LatestOffset, late...)
-		errs = append(errs, err)
-		maps.Copy(out, ends)
 	}
 	return out, errors.Join(errs...)
 }

@@ -151,26 +151,16 @@ func (s *source[K, V]) list(
 	for _, tp := range tps {
 		specs[tp] = spec
 	}
-	got, err := s.c.ListOffsets(ctx, specs, level)
+	got, err := s.c.ListOffsetsOrEnd(ctx, specs, level)
 	if err != nil {
 		return nil, err
 	}
-	var late []client.TopicPartition
 	for _, tp := range tps {
-		switch o := got[tp]; {
-		case o.Err != nil:
-			return nil, o.Err
-		case o.Offset < 0 && spec >= 0:
-			late = append(late, tp)
-		default:
-			out[TopicPartition(tp)] = o.Offset
+		if err := got[tp].Err; err != nil {
+			return nil, err
 		}
+		out[TopicPartition(tp)] = got[tp].Offset
 	}
-	ends, err := s.list(ctx, late, client.Latest, level)
-	if err != nil {
-		return nil, err
-	}
-	maps.Copy(out, ends)
 	return out, nil
 }
 

@@ -80,6 +80,29 @@ func (c *Client) ListOffsets(ctx context.Context, specs map[TopicPartition]Offse
 	return out, nil
 }
 
+// ListOffsetsOrEnd is ListOffsets, but a partition without a record as young as was asked for has its latest offset.
+func (c *Client) ListOffsetsOrEnd(ctx context.Context, specs map[TopicPartition]OffsetSpec, level Isolation) (
+	map[TopicPartition]ListedOffset, error) {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	out, err := c.ListOffsets(ctx, specs, level)
+	if err != nil {
+		return nil, err
+	}
+	late := map[TopicPartition]OffsetSpec{}
+	for p, o := range out {
+		if o.Err == nil && o.Offset < 0 && specs[p] >= 0 {
+			late[p] = Latest
+		}
+	}
+	if len(late) == 0 {
+		return out, nil
+	}
+	ends, err := c.ListOffsets(ctx, late, level)
+	maps.Copy(out, ends)
+	return out, err
+}
+
 func askOffsets(ctx context.Context, br *kgo.Broker, parts []leaderPart, specs map[TopicPartition]OffsetSpec,
 	level Isolation) (answers[ListedOffset], error) {
 	req := kmsg.NewPtrListOffsetsRequest()
