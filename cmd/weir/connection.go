@@ -157,7 +157,7 @@ func (k *connection) withAdmin(f func(ctx context.Context, c *cobra.Command, a *
 // missing adds to the error of a topic that does not exist the topic that was perhaps meant.
 func missing(ctx context.Context, a *kafka.Admin, err error) error {
 	topic, ok := errors.AsType[*kafka.MissingTopicError](err)
-	if !ok {
+	if !ok || topic.Nearest != "" {
 		return err
 	}
 	infos, listErr := a.Topics(ctx)
@@ -168,8 +168,6 @@ func missing(ctx context.Context, a *kafka.Admin, err error) error {
 	for _, t := range infos {
 		names = append(names, t.Name)
 	}
-	if name := spelling.Nearest(topic.Topic, names); name != "" {
-		return fmt.Errorf("%w\nis topic %q meant?", err, name)
-	}
+	topic.Nearest = spelling.Nearest(topic.Topic, names)
 	return err
 }

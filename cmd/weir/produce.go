@@ -72,7 +72,7 @@ func (p *production) run(c *cobra.Command, topic string, values []string) error 
 	producer, err := kafka.OpenProducer(ctx, topic, params, kafka.BytesSerializer, kafka.BytesSerializer,
 		kafka.WithLogger(warnings(c.ErrOrStderr())))
 	if err != nil {
-		return p.explain(c, params, err)
+		return err
 	}
 	end, cancel := later(ctx, afterwards)
 	defer cancel()
@@ -80,19 +80,6 @@ func (p *production) run(c *cobra.Command, topic string, values []string) error 
 	err = p.send(ctx, end, producer, &w, p.source(values, c.InOrStdin()))
 	err = errors.Join(err, producer.Close(end))
 	return errors.Join(err, w.show(c.OutOrStdout(), topic))
-}
-
-// explain adds to the error of a topic that does not exist the topic that was perhaps meant.
-func (p *production) explain(c *cobra.Command, params kafka.Params, err error) error {
-	if !is[*kafka.MissingTopicError](err) {
-		return err
-	}
-	a, openErr := kafka.OpenAdmin(c.Context(), params)
-	if openErr != nil {
-		return err // It is no less true without a proposal.
-	}
-	defer a.Close()
-	return missing(c.Context(), a, err)
 }
 
 // later gives a context that ends a while after ctx does.

@@ -156,7 +156,7 @@ func TestOffsetsShow(t *testing.T) {
 	}
 	weirOn(t, k, "", "offsets", "show", "nothing", "--brokers", "%").wants(t, 1, `group "nothing" does not exist`)
 	weirOn(t, k, "", "offsets", "show", "g", "--topic", "othr", "--brokers", "%").wants(t, 1,
-		`topic "othr" does not exist`, `is topic "other" meant?`)
+		`topic "othr" does not exist`, `is "other" meant?`)
 }
 
 // TestOffsetsReset is a transcript: what the commands do to groups, and say of them.
@@ -210,7 +210,7 @@ func TestOffsetsReset(t *testing.T) {
 		{args: "offsets reset wordcuont --topic lines --to latest", code: 1,
 			err: []string{`weir: is group "wordcount" meant?`}},
 		{args: "offsets show wordcont", code: 1, err: []string{`weir: is group "wordcount" meant?`}},
-		{args: "offsets reset wordcount --topic linse --to latest", code: 1, err: []string{`is topic "lines" meant?`}},
+		{args: "offsets reset wordcount --topic linse --to latest", code: 1, err: []string{`is "lines" meant?`}},
 		{args: "offsets reset wordcount --topic lines --partition 7 --to latest", code: 1,
 			err: []string{"no partition 7"}},
 		{args: "offsets list --json", want: "[\n  {\n    \"group\": \"wordcount\",\n    \"state\": \"Empty\"\n  }\n]\n"},
@@ -288,14 +288,14 @@ func TestFailures(t *testing.T) {
 		args string
 		want []string
 	}{
-		{"consume lins", []string{`topic "lins" does not exist`, `weir: is topic "lines" meant?`}},
+		{"consume lins", []string{`topic "lins" does not exist`, `is "lines" meant?`}},
 		{"consume lins --follow", []string{`topic "lins" does not exist`}},
 		{"consume lines --partition 7", []string{`topic "lines" has no partition 7, only 0 to 1`}},
-		{"produce lins v", []string{`topic "lins" does not exist`, "weir topics create", `is topic "lines" meant?`}},
-		{"demo --topic lins --for 2s", []string{`topic "lins" does not exist`, `is topic "lines" meant?`}},
-		{"offsets reset g --new --topic lins --to latest", []string{`is topic "lines" meant?`}},
+		{"produce lins v", []string{`topic "lins" does not exist`, "weir topics create", `is "lines" meant?`}},
+		{"demo --topic lins --for 2s", []string{`topic "lins" does not exist`, `is "lines" meant?`}},
+		{"offsets reset g --new --topic lins --to latest", []string{`is "lines" meant?`}},
 		{"produce lines v --partition 2", []string{`topic "lines" has no partition 2, only 0 to 1`}},
-		{"produce lins v --partition 2", []string{`topic "lins" does not exist`, `is topic "lines" meant?`}},
+		{"produce lins v --partition 2", []string{`topic "lins" does not exist`, `is "lines" meant?`}},
 		{"topics create lines", []string{`topic "lines" exists already`}},
 		{"topics create no/slash", []string{"no/slash", "letters, digits"}},
 		{"topics create big --replication-factor 3", []string{`would not create topic "big"`, "number of brokers"}},

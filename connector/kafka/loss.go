@@ -24,7 +24,7 @@ type DataLossError struct {
 
 // Error implements error.
 func (e *DataLossError) Error() string {
-	return e.what() + "; raise the topic's retention, start the job elsewhere (weir offsets), or set " +
+	return e.what() + "; raise the topic's retention, start the job elsewhere (weir offsets reset), or set " +
 		"weir.kafka.failOnDataLoss=false to go on without them"
 }
 

@@ -131,7 +131,8 @@ func (s *source[K, V]) noPosition(open []client.TopicPartition) error {
 		)
 	}
 	return fmt.Errorf("%s has no first offset: group %q has committed none, and auto.offset.reset=none: "+
-		"commit one (weir offsets), give offsets to the strategy, or set auto.offset.reset", which, s.cfg.GroupID)
+		"commit one (weir offsets reset %[2]s --topic TOPIC --to earliest --new), give offsets to the strategy, or "+
+		"set auto.offset.reset", which, s.cfg.GroupID)
 }
 
 // list asks for one end of partitions. A time after the last record means the end.
@@ -216,7 +217,7 @@ func (s *source[K, V]) beyond(tp TopicPartition, what string, end int64) error {
 	if s.f.opts.dataLoss {
 		return fmt.Errorf(
 			"%s ends at offset %d, but %s: was the topic deleted and created again, or its log truncated? "+
-				"Reset the group's offsets (weir offsets), give other ones to the strategy, or set "+
+				"Reset the group's offsets (weir offsets reset), give other ones to the strategy, or set "+
 				"weir.kafka.failOnDataLoss=false "+
 				"to begin at the end",
 			tp,

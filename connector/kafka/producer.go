@@ -207,7 +207,7 @@ func (s *Producer[K, V]) checkTopic(ctx context.Context, c *client.Client, topic
 	}
 	switch err := md.Topics[topic].Err; {
 	case client.KindOf(err) == client.NoTopic:
-		return &MissingTopicError{Topic: topic}
+		return missingTopic(ctx, &view{c: c}, topic)
 	case err != nil:
 		return err
 	}

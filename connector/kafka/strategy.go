@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/weirstream/weir/internal/spelling"
 )
 
 // A Strategy chooses the partitions of a direct stream: Subscribe, SubscribePattern, Assign, or one's own. It is
@@ -76,7 +78,7 @@ func wholeTopics(ctx context.Context, c Cluster, topics []string) ([]TopicPartit
 	var tps []TopicPartition
 	for _, t := range topics {
 		if counts[t] == 0 && !mayMiss(c, t) {
-			return nil, &MissingTopicError{Topic: t}
+			return nil, missingTopic(ctx, c, t)
 		}
 		for p := range counts[t] {
 			tps = append(tps, TopicPartition{t, p})
@@ -86,12 +88,28 @@ func wholeTopics(ctx context.Context, c Cluster, topics []string) ([]TopicPartit
 }
 
 // A MissingTopicError says that a topic does not exist, or that the user has no right to see it.
-type MissingTopicError struct{ Topic string }
+type MissingTopicError struct {
+	Topic string
+	// Nearest is the topic that was perhaps meant, "" if there is none like it.
+	Nearest string
+}
 
 // Error implements error.
 func (e *MissingTopicError) Error() string {
+	meant := ""
+	if e.Nearest != "" {
+		meant = fmt.Sprintf(" (is %q meant?)", e.Nearest)
+	}
 	return fmt.Sprintf("topic %q does not exist, or the user has no right to describe it: "+
-		"create it (weir topics create %[1]s), or correct its name; a job never creates topics", e.Topic)
+		"create it (weir topics create %[1]s), or correct its name%s; a job never creates topics", e.Topic, meant)
+}
+
+// missingTopic makes the error of a topic that is not there. It is no less true without a proposal.
+func missingTopic(ctx context.Context, c interface {
+	Topics(ctx context.Context) ([]string, error)
+}, topic string) error {
+	names, _ := c.Topics(ctx)
+	return &MissingTopicError{Topic: topic, Nearest: spelling.Nearest(topic, names)}
 }
 
 // SubscribePattern chooses all partitions of the topics whose whole name matches, new topics as they appear.
@@ -212,7 +230,7 @@ func (a *Assignment) Select(ctx context.Context, c Cluster) ([]TopicPartition, e
 		switch n := counts[tp.Topic]; {
 		case mayMiss(c, tp.Topic):
 		case n == 0:
-			return nil, &MissingTopicError{Topic: tp.Topic}
+			return nil, missingTopic(ctx, c, tp.Topic)
 		case tp.Partition < 0 || tp.Partition >= n:
 			return nil, fmt.Errorf("topic %q has no partition %d, only 0 to %d", tp.Topic, tp.Partition, n-1)
 		}

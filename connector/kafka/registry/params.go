@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weirstream/weir/connector/kafka/internal/client"
+	"github.com/weirstream/weir/internal/spelling"
 )
 
 // settings is what the parameters come to.
@@ -222,33 +223,9 @@ func (s *settings) finishProxy() error {
 func nearest(name string) (near string, distance int) {
 	distance = len(name) + 1
 	for _, known := range slices.Sorted(maps.Keys(table)) {
-		if d := editDistance(name, known); near == "" || d < distance {
+		if d := spelling.Distance(name, known); near == "" || d < distance {
 			near, distance = known, d
 		}
 	}
 	return near, distance
-}
-
-// editDistance counts the letters to insert, delete or replace to turn a into b. Of a longer name than
-// any setting has only the front is compared.
-func editDistance(a, b string) int {
-	const most = 100
-	a, b = a[:min(len(a), most)], b[:min(len(b), most)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -3,6 +3,8 @@ package client
 import (
 	"slices"
 	"strings"
+
+	"github.com/weirstream/weir/internal/spelling"
 )
 
 // RegistryNames are the parameters of a schema registry's client and of the serializers that use it: those that
@@ -76,7 +78,7 @@ func nearestRegistry(name string) (near string, ok bool) {
 	plain := plainName(name)
 	best := len(plain) + 1
 	for _, known := range RegistryNames {
-		if d := editDistance(plain, plainName(known), best); d < best {
+		if d := spelling.Distance(plain, plainName(known)); d < best {
 			near, best = known, d
 		}
 	}
