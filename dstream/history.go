@@ -64,14 +64,13 @@ func (d *DStream[T]) span(g *generation, length time.Duration) []*rdd.RDD[T] {
 
 // keepGeneration keeps a batch's RDDs for those that will ask for them, and lets those go that nobody needs any more.
 func (l *loop) keepGeneration(g *generation) {
+	// Also while the program is being stopped: what was done is committed.
+	leave, _ := l.generate(context.Background())
+	defer leave()
 	now := g.batch.Time
-	if l.past == nil {
-		l.past = map[Time]*generation{}
+	if l.newest = now; l.oldest == 0 {
+		l.oldest = now
 	}
-	if l.ssc.keep > 0 {
-		l.past[now] = g
-	}
-	g.prune(now)
 	for t, past := range l.past {
 		past.prune(now)
 		if past.over(l.ssc.keep, now) {

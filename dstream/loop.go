@@ -48,7 +48,10 @@ type loop struct {
 
 	committed int64 // batches
 	unread    []*Batch
-	past      map[Time]*generation // of earlier batches, as far as they are needed
+
+	generating     chan struct{}        // held by who makes RDDs, and so reads or changes what follows
+	past           map[Time]*generation // of this batch and earlier ones, as far as they are needed
+	oldest, newest Time                 // batches that have run
 }
 
 func newLoop(ssc *Context, ids []string) *loop {
@@ -65,6 +68,9 @@ func newLoop(ssc *Context, ids []string) *loop {
 		gone:      make(chan struct{}),
 		ran:       make(chan struct{}),
 		over:      make(chan struct{}),
+
+		generating: make(chan struct{}, 1),
+		past:       map[Time]*generation{},
 	}
 	l.life, l.kill = context.WithCancelCause(context.Background())
 	return l

@@ -3,7 +3,9 @@ package dstream
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"sync"
@@ -16,8 +18,9 @@ import (
 type Queue[T any] struct {
 	mu      sync.Mutex
 	entries []queued[T]
-	first   int64 // number of entries[0]
-	feeds   bool  // a stream that runs
+	other   *rdd.RDD[T] // what a batch gets when there is no entry
+	first   int64       // number of entries[0]
+	feeds   bool        // a stream that runs
 }
 
 // queued is either elements or an RDD.
@@ -45,6 +48,13 @@ func (q *Queue[T]) append(e queued[T]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.entries = append(q.entries, e)
+}
+
+// Default has batches that find no entry get r in place of an RDD without elements.
+func (q *Queue[T]) Default(r *rdd.RDD[T]) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.other = r
 }
 
 // Len is the number of entries that no batch has been released from.
@@ -135,11 +145,17 @@ func (s *queueSource[T]) Read(sc *rdd.Context, rng []byte) *rdd.RDD[T] {
 	from, until := parseQueueRange(rng)
 	s.q.mu.Lock()
 	entries := slices.Clone(s.q.entries[from-s.q.first : until-s.q.first])
+	if len(entries) == 0 && s.q.other != nil {
+		entries = []queued[T]{{r: s.q.other}}
+	}
 	s.q.mu.Unlock()
 	rs := make([]*rdd.RDD[T], 0, len(entries))
 	for _, e := range entries {
-		if e.r == nil {
+		switch {
+		case e.r == nil:
 			e.r = rdd.Parallelize(sc, e.vs, min(max(len(e.vs), 1), sc.DefaultParallelism()))
+		case e.r.Context() != sc:
+			e.r = stranger[T](sc)
 		}
 		rs = append(rs, e.r)
 	}
@@ -150,6 +166,14 @@ func (s *queueSource[T]) Read(sc *rdd.Context, rng []byte) *rdd.RDD[T] {
 		return rs[0]
 	}
 	return rdd.Union(rs[0], rs[1:]...)
+}
+
+// stranger stands for an RDD of another context, which could not be joined with others and would run elsewhere.
+func stranger[T any](sc *rdd.Context) *rdd.RDD[T] {
+	return rdd.FromPartitions(sc, "queueStream", 1, func(tc *rdd.TaskContext, _ int) iter.Seq[T] {
+		tc.Fail(errors.New("the queue was given an RDD of another context: make it with the context's RDD()"))
+		return nil
+	})
 }
 
 func (s *queueSource[T]) Committed(context.Context, *Batch, []byte) error { return nil }

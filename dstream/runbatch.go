@@ -82,24 +82,9 @@ func (l *loop) tryOutputs(b *Batch) error {
 // runOutputs runs the steps, generates the batch's RDDs, then runs the outputs in order of definition, at most
 // spark.streaming.concurrentJobs of them at the same time.
 func (l *loop) runOutputs(b *Batch, g *generation) error {
-	if err := l.runSteps(b, g); err != nil {
+	runs, err := l.prepare(b, g)
+	if err != nil {
 		return err
-	}
-	runs := make([]func(context.Context) error, len(l.ssc.outputs))
-	for i, o := range l.ssc.outputs {
-		if b.done[i] {
-			continue
-		}
-		if err := o.generate(g, &runs[i]); err != nil {
-			return fmt.Errorf(
-				"batch %d (%v): making the RDDs of %s (%s): %w",
-				b.Sequence,
-				b.Time,
-				o.label(),
-				o.node.site,
-				err,
-			)
-		}
 	}
 	width := conf.ConcurrentJobs.Get(l.ssc.conf)
 	if width <= 1 {
@@ -111,6 +96,30 @@ func (l *loop) runOutputs(b *Batch, g *generation) error {
 		return nil
 	}
 	return l.overlap(b, runs, width)
+}
+
+// prepare runs the steps and makes the RDDs of the outputs that are still to run.
+func (l *loop) prepare(b *Batch, g *generation) ([]func(context.Context) error, error) {
+	leave, err := l.generate(l.life)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	l.past[b.Time] = g
+	if err := l.runSteps(b, g); err != nil {
+		return nil, err
+	}
+	runs := make([]func(context.Context) error, len(l.ssc.outputs))
+	for i, o := range l.ssc.outputs {
+		if b.done[i] {
+			continue
+		}
+		if err := o.generate(g, &runs[i]); err != nil {
+			return nil, fmt.Errorf("batch %d (%v): making the RDDs of %s (%s): %w", b.Sequence, b.Time, o.label(),
+				o.node.site, err)
+		}
+	}
+	return runs, nil
 }
 
 // overlap starts the outputs in order, width of them at a time, and gives the error of the first that failed.

@@ -1,6 +1,7 @@
 package dstream
 
 import (
+	"iter"
 	"strconv"
 	"time"
 )
@@ -29,6 +30,26 @@ func (t Time) Floor(d time.Duration) Time {
 
 // IsMultipleOf tells whether t is a multiple of d since 1970.
 func (t Time) IsMultipleOf(d time.Duration) bool { return t.Floor(d) == t }
+
+// Until lists the times from t on, in steps of d, before end.
+func (t Time) Until(end Time, d time.Duration) iter.Seq[Time] {
+	return func(yield func(Time) bool) {
+		for at := t; at < end && yield(at); at = at.Add(max(d, time.Millisecond)) {
+		}
+	}
+}
+
+// To is Until with end.
+func (t Time) To(end Time, d time.Duration) iter.Seq[Time] { return t.Until(end+1, d) }
+
+// An Interval is the times from Begin to End, both included.
+type Interval struct{ Begin, End Time }
+
+// Duration is how long the interval is.
+func (i Interval) Duration() time.Duration { return i.End.Sub(i.Begin) }
+
+// String gives "[1000 ms, 2000 ms]".
+func (i Interval) String() string { return "[" + i.Begin.String() + ", " + i.End.String() + "]" }
 
 // Std gives t as a time.Time in the local zone.
 func (t Time) Std() time.Time { return time.UnixMilli(int64(t)) }

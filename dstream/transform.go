@@ -37,6 +37,31 @@ func TransformWith[T, U, V any](a *DStream[T], b *DStream[U],
 	return out.needs(f == nil)
 }
 
+// TransformAll is Transform of any number of streams of one type and slide: f is given their RDDs in the order of ds.
+func TransformAll[T, U any](ds []*DStream[T], f func([]*rdd.RDD[T], Time) *rdd.RDD[U]) *DStream[U] {
+	if len(ds) == 0 {
+		panic("dstream.TransformAll needs at least one stream")
+	}
+	parents := make([]*node, len(ds))
+	for i, d := range ds {
+		parents[i] = d.node
+	}
+	var out *DStream[U]
+	out = newStream(ds[0].node.ssc, "transformAll", func(g *generation) *rdd.RDD[U] {
+		rs := make([]*rdd.RDD[T], len(ds))
+		for i, d := range ds {
+			if rs[i] = d.at(g); rs[i] == nil {
+				return nil
+			}
+		}
+		return notNil(f(rs, g.batch.Time), out)
+	}, parents...)
+	for _, p := range parents[1:] {
+		out.node.sameClock(p)
+	}
+	return out.needs(f == nil)
+}
+
 func notNil[T any](r *rdd.RDD[T], d *DStream[T]) *rdd.RDD[T] {
 	if r == nil {
 		panic(fmt.Sprintf("the function of %s at %s gave no RDD; rdd.Empty makes one without elements",
