@@ -1,5 +1,6 @@
 // Bench measures what users see and prints a table; bars of speed are judged by it and never by tests.
 //
+//	go run ./bench [core] [--runs 5] [--only TEXT] [--scale 1]
 //	go run ./bench kafka --brokers HOST:PORT [--records 5000000] [--runs 5]
 package main
 
@@ -10,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -26,8 +26,18 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) == 0 || args[0] != "kafka" {
-		return errors.New("which bench? there is: kafka")
+	switch {
+	case len(args) == 0 || args[0] == "core" || strings.HasPrefix(args[0], "-"):
+		var c coreBench
+		if len(args) > 0 && args[0] == "core" {
+			args = args[1:]
+		}
+		if err := c.flags(args); err != nil {
+			return err
+		}
+		return c.run(ctx)
+	case args[0] != "kafka":
+		return fmt.Errorf("there is no bench %q, but core and kafka", args[0])
 	}
 	set := flag.NewFlagSet("kafka", flag.ContinueOnError)
 	k := kafkaBench{}
@@ -60,25 +70,27 @@ type row struct {
 	name    string
 	seconds []float64
 	records int
+	allocs  []float64 // a record, if they were counted
 }
 
-func (r *row) median() float64 {
-	s := slices.Sorted(slices.Values(r.seconds))
-	return s[len(s)/2]
-}
+func (r *row) median() float64 { return middle(r.seconds) }
 
 // table prints rows with their rate and how they compare with the first one.
 func table(title string, rows []*row) {
 	fmt.Println(title)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tmedian s\tM records/s\tx first\truns s\t")
+	fmt.Fprintln(w, "\tmedian s\tM records/s\tx first\tallocs\truns s\t")
 	for _, r := range rows {
 		var runs []string
 		for _, s := range r.seconds {
 			runs = append(runs, fmt.Sprintf("%.2f", s))
 		}
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f\t%s\t\n", r.name, r.median(), float64(r.records)/r.median()/1e6,
-			rows[0].median()/r.median(), strings.Join(runs, " "))
+		allocs := "-"
+		if len(r.allocs) > 0 {
+			allocs = fmt.Sprintf("%.4f", middle(r.allocs))
+		}
+		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f\t%s\t%s\t\n", r.name, r.median(), float64(r.records)/r.median()/1e6,
+			rows[0].median()/r.median(), allocs, strings.Join(runs, " "))
 	}
 	w.Flush()
 }
