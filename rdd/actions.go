@@ -18,15 +18,16 @@ type nothing struct{}
 // Collect gives all elements, the partitions in order. The result lies in the driver's memory.
 func Collect[T any](ctx context.Context, r *RDD[T]) ([]T, error) {
 	parts := make([][]T, max(r.node.Partitions, 0))
-	err := run(ctx, r, "collect", r.all(), gather[T](-1), func(i int, vs []T) error {
-		parts[i] = vs
-		return nil
-	})
+	err := runAll(ctx, r, "collect", none[[]T], func(vs *[]T, in []T) { *vs = append(*vs, in...) },
+		func(i int, vs []T) error { parts[i] = vs; return nil })
 	if err != nil {
 		return nil, err
 	}
 	return join(parts), nil
 }
+
+// none begins with nothing.
+func none[R any](*TaskContext) (r R, err error) { return r, nil }
 
 // gather collects the elements of a partition, at most limit of them if that is not negative.
 func gather[T any](limit int) func(*TaskContext, iter.Seq[T]) ([]T, error) {
@@ -58,11 +59,8 @@ func join[T any](parts [][]T) []T {
 // Count gives the number of elements.
 func Count[T any](ctx context.Context, r *RDD[T]) (int64, error) {
 	var total int64
-	err := run(ctx, r, "count", r.all(), func(_ *TaskContext, in iter.Seq[T]) (int64, error) {
-		var n int64
-		in(func(T) bool { n++; return true })
-		return n, nil
-	}, func(_ int, n int64) error { total += n; return nil })
+	err := runAll(ctx, r, "count", none[int64], func(n *int64, in []T) { *n += int64(len(in)) },
+		func(_ int, n int64) error { total += n; return nil })
 	return total, err
 }
 
@@ -148,19 +146,17 @@ func Reduce[T any](ctx context.Context, r *RDD[T], f func(T, T) T) (T, error) {
 
 func reduce[T any](ctx context.Context, r *RDD[T], action string, f func(T, T) T) (T, error) {
 	parts := make([]Optional[T], max(r.node.Partitions, 0))
-	err := run(ctx, r, action, r.all(), func(_ *TaskContext, in iter.Seq[T]) (Optional[T], error) {
-		return reduceSeq(in, f), nil
-	}, func(i int, part Optional[T]) error { parts[i] = part; return nil })
+	err := runAll(ctx, r, action, none[Optional[T]], func(acc *Optional[T], in []T) { acc.reduce(in, f) },
+		func(i int, part Optional[T]) error { parts[i] = part; return nil })
 	var acc Optional[T]
 	if err == nil {
-		acc, err = inDriver(action, func() Optional[T] {
-			return reduceSeq(func(yield func(T) bool) {
-				for _, part := range parts {
-					if part.Present && !yield(part.Value) {
-						return
-					}
+		acc, err = inDriver(action, func() (acc Optional[T]) {
+			for _, part := range parts {
+				if part.Present {
+					acc.add(part.Value, f)
 				}
-			}, f)
+			}
+			return acc
 		})
 	}
 	if err == nil && !acc.Present {
@@ -169,16 +165,19 @@ func reduce[T any](ctx context.Context, r *RDD[T], action string, f func(T, T) T
 	return acc.Value, err
 }
 
-func reduceSeq[T any](in iter.Seq[T], f func(T, T) T) (acc Optional[T]) {
-	in(func(v T) bool {
-		if acc.Present {
-			acc.Value = f(acc.Value, v)
-		} else {
-			acc = Some(v)
-		}
-		return true
-	})
-	return acc
+// reduce folds elements into o, which begins with the first one.
+func (o *Optional[T]) reduce(in []T, f func(T, T) T) {
+	for _, v := range in {
+		o.add(v, f)
+	}
+}
+
+func (o *Optional[T]) add(v T, f func(T, T) T) {
+	if o.Present {
+		o.Value = f(o.Value, v)
+	} else {
+		*o = Some(v)
+	}
 }
 
 // CountByValue gives how often each element occurs. The result lies in the driver's memory.
@@ -188,10 +187,11 @@ func CountByValue[T comparable](ctx context.Context, r *RDD[T]) (map[T]int64, er
 
 func countByValue[T comparable](ctx context.Context, r *RDD[T], action string) (map[T]int64, error) {
 	total := map[T]int64{}
-	err := run(ctx, r, action, r.all(), func(_ *TaskContext, in iter.Seq[T]) (map[T]int64, error) {
-		m := map[T]int64{}
-		in(func(v T) bool { m[v]++; return true })
-		return m, nil
+	empty := func(*TaskContext) (map[T]int64, error) { return map[T]int64{}, nil }
+	err := runAll(ctx, r, action, empty, func(m *map[T]int64, in []T) {
+		for _, v := range in {
+			(*m)[v]++
+		}
 	}, func(_ int, m map[T]int64) error {
 		for v, n := range m {
 			total[v] += n

@@ -27,13 +27,12 @@ func aggregate[T, U any](ctx context.Context, r *RDD[T], action string, zero U, 
 ) (U, error) {
 	parts := make([]U, max(r.node.Partitions, 0))
 	begin := beginner(zero)
-	err := run(ctx, r, action, r.all(), func(tc *TaskContext, in iter.Seq[T]) (U, error) {
-		acc, err := begin()
-		if err != nil {
-			return acc, err
+	err := runAll(ctx, r, action, func(*TaskContext) (U, error) { return begin() }, func(acc *U, in []T) {
+		a := *acc
+		for _, v := range in {
+			a = seq(a, v)
 		}
-		in(func(v T) bool { acc = seq(acc, v); return true })
-		return acc, nil
+		*acc = a
 	}, func(i int, part U) error { parts[i] = part; return nil })
 	if err == nil {
 		var acc U
@@ -80,7 +79,9 @@ func inDriver[U any](action string, f func() U) (u U, err error) {
 func TreeReduce[T any](ctx context.Context, r *RDD[T], f func(T, T) T, depth int) (T, error) {
 	parts := MapPartitions(r, func(_ *TaskContext, in iter.Seq[T]) iter.Seq[Optional[T]] {
 		return func(yield func(Optional[T]) bool) {
-			if acc := reduceSeq(in, f); acc.Present {
+			var acc Optional[T]
+			in(func(v T) bool { acc.add(v, f); return true })
+			if acc.Present {
 				yield(acc)
 			}
 		}

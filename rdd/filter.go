@@ -10,6 +10,20 @@ func Filter[T any](r *RDD[T], keep func(T) bool) *RDD[T] {
 			in(func(v T) bool { return !keep(v) || yield(v) })
 		}
 	}).needs(keep == nil)
+	vectored(r, out, func(*TaskContext) func([]T) []T {
+		var buf []T
+		return func(in []T) []T {
+			buf = room(buf, len(in))
+			n := 0
+			for _, v := range in {
+				buf[n] = v
+				if keep(v) {
+					n++
+				}
+			}
+			return buf[:n]
+		}
+	})
 	out.dealt = r.dealt
 	return out
 }

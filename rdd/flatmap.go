@@ -5,7 +5,7 @@ import "iter"
 // FlatMap gives all that f yields for each element, in order. Narrow; no memory. strings.SplitSeq,
 // strings.FieldsSeq and slices.Values make such sequences.
 func FlatMap[T, U any](r *RDD[T], f func(T) iter.Seq[U]) *RDD[U] {
-	return narrow(r, "flatMap", func(tc *TaskContext, p int) iter.Seq[U] {
+	out := narrow(r, "flatMap", func(tc *TaskContext, p int) iter.Seq[U] {
 		in := r.iterate(tc, p)
 		return func(yield func(U) bool) {
 			// One closure for the partition, not one for each element; it remembers that the reader has
@@ -21,4 +21,34 @@ func FlatMap[T, U any](r *RDD[T], f func(T) iter.Seq[U]) *RDD[U] {
 			})
 		}
 	}).needs(f == nil)
+	if small[U]() {
+		out.batch = func(tc *TaskContext, p int) batches[U] { return flattened(r.batches(tc, p), f) }
+	}
+	return out
+}
+
+// flattened is FlatMap's form of batches.
+func flattened[T, U any](in batches[T], f func(T) iter.Seq[U]) batches[U] {
+	return func(yield func([]U) bool) {
+		buf, more := make([]U, 0, batchLen), true
+		inner := func(u U) bool {
+			buf = append(buf, u)
+			if len(buf) == batchLen {
+				more = yield(buf)
+				buf = buf[:0]
+			}
+			return more
+		}
+		in(func(vs []T) bool {
+			for _, v := range vs {
+				if f(v)(inner); !more {
+					return false
+				}
+			}
+			return true
+		})
+		if more && len(buf) > 0 {
+			yield(buf)
+		}
+	}
 }

@@ -12,12 +12,34 @@ import (
 func run[T, R any](ctx context.Context, r *RDD[T], action string, partitions []int,
 	f func(tc *TaskContext, in iter.Seq[T]) (R, error), each func(i int, result R) error,
 ) error {
+	return runParts(ctx, r, action, partitions, func(tc *TaskContext, p int) (R, error) {
+		return f(tc, r.iterate(tc, p))
+	}, each)
+}
+
+// runAll is run over all partitions for those that read all elements, some at a time. What is made of each partition is
+// begun by begin, and read through the pointer when take has had all.
+func runAll[T, R any](ctx context.Context, r *RDD[T], action string, begin func(tc *TaskContext) (R, error),
+	take func(acc *R, in []T), each func(i int, result R) error,
+) error {
+	return runParts(ctx, r, action, r.all(), func(tc *TaskContext, p int) (R, error) {
+		acc, err := begin(tc)
+		if err == nil {
+			r.readAll(tc, p, func(in []T) { take(&acc, in) })
+		}
+		return acc, err
+	}, each)
+}
+
+// runParts is run with a function that reads the partition itself.
+func runParts[T, R any](ctx context.Context, r *RDD[T], action string, partitions []int,
+	f func(tc *TaskContext, p int) (R, error), each func(i int, result R) error,
+) error {
 	scope := exec.ScopeOf(ctx)
 	job := &exec.Job{
 		Action: action, Site: exec.Caller(), Target: r.node, Partitions: partitions, Desc: scope.Desc(&r.sc.jobs),
 		Task: func(t *exec.Task, p int) (any, error) {
-			tc := (*TaskContext)(t)
-			return f(tc, r.iterate(tc, p))
+			return f((*TaskContext)(t), p)
 		},
 		Done: func(i int, result any) error { return each(i, result.(R)) },
 	}

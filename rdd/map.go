@@ -9,12 +9,23 @@ import (
 
 // Map gives f of each element. Narrow; no memory. The partitioner is not kept, since f may change keys.
 func Map[T, U any](r *RDD[T], f func(T) U) *RDD[U] {
-	return narrow(r, "map", func(tc *TaskContext, p int) iter.Seq[U] {
+	out := narrow(r, "map", func(tc *TaskContext, p int) iter.Seq[U] {
 		in := r.iterate(tc, p)
 		return func(yield func(U) bool) {
 			in(func(v T) bool { return yield(f(v)) })
 		}
 	}).needs(f == nil)
+	vectored(r, out, func(*TaskContext) func([]T) []U {
+		var buf []U
+		return func(in []T) []U {
+			buf = room(buf, len(in))
+			for i, v := range in {
+				buf[i] = f(v)
+			}
+			return buf
+		}
+	})
+	return out
 }
 
 // MapTry is Map with a function that can fail: its error fails the task, which is tried again, and names

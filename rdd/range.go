@@ -26,6 +26,23 @@ func Range(sc *Context, start, end, step int64, n ...int) *RDD[int64] {
 			}
 		}
 	})
+	r.batch = func(tc *TaskContext, p int) batches[int64] {
+		return func(yield func([]int64) bool) {
+			from, to := share(length, p, parts), share(length, p+1, parts)
+			buf := make([]int64, batchLen)
+			for v := start + int64(from)*step; from < to; {
+				tc.Check()
+				b := buf[:min(batchLen, to-from)]
+				for i := range b {
+					b[i] = v
+					v += step
+				}
+				if from += uint64(len(b)); !yield(b) {
+					return
+				}
+			}
+		}
+	}
 	switch {
 	case parts < 1:
 		r.refuse("range needs at least one partition, not %d", parts)

@@ -15,7 +15,8 @@ type RDD[T any] struct {
 	sc      *Context
 	node    *exec.Node
 	compute func(tc *TaskContext, p int) iter.Seq[T]
-	kept    atomic.Pointer[kept[T]] // what Persist keeps
+	batch   func(tc *TaskContext, p int) batches[T] // the same in batches; nil where that does not pay
+	kept    atomic.Pointer[kept[T]]                 // what Persist keeps
 	// dealt says how the keys of a keyed RDD are spread over its partitions; nil if nothing is known.
 	dealt *dealing
 }
@@ -49,6 +50,9 @@ func FromPartitionsLike[K, V, W any](like *RDD[Pair[K, V]], op string,
 // Same gives r as an RDD of its own, which is named and persisted apart from it. Narrow; no memory.
 func Same[T any](r *RDD[T]) *RDD[T] {
 	out := narrow(r, r.node.Op, r.iterate)
+	if r.batch != nil {
+		out.batch = r.batches
+	}
 	out.node.Site, out.dealt = r.node.Site, r.dealt
 	return out
 }

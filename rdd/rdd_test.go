@@ -37,12 +37,34 @@ func newContext(t testing.TB, settings ...string) *rdd.Context {
 	return sc
 }
 
-// show collects an RDD as text, one element after the other, sorted unless the order is part of the answer.
+// show collects an RDD as text, one element after the other, sorted unless the order is part of the answer. Actions
+// that read all, which take elements in batches, and those that may stop, which take them one by one, must see the
+// same.
 func show[T any](ordered bool, r *rdd.RDD[T]) string {
+	in := showOnce(ordered, r)
+	var single []T
+	for v, err := range rdd.ToLocalSeq(context.Background(), r) {
+		if err != nil {
+			return in
+		}
+		single = append(single, v)
+	}
+	if one := text(ordered, single); one != in {
+		return fmt.Sprintf("in batches %s, one by one %s", in, one)
+	}
+	return in
+}
+
+// showOnce is show by one job.
+func showOnce[T any](ordered bool, r *rdd.RDD[T]) string {
 	vs, err := rdd.Collect(context.Background(), r)
 	if err != nil {
 		return "error: " + err.Error()
 	}
+	return text(ordered, vs)
+}
+
+func text[T any](ordered bool, vs []T) string {
 	out := make([]string, len(vs))
 	for i, v := range vs {
 		out[i] = fmt.Sprint(v)
@@ -436,7 +458,7 @@ func TestCopartitioned(t *testing.T) {
 	if b.NumPartitions() != 5 {
 		t.Errorf("GroupByKey of a dealt RDD has %d partitions, want the 5 it was dealt to", b.NumPartitions())
 	}
-	got := show(false, rdd.Join(a, b))
+	got := showOnce(false, rdd.Join(a, b))
 	if want := "(a,(3,[-3])) (b,(1,[-1])) (c,(2,[-2]))"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -198,7 +198,7 @@ func TestPartitionersThatCannotBeCompared(t *testing.T) {
 		left := rdd.ReduceByKey(pairs, add, rdd.PartitionBy[int](vague{tt.left}))
 		right := rdd.ReduceByKey(pairs, add, rdd.PartitionBy[int](vague{tt.right}))
 		stages := stagesOf(t, sc)
-		got := show(false, rdd.Join(left, right))
+		got := showOnce(false, rdd.Join(left, right))
 		if want := "(1,(10,10)) (2,(20,20))"; got != want || stages() != tt.stages {
 			t.Errorf("%s: %s in %d stages, want %s in %d", name, got, stages(), want, tt.stages)
 		}
