@@ -43,12 +43,13 @@ type Context struct {
 	printing chan struct{} // held by the output that writes to out
 	remember time.Duration
 
-	nodes   []*node
-	inputs  []*input
-	outputs []*Output
-	steps   []*step
-	errs    []error
-	keep    time.Duration // the longest that any stream's RDDs are kept; findNeeds sets it
+	nodes    []*node
+	inputs   []*input
+	outputs  []*Output
+	steps    []*step
+	replaced []*node // what substituted streams were made from
+	errs     []error
+	keep     time.Duration // the longest that any stream's RDDs are kept; findNeeds sets it
 
 	job   string // names the effects of this program
 	sinks sinks

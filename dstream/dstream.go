@@ -30,6 +30,7 @@ type node struct {
 	slide   time.Duration
 	parents []*node
 	err     error
+	stream  any // the *DStream[T]; nil if the node is an output
 
 	// looksBack is how far before its own batch the node reads its parents' RDDs. timed tells that what it gives
 	// depends on batch times, so that missed ones must not be merged.
@@ -59,7 +60,9 @@ func newStream[T any](
 		n.slide = parents[0].slide
 	}
 	ssc.add(n)
-	return &DStream[T]{node: n, compute: compute}
+	d := &DStream[T]{node: n, compute: compute}
+	n.stream = d
+	return d
 }
 
 // derive makes the child of one stream: in each batch, f of the parent's RDD.

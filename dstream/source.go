@@ -85,10 +85,8 @@ func (t transient) Unwrap() error { return t.error }
 // FromSource makes a stream of what the source plans for each batch. op is the name of the kind of source in
 // errors and plans, such as "kafka.DirectStream".
 func FromSource[T any](ssc *Context, op string, s Source[T]) *DStream[T] {
-	var d *DStream[T]
-	d = newStream(ssc, op, func(g *generation) *rdd.RDD[T] {
-		return place(s.Read(ssc.sc, g.batch.inputs[d.node].rng), d)
-	})
+	d := newStream[T](ssc, op, nil)
+	d.compute = read(d, s)
 	if s == nil {
 		d.node.refuse("%s needs a source, not nil", op)
 		return d

@@ -51,6 +51,7 @@ func (ssc *Context) start(ctx context.Context) error {
 	defer cancel()
 	start := checkpoint.Start{Positions: map[string][]byte{}}
 	ssc.findNeeds()
+	ssc.leaveOut()
 	ids := ssc.inputIDs()
 	for i, in := range ssc.inputs {
 		in.rate = newRateControl(ssc.conf, ssc.interval)

@@ -1,0 +1,88 @@
+package dstream
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/weirstream/weir/rdd"
+)
+
+// Find gives the stream of a context that was [DStream.Named] so. The error for a name that no stream has lists those
+// that there are; a stream of other elements than T is an error, too.
+func Find[T any](ssc *Context, name string) (*DStream[T], error) {
+	var names []string
+	for _, n := range ssc.nodes {
+		if n.name == "" {
+			continue
+		}
+		if n.name != name {
+			names = append(names, n.name)
+			continue
+		}
+		if d, ok := n.stream.(*DStream[T]); ok {
+			return d, nil
+		}
+		if n.stream == nil {
+			return nil, fmt.Errorf("%q is the %s at %s, an output and no stream", name, n.op, n.site)
+		}
+		return nil, fmt.Errorf("the elements of the stream %q (%s at %s) are %s, not %v", name, n.op, n.site, n.typ,
+			reflect.TypeFor[T]())
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("there is no stream named %q: none has a name; give it one with Named(%q)", name, name)
+	}
+	return nil, fmt.Errorf("there is no stream named %q; the names are %s", name, strings.Join(names, ", "))
+}
+
+// Substitute has d read s, whatever it was made from, so that a program can be run with other inputs than its build
+// function gives it, in tests above all. If d is an input, s takes its source's place, which is neither asked nor
+// closed. If it is not, it becomes one, and the inputs that no output reads any more are left out. It must be called
+// before Start; a stream whose slide is not the batch interval cannot be substituted.
+func Substitute[T any](d *DStream[T], s Source[T]) error {
+	n := d.node
+	switch {
+	case n.ssc.State() != Initialized:
+		return fmt.Errorf("Substitute: %w", ErrStarted)
+	case s == nil:
+		return fmt.Errorf("Substitute of %s (%s) needs a source, not nil", n.op, n.site)
+	case n.slide != n.ssc.interval:
+		return fmt.Errorf("%s (%s) has a slide of %v, and a source gives a range at each batch interval of %v: "+
+			"substitute a stream that it is made from", n.op, n.site, n.slide, n.ssc.interval)
+	}
+	d.compute = read(d, s)
+	for i, in := range n.ssc.inputs {
+		if in.node == n {
+			n.ssc.inputs[i] = newInput(n, s)
+			n.ssc.inputs[i].number = i
+			return nil
+		}
+	}
+	n.ssc.replaced = append(n.ssc.replaced, n.parents...)
+	n.parents, n.looksBack, n.timed = nil, 0, false
+	n.ssc.steps = slices.DeleteFunc(n.ssc.steps, func(s *step) bool { return s.node == n })
+	n.ssc.inputs = append(n.ssc.inputs, newInput(n, s))
+	return nil
+}
+
+// read gives the RDD of the range that the source of d planned for the batch.
+func read[T any](d *DStream[T], s Source[T]) func(*generation) *rdd.RDD[T] {
+	return func(g *generation) *rdd.RDD[T] {
+		return place(s.Read(d.node.ssc.sc, g.batch.inputs[d.node].rng), d)
+	}
+}
+
+// leaveOut drops the inputs above substituted streams that no output reads any more; findNeeds has found those.
+func (ssc *Context) leaveOut() {
+	above := map[*node]bool{}
+	for todo := slices.Clone(ssc.replaced); len(todo) > 0; {
+		n := todo[0]
+		todo = append(todo[1:], n.parents...)
+		above[n] = true
+	}
+	ssc.inputs = slices.DeleteFunc(ssc.inputs, func(in *input) bool { return above[in.node] && !in.node.used })
+	for i, in := range ssc.inputs {
+		in.number = i
+	}
+}
