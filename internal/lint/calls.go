@@ -100,17 +100,18 @@ var sleepsByReason = map[string]string{
 	"internal/realkafka": "real brokers are other processes: their state can only be polled",
 }
 
-// sleeps finds time.Sleep in tests. A sleep within the function literal given to synctest.Test is
-// none: time in the bubble is virtual, and passes when all else in it waits.
+// sleeps finds time.Sleep in tests. A sleep within a function literal given to synctest.Test, or to a
+// row of weirtest, is none: time in the bubble is virtual, and passes when all else in it waits.
 func sleeps(t *Tree) []Finding {
 	var found []Finding
 	for _, f := range t.Files {
 		if !f.Written() || !f.Test() || mayPoll(f.Dir()) {
 			continue
 		}
-		pkg, bubble := f.local("time"), f.local("testing/synctest")
+		pkg, bubble, rows := f.local("time"), f.local("testing/synctest"), f.local(t.Module+"/weirtest")
 		ast.Inspect(f.Go, func(n ast.Node) bool {
-			if call, ok := n.(*ast.CallExpr); ok && refers(call.Fun, bubble, "Test") {
+			if call, ok := n.(*ast.CallExpr); ok &&
+				(refers(call.Fun, bubble, "Test") || refers(call.Fun, rows, "Op", "Op2", "Run")) {
 				return false
 			}
 			if refers(n, pkg, "Sleep") {

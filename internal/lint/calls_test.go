@@ -79,6 +79,18 @@ func TestA(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { time.Sleep(1) })
 }
 `,
+		"dstream/row_test.go": `package dstream
+
+import (
+	"time"
+
+	"example.org/m/weirtest"
+)
+
+func TestA(t *testing.T) {
+	weirtest.Op(t, in, func(d *ints) *ints { time.Sleep(1); return d }, want)
+}
+`,
 	}, nil},
 	{"waiting", map[string]string{
 		"rdd/a_test.go": "package rdd\n\nimport \"time\"\n\nfunc f() {\n\ttime.Sleep(1)\n\tdefer g(time.Sleep)\n}\n",

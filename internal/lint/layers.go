@@ -86,7 +86,7 @@ var layers = []layer{
 	},
 	{
 		name: "weirtest", paths: []string{"weirtest"},
-		imports: []string{"base", "engine", "rdd", "dstream"},
+		imports: []string{"base", "engine", "rdd", "dstream"}, tests: []string{"connector", "weir"},
 		instead: "weirtest knows the contracts only: let the user's test hand in the connector",
 	},
 	{
