@@ -11,52 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
 	"github.com/weirstream/weir/rdd"
+	"github.com/weirstream/weir/weirtest"
 )
-
-// batches runs a graph over a queue in virtual time and gives what each batch's RDD held, sorted: "1 2 | | 3".
-func batches[T any](
-	t *testing.T,
-	honest bool,
-	in [][]int,
-	build func(d *dstream.DStream[int]) *dstream.DStream[T],
-) (out string) {
-	synctest.Test(t, func(t *testing.T) {
-		ssc, err := dstream.NewContext(
-			conf.New().Set("spark.master", "local[2]").Set("weir.honest", fmt.Sprint(honest)),
-			time.Second,
-		)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var parts []string
-		dstream.ForeachRDD(build(dstream.QueueStream(ssc, dstream.NewQueue(in...))),
-			func(ctx context.Context, r *rdd.RDD[T], _ *dstream.Batch) error {
-				vs, err := rdd.Collect(ctx, r)
-				texts := make([]string, len(vs))
-				for i, v := range vs {
-					texts[i] = fmt.Sprint(v)
-				}
-				slices.Sort(texts)
-				parts = append(parts, strings.Join(texts, " "))
-				return err
-			})
-		if err := ssc.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(len(in))*time.Second + 500*time.Millisecond)
-		if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
-			t.Fatal(err)
-		}
-		if err := ssc.AwaitTermination(t.Context()); err != nil {
-			t.Error(err)
-		}
-		out = strings.Join(parts[:len(in)], " | ")
-	})
-	return out
-}
 
 type pair = rdd.Pair[string, int]
 
@@ -64,104 +22,74 @@ func byParity(d *dstream.DStream[int]) *dstream.DStream[pair] {
 	return dstream.Map(d, func(v int) pair { return rdd.KV([]string{"even", "odd"}[v%2], v) })
 }
 
+// TestOperators runs each in all the modes of weirtest.
 func TestOperators(t *testing.T) {
+	type ints = dstream.DStream[int]
 	in := [][]int{{1, 2, 3, 4}, {}, {5, 5}}
 	add := func(a, b int) int { return a + b }
-	check := func(name, want string, run func(honest bool) string) {
-		t.Helper()
-		for _, honest := range []bool{false, true} {
-			if got := run(honest); got != want {
-				t.Errorf("%s (honest %v):\n got %s\nwant %s", name, honest, got, want)
-			}
-		}
-	}
+	weirtest.Op(t, in, func(d *ints) *ints { return dstream.Map(d, func(v int) int { return -v }) },
+		[][]int{{-1, -2, -3, -4}, {}, {-5, -5}}, weirtest.Ordered())
+	weirtest.Op(t, in, func(d *ints) *ints {
+		return dstream.FlatMap(d, func(v int) iter.Seq[int] { return slices.Values(slices.Repeat([]int{v}, v)) })
+	}, [][]int{{1, 2, 2, 3, 3, 3, 4, 4, 4, 4}, {}, slices.Repeat([]int{5}, 10)}, weirtest.Ordered())
+	weirtest.Op(t, in, func(d *ints) *ints { return dstream.Filter(d, func(v int) bool { return v%2 == 0 }) },
+		[][]int{{2, 4}, {}, {}}, weirtest.Ordered())
+	weirtest.Op(t, in, func(d *ints) *ints {
+		return dstream.MapPartitions(d, func(_ *rdd.TaskContext, in iter.Seq[int]) iter.Seq[int] {
+			return func(yield func(int) bool) { in(func(v int) bool { return yield(10 * v) }) }
+		})
+	}, [][]int{{10, 20, 30, 40}, {}, {50, 50}}, weirtest.Ordered())
+	weirtest.Op(t, in, dstream.Count, [][]int64{{4}, {0}, {2}})
+	weirtest.Op(t, in, func(d *ints) *ints { return dstream.Reduce(d, add) }, [][]int{{10}, {}, {10}})
+	weirtest.Op(t, in, func(d *ints) *ints { return dstream.Union(d, d) },
+		[][]int{{1, 2, 3, 4, 1, 2, 3, 4}, {}, {5, 5, 5, 5}}, weirtest.Ordered())
+	weirtest.Op(t, in, func(d *ints) *ints {
+		return dstream.Transform(d, func(r *rdd.RDD[int], at dstream.Time) *rdd.RDD[int] {
+			return rdd.Union(r, rdd.Parallelize(r.Context(), []int{int(at)}, 1))
+		})
+	}, [][]int{{1, 2, 3, 4, 946684801000}, {946684802000}, {5, 5, 946684803000}}, weirtest.Ordered())
+	weirtest.Op(t, in, func(d *ints) *ints {
+		four := dstream.Filter(d, func(v int) bool { return v == 4 })
+		return dstream.TransformWith(d, four, func(a, b *rdd.RDD[int], _ dstream.Time) *rdd.RDD[int] {
+			return rdd.Union(a, b)
+		})
+	}, [][]int{{1, 2, 3, 4, 4}, {}, {5, 5}}, weirtest.Ordered())
+}
+
+func TestOperatorsByKey(t *testing.T) {
 	type ints = dstream.DStream[int]
-	check("Map", "-1 -2 -3 -4 |  | -5 -5", func(h bool) string {
-		return batches(t, h, in, func(d *ints) *ints { return dstream.Map(d, func(v int) int { return -v }) })
-	})
-	check("FlatMap", "1 2 2 3 3 3 4 4 4 4 |  | 5 5 5 5 5 5 5 5 5 5", func(h bool) string {
-		return batches(t, h, in, func(d *ints) *ints {
-			return dstream.FlatMap(d, func(v int) iter.Seq[int] { return slices.Values(slices.Repeat([]int{v}, v)) })
+	type joined = rdd.Pair[string, rdd.Pair[int, int]]
+	in := [][]int{{1, 2, 3, 4}, {}, {5, 5}}
+	add := func(a, b int) int { return a + b }
+	weirtest.Op(t, in, func(d *ints) *dstream.DStream[rdd.Pair[int, int64]] { return dstream.CountByValue(d) },
+		[][]rdd.Pair[int, int64]{
+			{rdd.KV(1, int64(1)), rdd.KV(2, int64(1)), rdd.KV(3, int64(1)), rdd.KV(4, int64(1))},
+			{},
+			{rdd.KV(5, int64(2))},
 		})
+	weirtest.Op(t, in, func(d *ints) *dstream.DStream[pair] { return dstream.ReduceByKey(byParity(d), add) },
+		[][]pair{{rdd.KV("even", 6), rdd.KV("odd", 4)}, {}, {rdd.KV("odd", 10)}})
+	weirtest.Op(t, in, func(d *ints) *dstream.DStream[rdd.Pair[string, []int]] {
+		return dstream.GroupByKey(byParity(d))
+	}, [][]rdd.Pair[string, []int]{
+		{rdd.KV("even", []int{2, 4}), rdd.KV("odd", []int{1, 3})}, {}, {rdd.KV("odd", []int{5, 5})},
 	})
-	check("Filter", "2 4 |  | ", func(h bool) string {
-		return batches(
-			t,
-			h,
-			in,
-			func(d *ints) *ints { return dstream.Filter(d, func(v int) bool { return v%2 == 0 }) },
-		)
-	})
-	check("MapPartitions", "10 20 30 40 |  | 50 50", func(h bool) string {
-		return batches(t, h, in, func(d *ints) *ints {
-			return dstream.MapPartitions(d, func(_ *rdd.TaskContext, in iter.Seq[int]) iter.Seq[int] {
-				return func(yield func(int) bool) { in(func(v int) bool { return yield(10 * v) }) }
-			})
-		})
-	})
-	check("Count", "4 | 0 | 2", func(h bool) string {
-		return batches(t, h, in, func(d *ints) *dstream.DStream[int64] { return dstream.Count(d) })
-	})
-	check("Reduce", "10 |  | 10", func(h bool) string {
-		return batches(t, h, in, func(d *ints) *ints { return dstream.Reduce(d, add) })
-	})
-	check("CountByValue", "(1,1) (2,1) (3,1) (4,1) |  | (5,2)", func(h bool) string {
-		return batches(
-			t,
-			h,
-			in,
-			func(d *ints) *dstream.DStream[rdd.Pair[int, int64]] { return dstream.CountByValue(d) },
-		)
-	})
-	check("ReduceByKey", "(even,6) (odd,4) |  | (odd,10)", func(h bool) string {
-		return batches(
-			t,
-			h,
-			in,
-			func(d *ints) *dstream.DStream[pair] { return dstream.ReduceByKey(byParity(d), add) },
-		)
-	})
-	check("GroupByKey", "(even,[2 4]) (odd,[1 3]) |  | (odd,[5 5])", func(h bool) string {
-		return batches(
-			t,
-			h,
-			in,
-			func(d *ints) *dstream.DStream[rdd.Pair[string, []int]] { return dstream.GroupByKey(byParity(d)) },
-		)
-	})
-	check("MapValues", "(even,20) (even,40) (odd,10) (odd,30) |  | (odd,50) (odd,50)", func(h bool) string {
-		return batches(t, h, in, func(d *ints) *dstream.DStream[pair] {
-			return dstream.MapValues(byParity(d), func(v int) int { return 10 * v })
-		})
-	})
-	check(
-		"Join",
-		"(even,(2,6)) (even,(4,6)) (odd,(1,4)) (odd,(3,4)) |  | (odd,(5,10)) (odd,(5,10))",
-		func(h bool) string {
-			return batches(t, h, in, func(d *ints) *dstream.DStream[rdd.Pair[string, rdd.Pair[int, int]]] {
-				return dstream.Join(byParity(d), dstream.ReduceByKey(byParity(d), add))
-			})
+	weirtest.Op(t, in, func(d *ints) *dstream.DStream[pair] {
+		return dstream.MapValues(byParity(d), func(v int) int { return 10 * v })
+	}, [][]pair{
+		{rdd.KV("odd", 10), rdd.KV("even", 20), rdd.KV("odd", 30), rdd.KV("even", 40)},
+		{},
+		{rdd.KV("odd", 50), rdd.KV("odd", 50)},
+	}, weirtest.Ordered())
+	weirtest.Op(t, in, func(d *ints) *dstream.DStream[joined] {
+		return dstream.Join(byParity(d), dstream.ReduceByKey(byParity(d), add))
+	}, [][]joined{
+		{
+			rdd.KV("even", rdd.KV(2, 6)), rdd.KV("even", rdd.KV(4, 6)),
+			rdd.KV("odd", rdd.KV(1, 4)), rdd.KV("odd", rdd.KV(3, 4)),
 		},
-	)
-	check("Union", "1 1 2 2 3 3 4 4 |  | 5 5 5 5", func(h bool) string {
-		return batches(t, h, in, func(d *ints) *ints { return dstream.Union(d, d) })
-	})
-	check("Transform", "1 2 3 4 946684801000 | 946684802000 | 5 5 946684803000", func(h bool) string {
-		return batches(t, h, in, func(d *ints) *ints {
-			return dstream.Transform(d, func(r *rdd.RDD[int], at dstream.Time) *rdd.RDD[int] {
-				return rdd.Union(r, rdd.Parallelize(r.Context(), []int{int(at)}, 1))
-			})
-		})
-	})
-	check("TransformWith", "1 2 3 4 4 |  | 5 5", func(h bool) string {
-		return batches(t, h, in, func(d *ints) *ints {
-			four := dstream.Filter(d, func(v int) bool { return v == 4 })
-			return dstream.TransformWith(
-				d,
-				four,
-				func(a, b *rdd.RDD[int], _ dstream.Time) *rdd.RDD[int] { return rdd.Union(a, b) },
-			)
-		})
+		{},
+		{rdd.KV("odd", rdd.KV(5, 10)), rdd.KV("odd", rdd.KV(5, 10))},
 	})
 }
 
