@@ -50,9 +50,9 @@ func root() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "weir",
 		Short: "Streams as series of small, named, replayable batches",
-		Long: "Weir runs programs as Spark Streaming does, in Go. This command shows one at work (demo), runs the\n" +
-			"examples, and has what it takes to try them: a Kafka broker, and tools for its records, topics and\n" +
-			"offsets.\n\n" +
+		Long: "Weir runs programs as Spark Streaming does, in Go. This command shows one at work (demo), writes a\n" +
+			"first one (new), runs the examples, and has what it takes to try them: a Kafka broker, and tools for\n" +
+			"its records, topics and offsets.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 wrong usage, 5 a deadline cut the end short (demo, consume --follow).\n" +
 			"That of run-example is the example's.",
 		Example: "  weir demo --for 10s\n" +
@@ -60,7 +60,8 @@ func root() *cobra.Command {
 			"  weir topics create lines --partitions 4\n" +
 			"  weir produce lines 'to be' 'or not to be'\n" +
 			"  weir consume lines --offsets\n" +
-			"  weir run-example SparkPi",
+			"  weir run-example SparkPi\n" +
+			"  weir new wordcount",
 		Args:          knownCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		SilenceErrors: true,
@@ -71,7 +72,8 @@ func root() *cobra.Command {
 	c.SetVersionTemplate(versionText(buildInfo()))
 	c.SetFlagErrorFunc(flagError)
 	c.SetHelpCommand(help())
-	c.AddCommand(demo(), broker(), produce(), consume(), topics(), offsets(), runExample(), settings(), version())
+	c.AddCommand(demo(), newProject(), broker(), produce(), consume(), topics(), offsets(), runExample(), settings(),
+		version())
 	return c
 }
 

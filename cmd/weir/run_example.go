@@ -143,22 +143,8 @@ func exampleVersion() (string, error) {
 // inModule tells whether a folder is in weir's own tree: whether the nearest go.mod above it, which is the one that the
 // go command takes, is weir's.
 func inModule(dir string) bool {
-	for {
-		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err == nil {
-			for line := range strings.Lines(string(data)) {
-				if fields := strings.Fields(line); len(fields) >= 2 && fields[0] == "module" {
-					return strings.Trim(fields[1], `"`) == modulePath
-				}
-			}
-			return false
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return false
-		}
-		dir = parent
-	}
+	root := moduleRoot(dir)
+	return root != "" && moduleIn(root) == modulePath
 }
 
 // childExit is the exit code of a program that has said itself why it failed.
