@@ -19,6 +19,7 @@ var Checks = []Check{
 	{"dead", deadFiles},
 	{"words", words},
 	{"docs", docs},
+	{"mentions", documented},
 	{"init", initFunctions},
 	{"globals", globals},
 	{"sleep", sleeps},

@@ -49,6 +49,7 @@ var samples = map[string][]sample{
 	"dead":      deadSamples,
 	"words":     wordSamples,
 	"docs":      docSamples,
+	"mentions":  mentionSamples,
 	"init":      initSamples,
 	"globals":   globalSamples,
 	"sleep":     sleepSamples,
