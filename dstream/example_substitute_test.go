@@ -53,3 +53,19 @@ func ExampleFind() {
 	// Output:
 	// there is no stream named "numbers"; the names are letters
 }
+
+func ExampleContext_Inputs() {
+	ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local"), time.Second)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ssc.Stop(context.Background())
+	letters := dstream.QueueStream(ssc, dstream.NewQueue[string]()).Named("letters")
+	dstream.Print(letters, 10)
+	for _, in := range ssc.Inputs() {
+		fmt.Println(in.Name, in.Op, in.Substituted)
+	}
+	// Output:
+	// letters queueStream false
+}

@@ -12,6 +12,8 @@ type input struct {
 	source any
 	from   []byte
 	rate   *rateControl
+	// substituted tells that source is not the one that the stream was made from.
+	substituted bool
 
 	resolve   func(ctx context.Context, from []byte) ([]byte, error)
 	plan      func(ctx context.Context, from []byte, l Limit) ([]byte, int64, error)

@@ -54,15 +54,18 @@ func Substitute[T any](d *DStream[T], s Source[T]) error {
 	d.compute = read(d, s)
 	for i, in := range n.ssc.inputs {
 		if in.node == n {
-			n.ssc.inputs[i] = newInput(n, s)
-			n.ssc.inputs[i].number = i
+			other := newInput(n, s)
+			other.number, other.substituted = i, true
+			n.ssc.inputs[i] = other
 			return nil
 		}
 	}
 	n.ssc.replaced = append(n.ssc.replaced, n.parents...)
 	n.parents, n.looksBack, n.timed = nil, 0, false
 	n.ssc.steps = slices.DeleteFunc(n.ssc.steps, func(s *step) bool { return s.node == n })
-	n.ssc.inputs = append(n.ssc.inputs, newInput(n, s))
+	in := newInput(n, s)
+	in.substituted = true
+	n.ssc.inputs = append(n.ssc.inputs, in)
 	return nil
 }
 
@@ -73,16 +76,60 @@ func read[T any](d *DStream[T], s Source[T]) func(*generation) *rdd.RDD[T] {
 	}
 }
 
-// leaveOut drops the inputs above substituted streams that no output reads any more; findNeeds has found those.
+// leaveOut drops the inputs above substituted streams that no output reads any more.
 func (ssc *Context) leaveOut() {
-	above := map[*node]bool{}
-	for todo := slices.Clone(ssc.replaced); len(todo) > 0; {
-		n := todo[0]
-		todo = append(todo[1:], n.parents...)
-		above[n] = true
-	}
-	ssc.inputs = slices.DeleteFunc(ssc.inputs, func(in *input) bool { return above[in.node] && !in.node.used })
+	ssc.inputs = ssc.asked()
 	for i, in := range ssc.inputs {
 		in.number = i
 	}
+}
+
+// asked are the inputs that batches ask: all but those above substituted streams that no output reads any more.
+func (ssc *Context) asked() (inputs []*input) {
+	read := above(ssc.outputNodes())
+	cut := above(ssc.replaced)
+	for _, in := range ssc.inputs {
+		if read[in.node] || !cut[in.node] {
+			inputs = append(inputs, in)
+		}
+	}
+	return inputs
+}
+
+func (ssc *Context) outputNodes() (nodes []*node) {
+	for _, o := range ssc.outputs {
+		nodes = append(nodes, o.node)
+	}
+	return nodes
+}
+
+// above are nodes and all that they are made from.
+func above(nodes []*node) map[*node]bool {
+	found := map[*node]bool{}
+	for todo := slices.Clone(nodes); len(todo) > 0; {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if !found[n] {
+			found[n] = true
+			todo = append(todo, n.parents...)
+		}
+	}
+	return found
+}
+
+// An InputDefinition is an input of a program: its name, or what stands for it, the operator and the line that made
+// the stream, and whether Substitute gave it another source.
+type InputDefinition struct {
+	Name, Op, Site string
+	Substituted    bool
+}
+
+// Inputs are the inputs that the program's batches ask.
+func (ssc *Context) Inputs() (definitions []InputDefinition) {
+	for _, in := range ssc.asked() {
+		definitions = append(definitions, InputDefinition{
+			Name: in.label(), Op: in.node.op, Site: in.node.site.String(), Substituted: in.substituted,
+		})
+	}
+	return definitions
 }

@@ -52,18 +52,21 @@ func TestSubstitute(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		what func(in, upper, long *lines) *lines
-		want string
+		// inputs are those that are asked, want what the program answers.
+		inputs, want string
 	}{
-		{"an input", func(in, _, _ *lines) *lines { return in }, "[R1 R1] [R2 R1R2]"},
-		{"a stream", func(_, upper, _ *lines) *lines { return upper }, "[r1 r1] [r2 r1r2]"},
+		{"an input", func(in, _, _ *lines) *lines { return in },
+			"[{away [0] away substitute_test.go:73 true}]", "[R1 R1] [R2 R1R2]"},
+		{"a stream", func(_, upper, _ *lines) *lines { return upper },
+			"[{map [1] map substitute_test.go:74 true}]", "[r1 r1] [r2 r1r2]"},
 		{"a window", func(in, _, long *lines) *lines {
 			_ = dstream.Substitute(in, dstream.Source[string](&numbers{}))
 			return long
-		}, "[R1 r1] [R2 r2]"},
+		}, "[{away [0] away substitute_test.go:73 true} {map [1] map substitute_test.go:76 true}]", "[R1 r1] [R2 r2]"},
 		{"a stream whose input is read", func(in, upper, _ *lines) *lines {
 			dstream.Print(in, 1)
 			return upper
-		}, "the server is away"},
+		}, "[{away [0] away substitute_test.go:73 false} {map [1] map substitute_test.go:74 true}]", "the server is away"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			ssc := newContext(t)
@@ -83,6 +86,9 @@ func TestSubstitute(t *testing.T) {
 			what, s := tt.what(in, upper, long), dstream.Source[string](&numbers{})
 			if err := dstream.Substitute(what, s); err != nil {
 				t.Fatal(err)
+			}
+			if got := fmt.Sprint(ssc.Inputs()); got != tt.inputs {
+				t.Errorf("%s: the inputs are %s, want %s", tt.name, got, tt.inputs)
 			}
 			err := ssc.Start(t.Context())
 			if err == nil {
