@@ -74,7 +74,7 @@ func TestLongLists(t *testing.T) {
 
 // TestReport tells what is the same in several modes once.
 func TestReport(t *testing.T) {
-	a, b, c := mode{1, false}, mode{2, true}, mode{7, false}
+	a, b, c := mode{partitions: 1}, mode{partitions: 2, honest: true}, mode{partitions: 7}
 	x, y := errors.New("x"), errors.New("y")
 	for _, tt := range []struct {
 		name string

@@ -8,10 +8,10 @@ import (
 	"testing/synctest"
 )
 
-// A mode is one of the ways in which a row runs.
+// A mode is one of the ways in which a row runs. own tells that it has a bubble of its own.
 type mode struct {
-	partitions int
-	honest     bool
+	partitions  int
+	honest, own bool
 }
 
 func (m mode) String() string {
@@ -42,7 +42,7 @@ func (c *config) modes(once bool) (modes []mode) {
 	}
 	for _, n := range partitions {
 		for _, h := range honest {
-			modes = append(modes, mode{n, h})
+			modes = append(modes, mode{n, h, !once})
 		}
 	}
 	return modes

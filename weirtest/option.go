@@ -18,6 +18,7 @@ type config struct {
 	settings   map[string]string
 	interval   time.Duration
 	ordered    bool
+	keepInputs bool
 	equal      []any // functions of two elements of one type
 	failures   int
 	failsWith  string
@@ -50,6 +51,9 @@ func Input[T any](name string, batches ...[]T) Option {
 		})
 	}
 }
+
+// KeepInputs allows inputs that Input does not replace, for programs whose own sources are in memory.
+func KeepInputs() Option { return func(c *config) { c.keepInputs = true } }
 
 // Want has the stream that was Named so hold these elements in the first batches, and none in those that follow. A
 // batch in which the stream has no RDD, between the slides of a window, counts as empty.

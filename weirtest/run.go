@@ -13,7 +13,9 @@ import (
 // as the longest of the lists, in each of the modes of Op, and build is called once for each. Outputs of the program
 // run too; what it prints is dropped.
 //
-// Called in a bubble, as beside a cluster of kafkatest, it runs the program once and there.
+// Each input must be replaced, for there is no network in a bubble: Run fails a program with one that is not, unless
+// it is in memory anyway or KeepInputs allows it. Called in a bubble, as beside a cluster of kafkatest, it allows all,
+// and runs the program once and there.
 func Run(t testing.TB, build func(*dstream.Context) error, opts ...Option) {
 	t.Helper()
 	c := configure(opts)
@@ -23,8 +25,27 @@ func Run(t testing.TB, build func(*dstream.Context) error, opts ...Option) {
 	}
 	inModes(t, c, func(t testing.TB, m mode) error {
 		answers := c.newAnswers()
-		return runOnce(t, c, m, answers, func(ssc *dstream.Context) error { return c.build(ssc, build, answers) })
+		return runOnce(t, c, m, answers, func(ssc *dstream.Context) error {
+			if err := c.build(ssc, build, answers); err != nil || !m.own || c.keepInputs {
+				return err
+			}
+			return inMemory(ssc)
+		})
 	})
+}
+
+// inMemory refuses a program that would ask something outside of the test's bubble.
+func inMemory(ssc *dstream.Context) error {
+	var errs []error
+	for _, in := range ssc.Inputs() {
+		if in.Substituted || in.Op == "queueStream" {
+			continue
+		}
+		errs = append(errs, fmt.Errorf("%s: the input %s is not replaced: name it, or a stream made from it, with "+
+			"Named and give that Input; or call Run in a bubble of your own, beside what the input reads, such as a "+
+			"cluster of kafkatest", in.Site, in.Name))
+	}
+	return errors.Join(errs...)
 }
 
 func (c *config) newAnswers() (answers []answer) {

@@ -257,7 +257,8 @@ func TestRun(t *testing.T) {
 	if !strings.Contains(got, "the build function: no topic") {
 		t.Errorf("told %q", got)
 	}
-	weirtest.Run(t, build, words, weirtest.Fails("the server is away"))
+	weirtest.Run(t, build, words, weirtest.KeepInputs(), weirtest.Fails("the server is away"))
+	weirtest.Run(t, build, words, weirtest.Fails("the input orders is not replaced: name it, or a stream made from it"))
 }
 
 // TestStart gives the time to the test.
