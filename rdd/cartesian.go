@@ -1,10 +1,6 @@
 package rdd
 
-import (
-	"iter"
-
-	"github.com/weirstream/weir/internal/exec"
-)
+import "iter"
 
 // Cartesian gives every pair of an element of a and an element of b. It has a partition for each pair of partitions of
 // the two; b's partition is computed anew for each element of a's, so persist b if it costs anything. Narrow; no
@@ -12,7 +8,7 @@ import (
 func Cartesian[T, U any](a *RDD[T], b *RDD[U]) *RDD[Pair[T, U]] {
 	width := b.node.Partitions
 	n := a.sc.node("cartesian", a.node.Partitions*width)
-	n.Narrow = []*exec.Node{a.node, b.node}
+	n.AddNarrow(a.node, b.node)
 	out := &RDD[Pair[T, U]]{sc: a.sc, node: n, compute: func(tc *TaskContext, p int) iter.Seq[Pair[T, U]] {
 		return func(yield func(Pair[T, U]) bool) {
 			more := true

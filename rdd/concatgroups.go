@@ -30,7 +30,7 @@ func ConcatGroups[K comparable, V any](first *RDD[Pair[K, []V]], others ...*RDD[
 			}
 		}}
 	for _, r := range rs {
-		n.Narrow = append(n.Narrow, r.node)
+		n.AddNarrow(r.node)
 		if r.sc != first.sc || !first.dealt.same(r.dealt) {
 			out.refuse("concatGroups needs RDDs that are dealt alike: repartition them by one partitioner first")
 		}

@@ -60,7 +60,7 @@ func Same[T any](r *RDD[T]) *RDD[T] {
 // narrow makes the child of a transformation that computes its partition p from r's partition p.
 func narrow[T, U any](r *RDD[T], op string, compute func(tc *TaskContext, p int) iter.Seq[U]) *RDD[U] {
 	n := r.sc.node(op, r.node.Partitions)
-	n.Narrow = []*exec.Node{r.node}
+	n.AddNarrow(r.node)
 	n.Preferred = r.node.Preferred
 	return &RDD[U]{sc: r.sc, node: n, compute: compute}
 }

@@ -176,9 +176,9 @@ func (r *RDD[T]) reads(err error, parent *exec.Node, sh *exec.Shuffle) {
 	case err != nil:
 		r.refuse("%s: %w", r.node.Op, err)
 	case sh == nil:
-		r.node.Narrow = append(r.node.Narrow, parent)
+		r.node.AddNarrow(parent)
 	default:
-		r.node.Shuffles = append(r.node.Shuffles, sh)
+		r.node.AddShuffle(sh)
 	}
 }
 

@@ -81,7 +81,7 @@ func ZipPartitions4[A, B, C, D, U any](a *RDD[A], b *RDD[B], c *RDD[C], d *RDD[D
 
 // beside makes b a further narrow parent of out, partition by partition.
 func beside[T, U any](out *RDD[T], b *RDD[U]) {
-	out.node.Narrow = append(out.node.Narrow, b.node)
+	out.node.AddNarrow(b.node)
 	if out.sc != b.sc {
 		out.refuse("%s of RDDs of different contexts", out.node.Op)
 	}

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // A Node is a vertex of the graph of RDDs: a number of partitions, each computed from the same stage's
@@ -21,12 +22,47 @@ type Node struct {
 	Preferred func(p int) []string
 	// Partitions is the number of tasks of a stage that ends here.
 	Partitions int
+	// Err is what the user did wrong when the node was made; an action returns it.
+	Err error
+
+	// deps change once more when a checkpoint cuts the lineage, while jobs may be looking at them.
+	deps atomic.Pointer[Deps]
+}
+
+// Deps are the parents of a node.
+type Deps struct {
 	// Narrow are the parents computed in the same task.
 	Narrow []*Node
 	// Shuffles are the parents beyond a stage boundary.
 	Shuffles []*Shuffle
-	// Err is what the user did wrong when the node was made; an action returns it.
-	Err error
+}
+
+// Deps gives the node's parents.
+func (n *Node) Deps() Deps {
+	if d := n.deps.Load(); d != nil {
+		return *d
+	}
+	return Deps{}
+}
+
+// SetDeps makes d the node's parents, and gives the node.
+func (n *Node) SetDeps(d Deps) *Node {
+	n.deps.Store(&d)
+	return n
+}
+
+// AddNarrow adds parents that are computed in the same task, while the node is being made.
+func (n *Node) AddNarrow(parents ...*Node) {
+	d := n.Deps()
+	d.Narrow = append(d.Narrow[:len(d.Narrow):len(d.Narrow)], parents...)
+	n.SetDeps(d)
+}
+
+// AddShuffle adds a parent beyond a stage boundary, while the node is being made.
+func (n *Node) AddShuffle(sh *Shuffle) {
+	d := n.Deps()
+	d.Shuffles = append(d.Shuffles[:len(d.Shuffles):len(d.Shuffles)], sh)
+	n.SetDeps(d)
 }
 
 // A Shuffle is the edge between a map stage and the stages that read it. Its outputs live as long as the

@@ -31,7 +31,7 @@ func diamond(log *[]string, mu *sync.Mutex) *Node {
 			return words{{fmt.Sprint(name, p, ">0")}, {fmt.Sprint(name, p, ">1")}}, nil
 		}}
 	}
-	return &Node{Op: "join", Partitions: 2, Shuffles: []*Shuffle{edge("l"), edge("r")}}
+	return (&Node{Op: "join", Partitions: 2}).SetDeps(Deps{Shuffles: []*Shuffle{edge("l"), edge("r")}})
 }
 
 func scheduler(t *testing.T, slots, failures int, listen func(Event)) *Scheduler {
@@ -57,7 +57,7 @@ func TestStages(t *testing.T) {
 		err := s.Run(context.Background(), &Job{Action: "collect", Target: n, Partitions: []int{0, 1},
 			Task: func(t *Task, p int) (any, error) {
 				var all []string
-				for _, sh := range n.Shuffles {
+				for _, sh := range n.Deps().Shuffles {
 					for _, b := range t.Fetch(sh, p) {
 						all = append(all, b.([]string)...)
 					}
@@ -249,8 +249,9 @@ func TestInvalidGraphs(t *testing.T) {
 	s := scheduler(t, 1, 1, nil)
 	first, second := errors.New("nil function"), errors.New("no partitions")
 	a := &Node{Err: first}
-	b := &Node{Err: second, Narrow: []*Node{a}}
-	err := s.Run(context.Background(), &Job{Target: &Node{Narrow: []*Node{a}, Shuffles: []*Shuffle{{Parent: b}}}})
+	b := (&Node{Err: second}).SetDeps(Deps{Narrow: []*Node{a}})
+	target := (&Node{}).SetDeps(Deps{Narrow: []*Node{a}, Shuffles: []*Shuffle{{Parent: b}}})
+	err := s.Run(context.Background(), &Job{Target: target})
 	if !errors.Is(err, first) || !errors.Is(err, second) {
 		t.Errorf("%v", err)
 	}

@@ -15,7 +15,7 @@ import (
 // reduced is a node that reads a shuffle; its map tasks log that they begin, and write is what else they do.
 func reduced(log *[]string, write func(p int) error) *Node {
 	var mu sync.Mutex
-	return &Node{Op: "reduce", Partitions: 1, Shuffles: []*Shuffle{{
+	return (&Node{Op: "reduce", Partitions: 1}).SetDeps(Deps{Shuffles: []*Shuffle{{
 		Parent: &Node{Op: "source", Partitions: 2}, Buckets: 1,
 		Write: func(_ *Task, p int) (MapOutput, error) {
 			mu.Lock()
@@ -23,13 +23,13 @@ func reduced(log *[]string, write func(p int) error) *Node {
 			mu.Unlock()
 			return words{{fmt.Sprint("of ", p)}}, write(p)
 		},
-	}}}
+	}}})
 }
 
 // read collects what the shuffle below n gives.
 func read(ctx context.Context, s *Scheduler, n *Node) (got string, err error) {
 	err = s.Run(ctx, &Job{Action: "collect", Target: n, Partitions: []int{0},
-		Task: func(t *Task, p int) (any, error) { return fmt.Sprint(t.Fetch(n.Shuffles[0], p)...), nil },
+		Task: func(t *Task, p int) (any, error) { return fmt.Sprint(t.Fetch(n.Deps().Shuffles[0], p)...), nil },
 		Done: func(_ int, v any) error { got = v.(string); return nil }})
 	return got, err
 }

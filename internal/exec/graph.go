@@ -1,0 +1,60 @@
+package exec
+
+import "errors"
+
+// pending lists the shuffles below n whose outputs are missing, each once, parents first.
+func pending(n *Node) []*Shuffle {
+	var (
+		order   []*Shuffle
+		seen    = map[*Node]bool{}
+		visited = map[*Shuffle]bool{}
+		visit   func(*Node)
+	)
+	visit = func(n *Node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		deps := n.Deps()
+		for _, p := range deps.Narrow {
+			visit(p)
+		}
+		for _, sh := range deps.Shuffles {
+			if visited[sh] || sh.Complete() {
+				continue
+			}
+			visited[sh] = true
+			visit(sh.Parent)
+			order = append(order, sh)
+		}
+	}
+	visit(n)
+	return order
+}
+
+// invalid joins what the user did wrong anywhere below n.
+func invalid(n *Node) error {
+	var (
+		errs  []error
+		seen  = map[*Node]bool{}
+		visit func(*Node)
+	)
+	visit = func(n *Node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		deps := n.Deps()
+		for _, p := range deps.Narrow {
+			visit(p)
+		}
+		for _, sh := range deps.Shuffles {
+			visit(sh.Parent)
+		}
+		if n.Err != nil {
+			errs = append(errs, n.Err)
+		}
+	}
+	visit(n)
+	return errors.Join(errs...)
+}
