@@ -142,6 +142,8 @@ type TaskInfo struct {
 	// Batch is the sequence of the batch, -1 for a job outside of a batch.
 	Batch                          int64
 	Job, Stage, Partition, Attempt int
+	// Speculative tells that the attempt was made beside one that ran (spark.speculation), not after one that failed.
+	Speculative bool
 	// Op is the operator that ends the task's stage, Site its place in the program.
 	Op, Site string
 }
@@ -163,19 +165,30 @@ type StageEnded struct {
 type TaskStarted struct{ TaskInfo }
 
 // TaskEnded says that an attempt at a task is over; Err is why it failed, if it did, and Retry that another
-// attempt follows.
+// attempt follows. Lost tells that another attempt was first, so that this one was cancelled, or its result dropped:
+// that is no failure, and may be told after the end of the stage.
 type TaskEnded struct {
 	TaskInfo
-	Duration time.Duration
-	Err      error
-	Retry    bool
+	Duration    time.Duration
+	Err         error
+	Retry, Lost bool
+	// Accumulators are what the attempt added to accumulators that have a name, if its result was taken.
+	Accumulators []AccumulatorUpdate
+}
+
+// An AccumulatorUpdate is what a task added to an accumulator.
+type AccumulatorUpdate struct {
+	ID   int
+	Name string
+	// Update is what the task added, Value the total after it.
+	Update, Value any
 }
 
 // fromExec turns an event of the scheduler into one of the stream.
 func fromExec(e exec.Event) Event {
 	info := func(d exec.TaskDesc, op string, site exec.Site) TaskInfo {
 		return TaskInfo{Batch: d.Batch, Job: d.Job, Stage: d.Stage, Partition: d.Partition, Attempt: d.Attempt,
-			Op: op, Site: site.String()}
+			Speculative: d.Speculative, Op: op, Site: site.String()}
 	}
 	switch e := e.(type) {
 	case exec.StageStarted:
@@ -185,7 +198,12 @@ func fromExec(e exec.Event) Event {
 	case exec.TaskStarted:
 		return TaskStarted{info(e.Desc, "", exec.Site{})}
 	case exec.TaskEnded:
-		return TaskEnded{TaskInfo: info(e.Desc, e.Op, e.Site), Duration: e.Duration, Err: e.Err, Retry: e.Retry}
+		ended := TaskEnded{TaskInfo: info(e.Desc, e.Op, e.Site), Duration: e.Duration, Err: e.Err, Retry: e.Retry,
+			Lost: e.Lost}
+		for _, u := range e.Accumulators {
+			ended.Accumulators = append(ended.Accumulators, AccumulatorUpdate(u))
+		}
+		return ended
 	}
 	return nil
 }

@@ -35,9 +35,9 @@ func runAll[T, R any](ctx context.Context, r *RDD[T], action string, begin func(
 func runParts[T, R any](ctx context.Context, r *RDD[T], action string, partitions []int,
 	f func(tc *TaskContext, p int) (R, error), each func(i int, result R) error,
 ) error {
-	scope := exec.ScopeOf(ctx)
+	site, desc := exec.Describe(ctx, &r.sc.jobs)
 	job := &exec.Job{
-		Action: action, Site: exec.Caller(), Target: r.node, Partitions: partitions, Desc: scope.Desc(&r.sc.jobs),
+		Action: action, Site: site, Target: r.node, Partitions: partitions, Desc: desc,
 		Task: func(t *exec.Task, p int) (any, error) {
 			return f((*TaskContext)(t), p)
 		},

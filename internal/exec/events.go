@@ -23,17 +23,26 @@ type StageEnded struct {
 // TaskStarted says that an attempt began.
 type TaskStarted struct{ Desc TaskDesc }
 
-// TaskEnded says that an attempt succeeded (Err is nil) or failed. Retry tells that another follows.
+// TaskEnded says that an attempt succeeded (Err is nil) or failed. That of an attempt that has lost may come after the
+// end of its stage, which does not wait for it.
 type TaskEnded struct {
 	Desc     TaskDesc
 	Op       string
 	Site     Site
 	Duration time.Duration
 	Err      error
-	Retry    bool
+	// Retry tells that another attempt follows; Lost that another one has published, so that this one was cancelled, or
+	// its result dropped: no failure.
+	Retry, Lost bool
+	// Accumulators are what the attempt added to accumulators that have a name, if it has published.
+	Accumulators []AccumulatorUpdate
 }
+
+// PoolMade says that a job names a pool that nobody has set up, which was made with the defaults.
+type PoolMade struct{ Name string }
 
 func (StageStarted) execEvent() {}
 func (StageEnded) execEvent()   {}
 func (TaskStarted) execEvent()  {}
 func (TaskEnded) execEvent()    {}
+func (PoolMade) execEvent()     {}

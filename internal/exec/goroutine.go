@@ -12,19 +12,30 @@ import (
 // header of the goroutine's stack trace: a microsecond, paid once a task and once an action.
 type Goroutines struct {
 	mu sync.Mutex
-	in map[int64]string
+	in map[int64]inside
+}
+
+// inside is what a goroutine is inside of: its task, too, if it runs one.
+type inside struct {
+	what string
+	task *Task
 }
 
 // Enter says that the calling goroutine is now inside what; leave ends that.
-func (g *Goroutines) Enter(what string) (leave func()) {
+func (g *Goroutines) Enter(what string) (leave func()) { return g.enter(inside{what: what}) }
+
+// EnterTask says that the calling goroutine now runs an attempt of a task.
+func (g *Goroutines) EnterTask(t *Task) (leave func()) { return g.enter(inside{insideTask, t}) }
+
+func (g *Goroutines) enter(in inside) (leave func()) {
 	id := current()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.in == nil {
-		g.in = make(map[int64]string)
+		g.in = make(map[int64]inside)
 	}
 	before, nested := g.in[id]
-	g.in[id] = what
+	g.in[id] = in
 	return func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -41,7 +52,16 @@ func (g *Goroutines) Inside() string {
 	id := current()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.in[id]
+	return g.in[id].what
+}
+
+// Task gives the task that the calling goroutine runs; nil for none, and on goroutines that a task's function has
+// started.
+func (g *Goroutines) Task() *Task {
+	id := current()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.in[id].task
 }
 
 func current() int64 {

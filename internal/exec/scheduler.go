@@ -35,12 +35,20 @@ type Runner interface {
 	Stop(ctx context.Context) error
 	// Abandon gives up the tasks that still run and names them.
 	Abandon() error
+	// Reserve takes the number of a job that is to run in the background.
+	Reserve() int
+	// Jobs lists the jobs that run, the oldest first.
+	Jobs() []JobStatus
+	// Cancel ends the jobs that match and tells how many there are; by and at say who does.
+	Cancel(by string, at Site, match func(id int, properties map[string]string) bool) int
 }
 
 // Scheduler runs jobs on the slots of this process: local[N].
 type Scheduler struct {
-	slots       chan struct{}
+	registry
+	slots       *slots
 	maxFailures int
+	speculation Speculation
 	store       Store
 	listen      func(Event)
 	inside      *Goroutines
@@ -63,12 +71,19 @@ func NewScheduler(n, maxFailures int, store Store, inside *Goroutines, listen fu
 		listen = func(Event) {}
 	}
 	stop, halt := context.WithCancelCause(context.Background())
-	return &Scheduler{slots: make(chan struct{}, n), maxFailures: maxFailures, store: store, listen: listen,
+	return &Scheduler{slots: newSlots(n), maxFailures: maxFailures, store: store, listen: listen,
 		inside: inside, stop: stop, halt: halt, running: map[*Task]*stage{}}
 }
 
 // Slots is the N of local[N].
-func (s *Scheduler) Slots() int { return cap(s.slots) }
+func (s *Scheduler) Slots() int { return s.slots.total }
+
+// Share has jobs share the slots among these pools and others that they name, instead of the first job going first. It
+// is called before any job runs.
+func (s *Scheduler) Share(pools []Pool) { s.slots.share(pools) }
+
+// Speculate has slow tasks tried a second time. It is called before any job runs.
+func (s *Scheduler) Speculate(how Speculation) { s.speculation = how }
 
 // Stop cancels every task and waits until they have ended. When ctx ends first, the tasks that still run
 // are named and abandoned: their jobs return, their goroutines are left to themselves.
@@ -107,7 +122,9 @@ func (s *Scheduler) Abandon() error {
 		}
 		stuck = append(stuck, fmt.Sprintf("partition %d of %s at %s (%s at %s)", t.Desc.Partition, st.job.Action,
 			st.job.Site, st.op.Op, st.op.Site))
-		st.giveUp()
+		if st.ctx.Err() != nil { // An attempt that has lost is nothing that its stage waits for.
+			st.giveUp()
+		}
 		delete(s.running, t)
 	}
 	s.restIfIdle()
@@ -166,16 +183,19 @@ func (s *Scheduler) Run(ctx context.Context, job *Job) error {
 	defer cancel(nil)
 	defer context.AfterFunc(s.stop, func() { cancel(ErrStopped) })()
 
+	running, over := s.add(ctx, job, cancel)
+	defer over()
 	stages := pending(job.Target)
+	running.plan(stages)
 	for i, sh := range stages {
-		if err := s.mapStage(ctx, job, i, sh); err != nil {
+		if err := s.mapStage(ctx, running, i, sh); err != nil {
 			return err
 		}
 	}
-	return s.stage(ctx, job, len(stages), job.Target, job.Partitions, job.Task, job.Done)
+	return s.stage(ctx, running, len(stages), job.Target, job.Partitions, job.Task, job.Done)
 }
 
-func (s *Scheduler) mapStage(ctx context.Context, job *Job, number int, sh *Shuffle) error {
+func (s *Scheduler) mapStage(ctx context.Context, job *runningJob, number int, sh *Shuffle) error {
 	release := sh.claim(ctx)
 	if release == nil {
 		return context.Cause(ctx)
@@ -193,16 +213,4 @@ func (s *Scheduler) mapStage(ctx context.Context, job *Job, number int, sh *Shuf
 		return fmt.Errorf("%s at %s: %w", sh.Parent.Op, sh.Parent.Site, err)
 	}
 	return nil
-}
-
-func (s *Scheduler) acquire(ctx context.Context) bool {
-	if ctx.Err() != nil {
-		return false
-	}
-	select {
-	case s.slots <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -2,69 +2,120 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 )
-
-// stage runs one task for each partition and hands the winners' results to done.
-func (s *Scheduler) stage(ctx context.Context, job *Job, number int, op *Node, partitions []int,
-	work func(*Task, int) (any, error), done func(int, any) error,
-) error {
-	if len(partitions) == 0 {
-		return nil
-	}
-	st := &stage{
-		Scheduler: s,
-		job:       job,
-		op:        op,
-		desc:      job.Desc,
-		work:      work,
-		done:      done,
-		all:       make(chan struct{}),
-		abandoned: make(chan struct{}),
-	}
-	st.desc.Stage = number
-	st.ctx, st.cancel = context.WithCancelCause(ctx)
-	defer st.cancel(nil)
-	s.listen(StageStarted{Desc: st.desc, Action: job.Action, Op: op.Op, Site: op.Site, Tasks: len(partitions)})
-	st.left.Store(int64(len(partitions)))
-	for i, p := range partitions {
-		if !s.acquire(st.ctx) {
-			st.fail(context.Cause(st.ctx))
-			st.ended(len(partitions) - i)
-			break
-		}
-		go st.task(i, p)
-	}
-	select {
-	case <-st.all:
-	case <-st.abandoned:
-		st.fail(ErrStopped)
-	}
-	err := st.failure()
-	s.listen(StageEnded{Desc: st.desc, Err: err})
-	return err
-}
 
 // A stage is a set of tasks that differ only in their partition.
 type stage struct {
 	*Scheduler
-	job    *Job
+	job    *runningJob
 	op     *Node
 	desc   TaskDesc
 	work   func(*Task, int) (any, error)
 	done   func(int, any) error
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	set    *taskSet
 
-	left      atomic.Int64
 	all       chan struct{} // closed when all tasks are over
 	abandoned chan struct{} // closed when they are given up
 	givenUp   sync.Once     // closes abandoned
 
 	mu    sync.Mutex
 	first error
+	parts []part
+	left  int             // tasks that are not over
+	took  []time.Duration // of those that have ended well
+}
+
+// A part is what a stage knows of one task.
+type part struct {
+	partition int
+	next      int // number of the next attempt
+	failures  int
+	active    int            // goroutines at it
+	tries     map[*Task]bool // attempts that run
+	since     time.Time      // when the oldest of them began
+	doubled   bool           // a second attempt was asked for
+	won       bool           // an attempt has published
+	settled   bool           // counted as over
+}
+
+// errLost is why an attempt ends whose result is not needed any more.
+var errLost = errors.New("another attempt at the partition was first")
+
+// stage runs one task for each partition and hands the winners' results to done.
+func (s *Scheduler) stage(ctx context.Context, job *runningJob, number int, op *Node, partitions []int,
+	work func(*Task, int) (any, error), done func(int, any) error,
+) error {
+	if len(partitions) == 0 {
+		return nil
+	}
+	st := &stage{Scheduler: s, job: job, op: op, desc: job.Desc, work: work, done: done,
+		all: make(chan struct{}), abandoned: make(chan struct{}), left: len(partitions)}
+	st.desc.Stage = number
+	for _, p := range partitions {
+		st.parts = append(st.parts, part{partition: p, tries: map[*Task]bool{}})
+	}
+	st.set = st.newSet(number)
+	st.ctx, st.cancel = context.WithCancelCause(ctx)
+	defer st.cancel(nil)
+	s.listen(StageStarted{Desc: st.desc, Action: job.Action, Op: op.Op, Site: op.Site, Tasks: len(partitions)})
+	job.count(number, func(c *StageStatus) { c.Tasks = len(partitions) })
+	if st.ctx.Err() != nil {
+		st.fail(context.Cause(st.ctx))
+	} else {
+		s.slots.submit(st.set)
+		st.wait()
+	}
+	err := st.failure()
+	s.listen(StageEnded{Desc: st.desc, Err: err})
+	return err
+}
+
+// newSet makes the list of the stage's tasks that wait for a slot.
+func (st *stage) newSet(number int) *taskSet {
+	name := st.job.properties[SchedulerPool]
+	pool, known := st.slots.poolOf(name)
+	if !known {
+		st.listen(PoolMade{Name: name})
+	}
+	set := &taskSet{job: st.job.id, stage: number, pool: pool, start: st.start, first: make([]int, len(st.parts))}
+	for i := range set.first {
+		set.first[i] = i
+	}
+	return set
+}
+
+// wait returns when all tasks are over, or given up. What has not been started when the stage ends never is.
+func (st *stage) wait() {
+	defer st.slots.withdraw(st.set)
+	var tick <-chan time.Time
+	if st.speculation.watches(len(st.parts)) {
+		ticker := time.NewTicker(st.speculation.Interval)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	ended := st.ctx.Done()
+	for {
+		select {
+		case <-st.all:
+			return
+		case <-st.abandoned:
+			st.fail(context.Cause(st.ctx))
+			return
+		case <-ended:
+			ended = nil
+			if n := st.slots.withdraw(st.set); n > 0 {
+				st.fail(context.Cause(st.ctx))
+				st.over(n)
+			}
+		case <-tick:
+			st.speculate()
+		}
+	}
 }
 
 func (st *stage) fail(err error) {
@@ -84,9 +135,13 @@ func (st *stage) failure() error {
 	return st.first
 }
 
-// ended counts tasks that are over, however they ended.
-func (st *stage) ended(n int) {
-	if st.left.Add(-int64(n)) == 0 {
+// over counts tasks that will have no attempt any more.
+func (st *stage) over(n int) {
+	st.mu.Lock()
+	st.left -= n
+	last := st.left == 0
+	st.mu.Unlock()
+	if last {
 		close(st.all)
 	}
 }
@@ -94,62 +149,151 @@ func (st *stage) ended(n int) {
 // insideTask is what a goroutine that runs a task is inside of.
 const insideTask = "a task"
 
-// task runs the attempts at one partition on a slot of its own.
-func (st *stage) task(i, p int) {
-	defer st.ended(1)
-	defer func() { <-st.slots }()
-	result, err := st.attempts(p)
-	if err == nil {
-		err = st.publish(i, result)
+// start runs the attempts at one task on a slot of its own: the first ones, or one that is made beside them.
+func (st *stage) start(i int, beside bool) {
+	if !st.enterPart(i) {
+		st.slots.release(st.set)
+		return
 	}
-	if err != nil {
-		st.fail(err)
+	for st.attempt(i, beside) {
 	}
+	st.slots.release(st.set)
+	st.leavePart(i)
 }
 
-func (st *stage) publish(i int, result any) error {
+// enterPart tells that a goroutine is at a task, unless it is over by now.
+func (st *stage) enterPart(i int) bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.first != nil {
-		return st.first
+	p := &st.parts[i]
+	if p.settled {
+		return false
 	}
-	return st.done(i, result)
+	p.active++
+	return true
 }
 
-func (st *stage) at(p int) TaskDesc {
-	d := st.desc
-	d.Partition = p
-	return d
+// leavePart counts the task as over if an attempt has won or nobody is at it any more. Nobody waits for an attempt
+// that has lost: it may be one that hangs.
+func (st *stage) leavePart(i int) {
+	st.mu.Lock()
+	p := &st.parts[i]
+	p.active--
+	over := !p.settled && (p.won || p.active == 0)
+	p.settled = p.settled || over
+	st.mu.Unlock()
+	if over {
+		st.over(1)
+	}
 }
 
-// attempts tries a task until it succeeds, has failed too often, or its stage has ended.
-func (st *stage) attempts(p int) (any, error) {
-	for d := st.at(p); ; d.Attempt++ {
-		started := time.Now()
-		st.listen(TaskStarted{Desc: d})
-		result, err := st.once(d)
-		over := st.ctx.Err() != nil
-		retry := err != nil && !over && d.Attempt+1 < st.maxFailures && !isPermanent(err)
-		st.listen(
-			TaskEnded{Desc: d, Op: st.op.Op, Site: st.op.Site, Duration: time.Since(started), Err: err, Retry: retry},
-		)
-		switch {
-		case err == nil:
-			return result, nil
-		case over:
-			return nil, context.Cause(st.ctx) // Somebody else ended the stage and gave the reason.
-		case !retry:
-			return nil, &JobError{Action: st.job.Action, Site: st.job.Site, Op: st.op.Op, OpSite: st.op.Site, Desc: d,
-				Attempts: d.Attempt + 1, Err: err}
+// attempt makes one attempt at a task, and tells whether another is to follow.
+func (st *stage) attempt(i int, beside bool) (again bool) {
+	t := st.begin(i, beside)
+	if t == nil {
+		if st.ctx.Err() != nil {
+			st.fail(context.Cause(st.ctx)) // Somebody else ended the stage and gave the reason.
 		}
+		return false
 	}
+	started := time.Now()
+	st.listen(TaskStarted{Desc: t.Desc})
+	result, err := st.once(t)
+	e := TaskEnded{Desc: t.Desc, Op: st.op.Op, Site: st.op.Site, Duration: time.Since(started), Err: err}
+	failure := st.judge(t, i, result, &e)
+	st.count(e)
+	st.listen(e)
+	if failure != nil {
+		st.fail(failure)
+	}
+	return e.Retry
 }
 
-func (st *stage) once(d TaskDesc) (any, error) {
-	ctx, cancel := context.WithCancelCause(st.ctx)
-	t := &Task{Context: context.WithValue(ctx, taskKey{}, true), Desc: d, cancel: cancel, store: st.store}
+// begin makes the task of the next attempt; nil if none is needed any more.
+func (st *stage) begin(i int, beside bool) *Task {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	p := &st.parts[i]
+	if p.won || st.ctx.Err() != nil {
+		return nil
+	}
+	d := st.desc
+	d.Partition, d.Attempt, d.Speculative = p.partition, p.next, beside
+	p.next++
+	t := newTask(st.ctx, d, st.store, st.job.properties)
+	if len(p.tries) == 0 {
+		p.since = time.Now()
+	}
+	p.tries[t] = true
+	st.job.count(d.Stage, func(c *StageStatus) { c.Running++ })
+	return t
+}
+
+// count keeps the numbers of the job's status.
+func (st *stage) count(e TaskEnded) {
+	st.job.count(e.Desc.Stage, func(c *StageStatus) {
+		c.Running--
+		switch {
+		case e.Err == nil:
+			c.Done++
+		case !e.Lost:
+			c.Failed++
+		}
+	})
+}
+
+// judge decides what an attempt's end means: that it has won, lost, is to be tried again, or fails the stage, whose
+// error it gives.
+func (st *stage) judge(t *Task, i int, result any, e *TaskEnded) (failure error) {
+	st.mu.Lock()
+	p := &st.parts[i]
+	delete(p.tries, t)
+	var losers []*Task
+	switch {
+	case p.won:
+		e.Err, e.Lost = errLost, true
+	case e.Err == nil && st.first != nil: // The stage has failed meanwhile.
+	case e.Err == nil:
+		if failure = st.done(i, result); failure == nil {
+			e.Accumulators, failure = t.publish()
+		}
+		p.won = true
+		st.took = append(st.took, e.Duration)
+		for loser := range p.tries {
+			losers = append(losers, loser)
+		}
+	default:
+		failure = st.failed(p, e)
+	}
+	if len(p.tries) == 1 {
+		p.doubled = false // It may be slow in its turn.
+	}
+	st.mu.Unlock()
+	for _, loser := range losers {
+		loser.cancel(errLost)
+	}
+	return failure
+}
+
+// failed decides what follows an attempt that has failed; mu is held. The goroutine that made the first attempt makes
+// the others: one that was made beside it is not repeated.
+func (st *stage) failed(p *part, e *TaskEnded) error {
+	if st.ctx.Err() != nil {
+		return context.Cause(st.ctx) // Somebody else ended the stage and gave the reason.
+	}
+	p.failures++
+	if p.failures >= st.maxFailures || isPermanent(e.Err) {
+		return &JobError{Action: st.job.Action, Site: st.job.Site, Op: st.op.Op, OpSite: st.op.Site, Desc: e.Desc,
+			Attempts: p.failures, Err: e.Err}
+	}
+	e.Retry = !e.Desc.Speculative
+	return nil
+}
+
+// once runs a task until it has ended.
+func (st *stage) once(t *Task) (any, error) {
 	if !st.enter(t, st) {
-		cancel(ErrStopped)
+		t.cancel(ErrStopped)
 		return nil, ErrStopped
 	}
 	defer st.leave(t)
@@ -161,7 +305,7 @@ func (st *stage) apart(t *Task) (result any, err error) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		defer st.inside.Enter(insideTask)()
+		defer st.inside.EnterTask(t)()
 		defer func() {
 			if err == nil { // attempt did not return
 				err = t.failed()

@@ -26,6 +26,8 @@ type TaskDesc struct {
 	Partition int
 	// Attempt counts from 0.
 	Attempt int
+	// Speculative tells that the attempt was made beside one that runs, and not after one that failed.
+	Speculative bool
 	// Seed is where random operators begin.
 	Seed uint64
 	// Epoch fences: the number of times the job has changed its owner.
@@ -38,13 +40,24 @@ type Task struct {
 	context.Context
 	Desc TaskDesc
 
-	cancel context.CancelCauseFunc
-	store  Store
+	cancel     context.CancelCauseFunc
+	store      Store
+	properties map[string]string
+	updates    updates
 
 	mu      sync.Mutex
 	err     error
 	cleanup []func()
 }
+
+func newTask(ctx context.Context, d TaskDesc, store Store, properties map[string]string) *Task {
+	ctx, cancel := context.WithCancelCause(ctx)
+	ctx = context.WithValue(ctx, taskKey{}, true)
+	return &Task{Context: ctx, Desc: d, cancel: cancel, store: store, properties: properties}
+}
+
+// Property is a local property of the task's job, "" if it was not set.
+func (t *Task) Property(key string) string { return t.properties[key] }
 
 // taskKey is answered by the context of a task and what is derived from it: a call that would wait for the task finds
 // out that it is made inside of one, on a goroutine of the user's too.
