@@ -117,8 +117,17 @@ var (
 		kind: oneOf(FIFO, FAIR), name: "spark.scheduler.mode", def: FIFO,
 		doc: "How jobs that run at the same time share the threads: the first one first, or fairly " +
 			"among pools.",
-		why:  "Spark's own: the oldest batch is finished first, which is what delay is counted from.",
-		idle: "jobs of one program run one after the other in this version",
+		why: "Spark's own: the oldest batch is finished first, which is what delay is counted from.",
+	}
+
+	// AllocationFile says what the pools of the fair scheduler are due.
+	AllocationFile = Setting[string]{
+		kind: texts, name: "spark.scheduler.allocation.file", defText: "none",
+		doc: "A file in the form of Spark's fairscheduler.xml, which gives pools a weight, a minimum share and a " +
+			"scheduling mode. It is read where spark.scheduler.mode is FAIR. A pool that it does not name has " +
+			"weight 1, no minimum, and runs its first job first.",
+		why: "Pools need no file to share the threads evenly. Spark looks for fairscheduler.xml on its class path, " +
+			"and there is none here.",
 	}
 
 	// ShowConsoleProgress shows a line of progress on a terminal.
@@ -144,9 +153,9 @@ var (
 	Speculation = Setting[bool]{
 		kind: bools, name: "spark.speculation", def: false,
 		doc: "Whether a task that is much slower than the others of its stage is started a second time. " +
-			"The first attempt to end wins, and the other's effects are dropped.",
-		why:  "On one machine a slow task is mostly one with more to do, and a copy only takes a thread.",
-		idle: noSpeculation,
+			"The first attempt to end wins, and the other is cancelled; what a function does besides giving its " +
+			"result may happen twice.",
+		why: "On one machine a slow task is mostly one with more to do, and a copy only takes a thread.",
 	}
 
 	// SpeculationInterval is how often slow tasks are looked for.
@@ -155,23 +164,20 @@ var (
 		check: above[time.Duration](0),
 		doc:   "How often slow tasks are looked for.",
 		why:   "Spark's own.",
-		idle:  noSpeculation,
 	}
 
 	// SpeculationMultiplier is how much slower than the median is slow.
 	SpeculationMultiplier = Setting[float64]{
 		kind: floats, name: "spark.speculation.multiplier", unit: "times", def: 1.5, check: atLeast(1.0),
-		doc:  "How many times the median run time a task must have taken to count as slow.",
-		why:  "Spark's own up to 3.5.",
-		idle: noSpeculation,
+		doc: "How many times the median run time a task must have taken to count as slow.",
+		why: "Spark's own up to 3.5.",
 	}
 
 	// SpeculationQuantile is the part of a stage that must have ended.
 	SpeculationQuantile = Setting[float64]{
 		kind: floats, name: "spark.speculation.quantile", def: 0.75, check: between(0.0, 1.0),
-		doc:  "The part of a stage's tasks that must have ended before any other counts as slow.",
-		why:  "Spark's own up to 3.5.",
-		idle: noSpeculation,
+		doc: "The part of a stage's tasks that must have ended before any other counts as slow.",
+		why: "Spark's own up to 3.5.",
 	}
 
 	// SpeculationMinTaskRuntime protects short tasks.
@@ -180,7 +186,6 @@ var (
 		check: atLeast[time.Duration](0),
 		doc:   "How long a task must have run to count as slow at all.",
 		why:   "Spark's own: a second attempt of a short task costs more than it can save.",
-		idle:  noSpeculation,
 	}
 
 	// SpeculationTaskThreshold finds slow tasks in stages that are too small for a median.
@@ -189,7 +194,6 @@ var (
 		defText: "0s (none)", check: atLeast[time.Duration](0),
 		doc: "In a stage with no more tasks than threads, a task that has run longer than this is slow; " +
 			"0 means none is. Receivers are never started twice.",
-		why:  "Spark's own: nobody but the user knows how long such a task may take.",
-		idle: noSpeculation,
+		why: "Spark's own: nobody but the user knows how long such a task may take.",
 	}
 )

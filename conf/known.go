@@ -13,7 +13,6 @@ type known struct {
 
 const (
 	ownLog               = "it tunes Spark's write ahead log, and this version has none"
-	noSpeculation        = "this version tries failed tasks again, and starts no second attempt of slow ones"
 	ownCache             = "weir reads by range from each leader and keeps no consumers"
 	noStreamingExecutors = "there are no executors to add or remove: the threads come from spark.master"
 	engineOwn            = "the engine sets it for each job; remove it"

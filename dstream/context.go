@@ -57,6 +57,8 @@ type Context struct {
 	loop  *loop
 	begun chan struct{} // closed when Start has succeeded or failed
 
+	properties map[string]string // of the batches' jobs
+
 	mu    sync.Mutex // guards what follows; never held while waiting
 	state State
 	err   error         // the first error of the program

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"runtime"
 	"slices"
 	"strings"
@@ -428,4 +429,39 @@ func TestPanicsOfUserFunctions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStartProperties: the local properties of the context that Start is given are those of each batch's jobs, but for
+// the job group, and a body sets its own.
+func TestStartProperties(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ssc := newContext(t)
+		var mu sync.Mutex
+		var got []string
+		d := dstream.QueueStream(ssc, dstream.NewQueue([]int{1}, []int{2}))
+		dstream.ForeachRDD(d, func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
+			note := func(tc *rdd.TaskContext, _ iter.Seq[int]) error {
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, fmt.Sprintf("%d %s/%s/%s", b.Sequence, tc.LocalProperty("spark.scheduler.pool"),
+					tc.LocalProperty("tenant"), tc.LocalProperty("spark.jobGroup.id")))
+				return nil
+			}
+			one := rdd.Coalesce(r, 1)
+			if err := rdd.ForeachPartition(ctx, one, note); err != nil {
+				return err
+			}
+			return rdd.ForeachPartition(rdd.WithJobGroup(ctx, "body", ""), one, note)
+		})
+		ctx := rdd.WithPool(rdd.WithJobGroup(t.Context(), "starter", "its description"), "streams")
+		if err := ssc.Start(rdd.WithLocalProperty(ctx, "tenant", "blue")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2500 * time.Millisecond)
+		stopNow(t, ssc)
+		want := "0 streams/blue/, 0 streams/blue/body, 1 streams/blue/, 1 streams/blue/body"
+		if got := strings.Join(got, ", "); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	})
 }

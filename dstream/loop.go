@@ -12,6 +12,7 @@ import (
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/internal/exec"
 )
 
 // The loop is two goroutines: the planner fixes the ranges of each batch when its time has come and queues
@@ -72,7 +73,7 @@ func newLoop(ssc *Context, ids []string) *loop {
 		generating: make(chan struct{}, 1),
 		past:       map[Time]*generation{},
 	}
-	l.life, l.kill = context.WithCancelCause(context.Background())
+	l.life, l.kill = context.WithCancelCause(exec.WithProperties(context.Background(), ssc.properties))
 	return l
 }
 

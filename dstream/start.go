@@ -16,7 +16,8 @@ const startTimeout = 15 * time.Second
 
 // Start checks the graph, finds the positions at which the inputs begin, and starts the loop. It returns
 // every error of the graph at once, each with its file and line; errors of inputs, such as an unreachable
-// server, are returned before the first batch. ctx bounds only the start. A second Start of an active
+// server, are returned before the first batch. ctx bounds only the start; its local properties, such as the pool that
+// rdd.WithPool sets, are those of every batch's jobs, but for the job group. A second Start of an active
 // context does nothing but warn; a stopped one cannot be started again. A start that fails stops the context.
 func (ssc *Context) Start(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -71,6 +72,7 @@ func (ssc *Context) start(ctx context.Context) error {
 	if err := ssc.observeTasks(); err != nil {
 		return err
 	}
+	ssc.properties = batchProperties(ctx)
 	ssc.sayGuarantees()
 	go ssc.bus.run(ssc.sc.Inside(), ssc.listenerPanicked)
 	loop := newLoop(ssc, ids)
@@ -84,6 +86,15 @@ func (ssc *Context) start(ctx context.Context) error {
 	ssc.bus.emit(StreamingStarted{now()})
 	loop.start()
 	return nil
+}
+
+// batchProperties are the local properties that the jobs of batches take over from the context that Start is given: all
+// but the job group, for who cancels the group of the starter does not mean the stream.
+func batchProperties(ctx context.Context) map[string]string {
+	for _, key := range []string{exec.JobGroup, exec.JobDescription} {
+		ctx = exec.WithProperty(ctx, key, "")
+	}
+	return exec.PropertiesOf(ctx)
 }
 
 func (ssc *Context) listenerPanicked(v any) {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -32,8 +34,9 @@ type Context struct {
 	budget *block.Budget
 	disk   *block.Disk
 
-	mu     sync.Mutex
-	onStop []*func()
+	mu        sync.Mutex
+	onStop    []*func()
+	persisted map[any]func() (PersistentRDD, bool)
 }
 
 // An Option of NewContext.
@@ -78,7 +81,11 @@ func NewContext(c *conf.Conf, opts ...Option) (*Context, error) {
 			sc.logger.Warn("files in spark.local.dir could not be removed", "error", err)
 		}
 	})
-	sc.runner = exec.NewScheduler(master.Threads, sc.tries, store, sc.inside, sc.emit)
+	runner := exec.NewScheduler(master.Threads, sc.tries, store, sc.inside, sc.emit)
+	if err := schedule(runner, c); err != nil {
+		return nil, err
+	}
+	sc.runner = runner
 	if s := c.Summary(); s != "" {
 		sc.logger.Info(s)
 	}
@@ -93,7 +100,66 @@ func budgetOf(c *conf.Conf) int64 {
 	return block.Available() / 2
 }
 
+// schedule has the scheduler share its slots, and try slow tasks a second time, as the settings say.
+func schedule(s *exec.Scheduler, c *conf.Conf) error {
+	if conf.Scheduling.Get(c) == conf.FAIR {
+		pools, err := poolsOf(conf.AllocationFile.Get(c))
+		if err != nil {
+			return err
+		}
+		s.Share(pools)
+	}
+	if conf.Speculation.Get(c) {
+		s.Speculate(exec.Speculation{
+			Interval:   conf.SpeculationInterval.Get(c),
+			Quantile:   conf.SpeculationQuantile.Get(c),
+			Multiplier: conf.SpeculationMultiplier.Get(c),
+			MinRuntime: conf.SpeculationMinTaskRuntime.Get(c),
+			Threshold:  conf.SpeculationTaskThreshold.Get(c),
+		})
+	}
+	return nil
+}
+
+// poolsOf reads spark.scheduler.allocation.file, if there is one.
+func poolsOf(name string) ([]exec.Pool, error) {
+	if name == "" {
+		return nil, nil
+	}
+	path, err := localPath(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s=%s: %w", conf.AllocationFile.Name(), name, err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", conf.AllocationFile.Name(), err)
+	}
+	defer f.Close()
+	pools, err := exec.ReadPools(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s=%s: %w", conf.AllocationFile.Name(), name, err)
+	}
+	return pools, nil
+}
+
+// localPath is the path of a file of this machine, which may be given as a URL.
+func localPath(name string) (string, error) {
+	scheme, rest, ok := strings.Cut(name, ":/")
+	if !ok || len(scheme) < 2 { // C:/ is no scheme.
+		return name, nil
+	}
+	if scheme != "file" {
+		return "", fmt.Errorf("this version reads and writes files of this machine only, not %s", scheme)
+	}
+	return "/" + strings.TrimLeft(rest, "/"), nil
+}
+
 func (sc *Context) emit(e exec.Event) {
+	if p, ok := e.(exec.PoolMade); ok {
+		sc.logger.Warn("a job names a pool that spark.scheduler.allocation.file does not; "+
+			"it has weight 1, no minimum share, and runs its first job first", "pool", p.Name)
+		return
+	}
 	if f := sc.events.Load(); f != nil {
 		(*f)(e)
 	}

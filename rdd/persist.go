@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"sync"
+	"weak"
 
 	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/internal/block"
@@ -39,6 +40,7 @@ func (r *RDD[T]) Persist(level StorageLevel) *RDD[T] {
 		k.codec = c
 	}
 	r.kept.Store(k)
+	k.list(r.node)
 	return r
 }
 
@@ -48,6 +50,7 @@ func (r *RDD[T]) Cache() *RDD[T] { return r.Persist(MemoryOnly) }
 // Unpersist gives free what Persist kept. Tasks that are reading it read on.
 func (r *RDD[T]) Unpersist() {
 	if k := r.kept.Swap(nil); k != nil {
+		r.sc.unlist(weak.Make(k))
 		k.free()
 	}
 }
@@ -84,6 +87,7 @@ type keptPart[T any] struct {
 	done chan struct{} // closed when it was computed, kept or not
 
 	count int
+	bytes int64 // that were granted
 	vs    []T
 	data  []byte
 	file  string
@@ -111,8 +115,16 @@ func (k *kept[T]) each(tc *TaskContext, r *RDD[T], p int, yield func(T) bool) {
 		}
 		select {
 		case <-part.done:
-		case <-tc.Done():
-			tc.Check()
+		default:
+			if tc.Desc.Speculative { // It must not wait for the attempt that it was made to overtake.
+				r.compute(tc, p)(yield)
+				return
+			}
+			select {
+			case <-part.done:
+			case <-tc.Done():
+				tc.Check()
+			}
 		}
 		if k.read(tc, p, part, yield) {
 			return
@@ -233,13 +245,14 @@ func (k *kept[T]) publish(tc *TaskContext, p int, part *keptPart[T], f *filling[
 	if err := tc.Err(); err != nil {
 		tc.Fail(err)
 	}
-	content := keptPart[T]{count: f.count, vs: f.vs, data: f.data}
+	content := keptPart[T]{count: f.count, bytes: f.used, vs: f.vs, data: f.data}
 	if f.file != nil {
 		content.file = f.finish()
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	part.count, part.vs, part.data, part.file = content.count, content.vs, content.data, content.file
+	part.count, part.bytes, part.vs = content.count, content.bytes, content.vs
+	part.data, part.file = content.data, content.file
 	f.grant.Release(f.granted - f.used)
 	part.entry = k.sc.budget.Hold(f.used, k, func() { k.evict(p, part) })
 }
