@@ -168,6 +168,9 @@ func approximate[T, P, R any](ctx context.Context, r *RDD[T], action string, tim
 		return nil, fmt.Errorf("%s at %s: the confidence must be between 0 and 1, not %v, and the time not below 0",
 			action, exec.Caller(), confidence)
 	}
+	if err := r.sc.inside.Refuse(ctx, action, exec.Caller()); err != nil {
+		return nil, err
+	}
 	var (
 		mu    sync.Mutex
 		parts []P
@@ -180,6 +183,7 @@ func approximate[T, P, R any](ctx context.Context, r *RDD[T], action string, tim
 		defer mu.Unlock()
 		return estimate(parts, of)
 	}
+	ctx = r.sc.background(ctx).In(ctx)
 	go func() {
 		defer close(ended)
 		err = run(ctx, r, action, r.all(), f, func(_ int, p P) error {

@@ -77,3 +77,71 @@ func ExampleWithPool() {
 	fmt.Println(rdd.Count(rdd.WithPool(ctx, "urgent"), rdd.Parallelize(sc, numbers)))
 	// Output: 4 <nil>
 }
+
+func ExampleCountAsync() {
+	ctx := context.Background()
+	sc := local()
+	n := rdd.CountAsync(ctx, rdd.Parallelize(sc, numbers))
+	words := rdd.CollectAsync(ctx, rdd.Parallelize(sc, []string{"to", "be"}, 2)) // at the same time
+	fmt.Println(n.Wait(ctx))
+	fmt.Println(words.Wait(ctx))
+	// Output:
+	// 4 <nil>
+	// [to be] <nil>
+}
+
+func ExampleCollectAsync() {
+	ctx := context.Background()
+	f := rdd.CollectAsync(ctx, rdd.Parallelize(local(), numbers))
+	<-f.Done() // or a select with other channels
+	fmt.Println(f.Wait(ctx))
+	// Output: [1 2 3 4] <nil>
+}
+
+func ExampleTakeAsync() {
+	ctx := context.Background()
+	fmt.Println(rdd.TakeAsync(ctx, rdd.Parallelize(local(), numbers), 2).Wait(ctx))
+	// Output: [1 2] <nil>
+}
+
+func ExampleForeachAsync() {
+	ctx := context.Background()
+	f := rdd.ForeachAsync(ctx, rdd.Parallelize(local(), numbers, 1), func(v int) error {
+		fmt.Println(v)
+		return nil
+	})
+	_, err := f.Wait(ctx)
+	fmt.Println(err)
+	// Output:
+	// 1
+	// 2
+	// 3
+	// 4
+	// <nil>
+}
+
+func ExampleForeachPartitionAsync() {
+	ctx := context.Background()
+	f := rdd.ForeachPartitionAsync(ctx, rdd.Parallelize(local(), numbers, 1),
+		func(tc *rdd.TaskContext, in iter.Seq[int]) error {
+			fmt.Println(tc.PartitionID(), slices.Collect(in))
+			return nil
+		})
+	_, err := f.Wait(ctx)
+	fmt.Println(err)
+	// Output:
+	// 0 [1 2 3 4]
+	// <nil>
+}
+
+func ExampleFutureAction_Cancel() {
+	ctx := context.Background()
+	endless := rdd.FromPartitions(local(), "endless", 1, func(tc *rdd.TaskContext, _ int) iter.Seq[int] {
+		return func(func(int) bool) { <-tc.Done() }
+	})
+	f := rdd.CountAsync(ctx, endless)
+	f.Cancel()
+	_, err := f.Wait(ctx)
+	fmt.Println(errors.Is(err, rdd.ErrCancelled))
+	// Output: true
+}

@@ -2,6 +2,8 @@ package exec
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"runtime"
 	"strconv"
 	"sync"
@@ -53,6 +55,16 @@ func (g *Goroutines) Inside() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.in[id].what
+}
+
+// Refuse gives the error of an action that is called from inside a task, whose slot it would wait for: on the task's
+// goroutine, or anywhere with a context of the task.
+func (g *Goroutines) Refuse(ctx context.Context, action string, site Site) error {
+	if g.Inside() != insideTask && ctx.Value(taskKey{}) == nil {
+		return nil
+	}
+	return fmt.Errorf("%s at %s was called from inside a task: actions belong to the driver; "+
+		"collect what the task needs first and let its function capture it", action, site)
 }
 
 // Task gives the task that the calling goroutine runs; nil for none, and on goroutines that a task's function has

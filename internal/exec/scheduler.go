@@ -169,9 +169,8 @@ func (s *Scheduler) restIfIdle() {
 // Run runs the stages that the job's target needs and have not run yet, then its result stage. It returns
 // when all its tasks have ended.
 func (s *Scheduler) Run(ctx context.Context, job *Job) error {
-	if s.inside.Inside() == insideTask || ctx.Value(taskKey{}) != nil {
-		return fmt.Errorf("%s at %s was called from inside a task: actions belong to the driver; "+
-			"collect what the task needs first and let its function capture it", job.Action, job.Site)
+	if err := s.inside.Refuse(ctx, job.Action, job.Site); err != nil {
+		return err
 	}
 	if s.stop.Err() != nil {
 		return fmt.Errorf("%s at %s: %w", job.Action, job.Site, ErrStopped)
