@@ -1,0 +1,187 @@
+// Package vfs is what weir asks of a file system, small enough for HDFS and S3 to answer: the contract [FS], the disk
+// of this machine ([Local]) and one in memory for tests ([Memory]). Names are slash-separated texts. Those of the local
+// disk are its paths, all others begin with the scheme of their file system, such as s3://bucket/key.
+package vfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+)
+
+// An FS is a file system. Its methods may be called from several goroutines; each honours its context as far as the
+// system below lets it, and its errors name the file. What is not there is an error that wraps [fs.ErrNotExist].
+type FS interface {
+	// Schemes lists the schemes of the names that the file system takes, such as hdfs.
+	Schemes() []string
+	// Open opens a file for reading, from a byte offset on: as many bytes as length says, to the end if that is
+	// negative. An offset at or behind the end reads nothing.
+	Open(ctx context.Context, name string, from, length int64) (File, error)
+	// Create begins a file that nobody sees before it is published, and that takes the place of one of that name then.
+	// Its directory must be there, where the system has directories.
+	Create(ctx context.Context, name string) (Writer, error)
+	// Publish makes finished files visible in the given order, each of them at once and whole. When it returns nil they
+	// are durable. Publishing what has been published already is no error.
+	Publish(ctx context.Context, ps ...Pending) error
+	// Discard drops a finished file that is not published, if it is still there.
+	Discard(ctx context.Context, p Pending) error
+	// PutIfAbsent stores a small file, whole and durable, unless there is one of that name. The answer holds also
+	// beside an error: Unknown says that the file may be there. [PutOnce] reads back what is unknown.
+	PutIfAbsent(ctx context.Context, name string, data []byte) (Answer, error)
+	// Stat tells of a file or a directory.
+	Stat(ctx context.Context, name string) (Info, error)
+	// List tells of what lies directly in a directory, in the order of the names. Files that are not published are not
+	// told of under the name that they will have.
+	List(ctx context.Context, dir string) ([]Info, error)
+	// Rename moves a file, which takes the place of one that is there. Object stores copy.
+	Rename(ctx context.Context, from, to string) error
+	// Remove removes a file or an empty directory.
+	Remove(ctx context.Context, name string) error
+	// RemoveAll removes a directory with all that is in it. It is no error if it is not there.
+	RemoveAll(ctx context.Context, dir string) error
+	// MkdirAll makes a directory and those above it. It is no error if it is there, or if the system has none.
+	MkdirAll(ctx context.Context, dir string) error
+}
+
+// A File is open for reading.
+type File interface {
+	io.ReadCloser
+	// Info tells of the file that is being read, as it is at this moment where the system can tell, so that a change
+	// during the reading shows.
+	Info() (Info, error)
+}
+
+// A Writer writes a file that nobody sees yet. Either Finish or Abort ends it.
+type Writer interface {
+	io.Writer
+	// Finish ends the writing: all data is durable, and p publishes it.
+	Finish() (p Pending, err error)
+	// Abort drops what was written. After Finish it does nothing.
+	Abort()
+}
+
+// A Pending is a file that is finished and not visible, as plain data: whoever has it can publish it.
+type Pending struct {
+	// Name is what the file will be called.
+	Name string
+	// Token is how the file system finds it.
+	Token string
+}
+
+// Info is what a file system tells of a file.
+type Info struct {
+	// Name is the name that opens the file.
+	Name    string
+	Length  int64
+	ModTime time.Time
+	// Dir tells that it is a directory. Of one nothing else is known.
+	Dir bool
+	// Version changes when the content does: an etag, or what comes nearest to one. It is compared and nothing else.
+	Version string
+}
+
+// An Answer is what became of a [FS.PutIfAbsent].
+type Answer int
+
+// The answers.
+const (
+	// Unknown is that the file may be there and may be ours: the connection broke, or the power was about to.
+	Unknown Answer = iota
+	// Ours is that the file is there with our data.
+	Ours
+	// Theirs is that a file was there before.
+	Theirs
+)
+
+// String gives the answer's name.
+func (a Answer) String() string { return [...]string{"unknown", "ours", "theirs"}[a] }
+
+// putMax bounds what PutOnce reads back; nobody puts more.
+const putMax = 64 << 20
+
+// PutOnce is PutIfAbsent that settles what is unknown: it reads the file back and compares. data must hold a nonce, for
+// two writers of equal data would both be told that it is theirs. Unknown is left only beside an error.
+func PutOnce(ctx context.Context, fsys FS, name string, data []byte) (Answer, error) {
+	a, err := fsys.PutIfAbsent(ctx, name, data)
+	if a != Unknown {
+		return a, err
+	}
+	there, readErr := ReadFile(ctx, fsys, name, putMax)
+	switch {
+	case readErr == nil && string(there) == string(data):
+		return Ours, nil
+	case readErr == nil:
+		return Theirs, nil
+	}
+	return Unknown, fmt.Errorf("it is not known whether %s was written: %w", name, errors.Join(err, readErr))
+}
+
+// ReadFile gives the content of a file of at most limit bytes.
+func ReadFile(ctx context.Context, fsys FS, name string, limit int64) ([]byte, error) {
+	f, err := fsys.Open(ctx, name, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", name, limit)
+	}
+	return data, err
+}
+
+// WriteFile creates and publishes a file.
+func WriteFile(ctx context.Context, fsys FS, name string, data []byte) error {
+	w, err := fsys.Create(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if _, err := w.Write(data); err != nil {
+		return err
+	}
+	p, err := w.Finish()
+	if err != nil {
+		return err
+	}
+	return fsys.Publish(ctx, p)
+}
+
+// ErrChanged says that a file is not the one any more that was planned to be read.
+var ErrChanged = errors.New("the file has changed")
+
+// OpenSame opens a file that was told of before, and refuses another content than that.
+func OpenSame(ctx context.Context, fsys FS, want Info, from, length int64) (File, error) {
+	f, err := fsys.Open(ctx, want.Name, from, length)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s has vanished since it was listed: leave files in their place until what "+
+			"reads them is committed (%w)", ErrChanged, want.Name, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := Same(f, want); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Same tells whether an open file is still the one that was told of, by an error that wraps [ErrChanged] if not.
+func Same(f File, want Info) error {
+	is, err := f.Info()
+	if err != nil {
+		return err
+	}
+	if is.Length == want.Length && is.Version == want.Version {
+		return nil
+	}
+	return fmt.Errorf("%w: %s had %d bytes of %s when it was listed and now has %d of %s: write files elsewhere and "+
+		"move them to where they are read, and do not touch them after", ErrChanged, want.Name, want.Length,
+		stamp(want.ModTime), is.Length, stamp(is.ModTime))
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000000Z") }
