@@ -15,25 +15,28 @@ import (
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/internal/block"
 	"github.com/weirstream/weir/internal/exec"
+	"github.com/weirstream/weir/internal/vfs"
 )
 
 // A Context is where RDDs are made and their jobs run: the slots of a master, such as local[4], and the
 // settings. Several contexts may live in one process. Stop it when it is no longer needed.
 type Context struct {
-	conf                     *conf.Conf
-	runner                   exec.Runner
-	inside                   *exec.Goroutines
-	logger                   *slog.Logger
-	events                   atomic.Pointer[func(exec.Event)]
-	nodes                    atomic.Int64
-	jobs                     atomic.Int64
-	accumulators, broadcasts atomic.Int64
-	tries                    int
-	width                    int
-	seed                     uint64 // of what draws at random outside of a stream
-	honest                   bool
-	budget                   *block.Budget
-	disk                     *block.Disk
+	conf   *conf.Conf
+	runner exec.Runner
+	inside *exec.Goroutines
+	logger *slog.Logger
+	events atomic.Pointer[func(exec.Event)]
+	tries  int
+	width  int
+	seed   uint64 // of what draws at random outside of a stream
+	honest bool
+	budget *block.Budget
+	disk   *block.Disk
+	// systems are the file systems that were handed in.
+	systems []vfs.FS
+
+	// What a context makes is numbered in the order of its making.
+	nodes, jobs, accumulators, broadcasts atomic.Int64
 
 	mu        sync.Mutex
 	onStop    []*func()

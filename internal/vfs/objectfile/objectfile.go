@@ -149,15 +149,16 @@ func NewReader(r io.Reader, size int64, schema string) (*Reader, error) {
 	case err != nil && !errors.Is(err, io.EOF):
 		return nil, err
 	case len(head) < len(magic) || string(head[:len(magic)]) != magic:
-		return nil, fmt.Errorf("%w: it does not begin as object files do: is it a text file, or Spark's own?", ErrForeign)
+		return nil, fmt.Errorf("%w: it does not begin as object files do: is it a text file, or Spark's own?",
+			ErrForeign)
 	case len(head) < fixedBytes:
 		return nil, o.torn("its head")
 	}
 	version, values := binary.LittleEndian.Uint32(head[len(magic):]), binary.LittleEndian.Uint32(head[len(magic)+4:])
 	if version != Version || values != codec.Version {
-		return nil, fmt.Errorf("%w: it has version %d with values of version %d, and this release reads version %d with "+
-			"values of version %d: read it with the release that wrote it, or a later one", ErrForeign, version, values,
-			Version, codec.Version)
+		return nil, fmt.Errorf("%w: it has version %d with values of version %d, and this release reads version %d "+
+			"with values of version %d: read it with the release that wrote it, or a later one",
+			ErrForeign, version, values, Version, codec.Version)
 	}
 	length := int64(binary.LittleEndian.Uint32(head[len(magic)+8:]))
 	if length > schemaMax || int64(fixedBytes)+length+4 > size {

@@ -100,13 +100,14 @@ func (l *lineReader) next() (line []byte, ok bool, err error) {
 		}
 		found, err := l.scan(func(part []byte) error {
 			if len(l.long)+len(part) > l.limit {
-				return fmt.Errorf("the line that begins at byte %d is longer than %d bytes: is it a file of lines? "+
-					"(rdd.MaxLength and files.WithMaxLength raise the limit)", began, l.limit)
+				return fmt.Errorf("a line is longer than %d bytes: is it a file of lines? "+
+					"(rdd.MaxLength and files.WithMaxLength raise the limit)", l.limit)
 			}
 			l.long = append(l.long, part...)
 			return nil
 		})
 		if err != nil {
+			l.at = began // It is the line that is in question.
 			return nil, false, err
 		}
 		if found || l.ended && len(l.data) == 0 {
