@@ -52,7 +52,8 @@ func Input[T any](name string, batches ...[]T) Option {
 	}
 }
 
-// KeepInputs allows inputs that Input does not replace, for programs whose own sources are in memory.
+// KeepInputs allows inputs that Input does not replace, for programs whose own sources are in memory, or are files of
+// the test's.
 func KeepInputs() Option { return func(c *config) { c.keepInputs = true } }
 
 // Want has the stream that was Named so hold these elements in the first batches, and none in those that follow. A
