@@ -26,12 +26,14 @@ func (e *GarbledError) Error() string {
 }
 
 // Lines gives the lines of r, which end with \n, \r or \r\n. A line that is not UTF-8 comes with a *GarbledError, and
-// the sequence goes on; any other error ends it. A last line without an end is a line.
+// the sequence goes on; any other error ends it. A last line without an end is a line if r came to its end (io.EOF). One
+// that another error cut is not given, for half a record is a wrong one: the error says how much of it there was.
 func Lines(r io.Reader, maxLine int) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		sc := bufio.NewScanner(r)
+		in := &ending{Reader: r}
+		sc := bufio.NewScanner(in)
 		sc.Buffer(nil, maxLine+2) // with the end of a line, of up to two bytes
-		sc.Split(splitLines)
+		sc.Split(in.split)
 		n := 0
 		for sc.Scan() {
 			n++
@@ -48,11 +50,37 @@ func Lines(r io.Reader, maxLine int) iter.Seq2[string, error] {
 		if errors.Is(err, bufio.ErrTooLong) {
 			err = fmt.Errorf("line %d is longer than %d bytes: is the sender ending its lines? "+
 				"(socket.WithMaxLine raises the limit)", n+1, maxLine)
+		} else if err != nil && in.cut > 0 {
+			err = fmt.Errorf("line %d was cut after %d bytes and is not delivered: %w", n+1, in.cut, err)
 		}
 		if err != nil {
 			yield("", err)
 		}
 	}
+}
+
+// An ending is a reader that keeps whether it came to its end. A bufio.Scanner tells its SplitFunc only that no more
+// will come, be it for the end or for an error.
+type ending struct {
+	io.Reader
+	whole bool
+	cut   int // bytes of the line that an error cut
+}
+
+// Read implements io.Reader.
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	e.whole = err == io.EOF
+	return n, err
+}
+
+// split is splitLines, but that a last line without an end is none after an error.
+func (e *ending) split(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if atEOF && !e.whole && bytes.IndexAny(data, "\r\n") < 0 {
+		e.cut = len(data)
+		return 0, nil, nil
+	}
+	return splitLines(data, atEOF)
 }
 
 func firstInvalid(s string) int {

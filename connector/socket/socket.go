@@ -136,6 +136,16 @@ func (r *receiver[T]) Stop(ctx context.Context) error {
 	}
 }
 
+// unreachable says what to do about a connection that could not be made.
+func (r *receiver[T]) unreachable(err error) error {
+	var name *net.DNSError
+	if errors.As(err, &name) && name.IsNotFound {
+		return fmt.Errorf("connect to %s: %w: is %q the name of the machine that the server runs on?", r.address, err,
+			r.host)
+	}
+	return fmt.Errorf("connect to %s: %w: is the server running there? (nc -lk %d starts one)", r.address, err, r.port)
+}
+
 // receive makes a connection and stores what comes until it ends.
 func (r *receiver[T]) receive(ctx context.Context, st *dstream.Store[T]) (err error) {
 	defer func() {
@@ -145,8 +155,7 @@ func (r *receiver[T]) receive(ctx context.Context, st *dstream.Store[T]) (err er
 	}()
 	conn, err := r.dial(ctx, "tcp", r.address)
 	if err != nil {
-		return fmt.Errorf("connect to %s: %w: is the server running there? (nc -lk %d starts one)", r.address, err,
-			r.port)
+		return r.unreachable(err)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()

@@ -55,6 +55,111 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// TestCutLine: half a line is no record. What an error cut is told; what ended before it is given.
+func TestCutLine(t *testing.T) {
+	reset := errors.New("connection reset by peer")
+	tests := []struct {
+		name, in string
+		end      error
+		want     []string
+	}{
+		{"the end", "a\nb", io.EOF, []string{"a", "b"}},
+		{"a reset", "a\nhalf", reset, []string{"a",
+			"! line 2 was cut after 4 bytes and is not delivered: connection reset by peer"}},
+		{"a reset at the start", "", reset, []string{"! connection reset by peer"}},
+		{"a reset behind a line", "a\n", reset, []string{"a", "! connection reset by peer"}},
+		{"a reset behind a carriage return", "a\r", reset, []string{"a", "! connection reset by peer"}},
+		{"a reset behind several", "a\r\nb\rc", reset, []string{"a", "b",
+			"! line 3 was cut after 1 bytes and is not delivered: connection reset by peer"}},
+		{"closed by this side", "half", net.ErrClosed, []string{
+			"! line 1 was cut after 4 bytes and is not delivered: use of closed network connection"}},
+		{"a reader that brings nothing", "a\nhalf", nil, []string{"a",
+			"! line 2 was cut after 4 bytes and is not delivered: " + io.ErrNoProgress.Error()}},
+	}
+	for _, tt := range tests {
+		for _, one := range []bool{false, true} {
+			var r io.Reader = io.MultiReader(strings.NewReader(tt.in), &failing{tt.end})
+			if one {
+				r = iotest.OneByteReader(r)
+			}
+			var got []string
+			for line, err := range socket.Lines(r, 9) {
+				if err != nil {
+					line += "! " + err.Error()
+				}
+				got = append(got, line)
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("%s (a byte at a time: %v): %q, want %q", tt.name, one, got, tt.want)
+			}
+		}
+	}
+}
+
+// failing is a reader that brings nothing but its error.
+type failing struct{ err error }
+
+func (f *failing) Read([]byte) (int, error) { return 0, f.err }
+
+// TestStopCutsLine: the server stays and has sent half a line when the program ends. Spark drops it, too.
+func TestStopCutsLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local[2]"), time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ssc.SetOutput(&out)
+		ours, theirs := net.Pipe()
+		defer theirs.Close()
+		go func() { _, _ = theirs.Write([]byte("complete\npassword=half")) }()
+		dial := func(context.Context, string, string) (net.Conn, error) { return ours, nil }
+		dstream.Print(socket.TextStream(ssc, "example", 9999, socket.WithDialer(dial)), 10)
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2500 * time.Millisecond)
+		if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); !strings.Contains(got, "complete") || strings.Contains(got, "half") {
+			t.Errorf("printed %s", got)
+		}
+	})
+}
+
+// TestUnknownHost: no server that anyone starts helps against a wrong name.
+func TestUnknownHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local[2]"), time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dial := func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.DNSError{Err: "no such host", Name: "exampel", IsNotFound: true}
+		}
+		dstream.Print(socket.TextStream(ssc, "exampel", 9999, socket.WithDialer(dial)), 10)
+		var first error
+		ssc.AddListener(func(e dstream.Event) {
+			if e, ok := e.(dstream.ReceiverError); ok && first == nil {
+				first = e.LastError
+			}
+		})
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if err := ssc.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := `connect to exampel:9999: lookup exampel: no such host: is "exampel" the name of the machine that ` +
+			"the server runs on?"
+		if first == nil || first.Error() != want {
+			t.Errorf("reported %v, want %s", first, want)
+		}
+	})
+}
+
 // TestTextStream feeds a stream over a pipe whose peer dies once: the receiver connects again.
 func TestTextStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
