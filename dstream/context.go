@@ -233,7 +233,7 @@ func (ssc *Context) Warn(message string, err error, attrs ...any) { ssc.warn(mes
 
 func (ssc *Context) warn(msg string, err error, attrs ...any) {
 	if err != nil {
-		attrs = append(attrs, "error", err)
+		attrs = append(append(attrs, "error", err), stackOf(err)...)
 	}
 	ssc.logger.Warn(msg, attrs...)
 	ssc.bus.emit(Warning{Message: msg, Err: err})

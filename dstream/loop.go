@@ -99,7 +99,11 @@ func (l *loop) start() {
 	go func() {
 		defer close(planned)
 		defer close(l.queue)
-		l.end(l.planAll())
+		err := l.planAll()
+		if stack := stackOf(err); stack != nil {
+			l.ssc.logger.Error("a function panicked while a batch was planned", append(stack, "error", err)...)
+		}
+		l.end(err)
 	}()
 	go func() {
 		defer close(l.ran)
@@ -334,9 +338,11 @@ func (l *loop) plan(t Time) (*Batch, error) {
 	return b, nil
 }
 
-// planTimeout bounds one question to an input, planPause the time between two of them.
+// planTimeout bounds one question to an input, planPause the time between two of them. After planSilence it is said
+// that one has no answer yet.
 const (
 	planTimeout = 15 * time.Second
+	planSilence = 3 * time.Second
 	planPause   = time.Second
 )
 
@@ -348,12 +354,14 @@ func (l *loop) planInput(in *input, limit Limit) (rng planned, stopped bool, err
 		drain = nil
 	}
 	for since := time.Now(); ; {
-		rng, err = l.askRange(in, limit)
-		if l.life.Err() != nil {
+		rng, err = l.askRange(in, limit, drain)
+		switch {
+		case l.life.Err() != nil:
 			return rng, true, nil
-		}
-		if err == nil {
+		case err == nil:
 			return rng, false, nil
+		case drain != nil && l.stopping():
+			return rng, true, nil
 		}
 		err = fmt.Errorf("plan %s: %w", in.where(), err)
 		var t transient
@@ -374,9 +382,21 @@ func (l *loop) planInput(in *input, limit Limit) (rng planned, stopped bool, err
 	}
 }
 
-func (l *loop) askRange(in *input, limit Limit) (planned, error) {
+// askRange asks an input once, until drain is closed.
+func (l *loop) askRange(in *input, limit Limit, drain <-chan struct{}) (planned, error) {
 	ctx, cancel := context.WithTimeoutCause(l.life, planTimeout, errors.New("the input did not answer in time"))
 	defer cancel()
+	go func() {
+		select {
+		case <-drain:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	defer time.AfterFunc(planSilence, func() {
+		l.ssc.warn("an input has not answered yet, and the next batch waits for it", nil, "input", in.label(), "waited",
+			planSilence)
+	}).Stop()
 	from := in.from
 	return call(ctx, func(ctx context.Context) (planned, error) {
 		rng, n, err := in.plan(ctx, from, limit)

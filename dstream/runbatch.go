@@ -2,6 +2,7 @@ package dstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -44,16 +45,34 @@ func (l *loop) runBatch(b *Batch) error {
 // logBatch writes a line for a batch: for one without records, of which a short interval has many, only for who
 // debugs. Here the delay counts from the batch's time; in BatchInfo, as Spark has it, from its submission.
 func (l *loop) logBatch(b *Batch) {
-	level := slog.LevelInfo
-	if b.Records() == 0 && b.info.Err == nil {
+	level, message := slog.LevelInfo, "batch completed"
+	switch {
+	case b.info.Err != nil && errors.Is(context.Cause(l.life), ErrStopped):
+		message = "batch cancelled"
+	case b.info.Err != nil:
+		level, message = slog.LevelError, "batch failed"
+	case b.Records() == 0:
 		level = slog.LevelDebug
 	}
 	ctx := context.Background()
-	if l.ssc.logger.Enabled(ctx, level) {
-		l.ssc.logger.Log(ctx, level, "batch completed", "time", b.Time.String(), "sequence", b.Sequence,
-			"records", b.Records(), "totalDelay", b.info.ProcessingEnd.Sub(b.Time.Std()),
-			"execution", b.info.ProcessingDelay(), "error", b.info.Err)
+	if !l.ssc.logger.Enabled(ctx, level) {
+		return
 	}
+	attrs := []any{"time", b.Time.String(), "sequence", b.Sequence, "records", b.Records(),
+		"totalDelay", b.info.ProcessingEnd.Sub(b.Time.Std()), "execution", b.info.ProcessingDelay()}
+	if b.info.Err != nil {
+		attrs = append(attrs, "error", b.info.Err)
+	}
+	l.ssc.logger.Log(ctx, level, message, append(attrs, stackOf(b.info.Err)...)...)
+}
+
+// stackOf gives the stack of a panic in the driver for the log. That of a task is logged by the job that failed of it.
+func stackOf(err error) []any {
+	p, ok := errors.AsType[*exec.PanicError](err)
+	if _, task := errors.AsType[*exec.JobError](err); !ok || task {
+		return nil
+	}
+	return []any{"stack", string(p.Stack)}
 }
 
 // tryOutputs runs the outputs, again after a pause if the policy says so. Outputs that have finished are not

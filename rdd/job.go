@@ -43,7 +43,7 @@ func runParts[T, R any](ctx context.Context, r *RDD[T], action string, partition
 		},
 		Done: func(i int, result any) error { return each(i, result.(R)) },
 	}
-	return r.sc.runner.Run(ctx, job)
+	return r.sc.logPanic(r.sc.runner.Run(ctx, job))
 }
 
 // all lists the partitions of r.

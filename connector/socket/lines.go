@@ -26,8 +26,8 @@ func (e *GarbledError) Error() string {
 }
 
 // Lines gives the lines of r, which end with \n, \r or \r\n. A line that is not UTF-8 comes with a *GarbledError, and
-// the sequence goes on; any other error ends it. A last line without an end is a line if r came to its end (io.EOF). One
-// that another error cut is not given, for half a record is a wrong one: the error says how much of it there was.
+// the sequence goes on; any other error ends it. A last line without an end is a line if r came to its end (io.EOF).
+// One that another error cut is not given, for half a record is a wrong one: the error says how much of it there was.
 func Lines(r io.Reader, maxLine int) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		in := &ending{Reader: r}

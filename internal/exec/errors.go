@@ -9,9 +9,11 @@ import (
 
 // A PanicError is a panic of a user's function, turned into the failure of its task.
 type PanicError struct {
+	// Value is what was given to panic.
 	Value any
-	// Site is where the user's code panicked.
-	Site  Site
+	// Site is where the user's code panicked, or called what panicked in the standard library.
+	Site Site
+	// Stack is the goroutine's, as package debug writes it.
 	Stack []byte
 }
 
@@ -26,9 +28,9 @@ func (e *PanicError) Error() string {
 // NewPanic makes the error of a recovered panic. It must be called in the deferred function that recovered,
 // while the panicking frames are still on the stack.
 func NewPanic(v any, stack []byte) *PanicError {
-	var pcs [64]uintptr
-	n := runtime.Callers(2, pcs[:])
-	// The user's frame is the first one below the runtime's own panic frames.
+	// The user's frame is the first one below the runtime's own panic frames. A recursion of a library may lie between.
+	pcs := make([]uintptr, 1024)
+	n := runtime.Callers(2, pcs)
 	return &PanicError{Value: v, Site: firstUserFrame(pcs[:n]), Stack: stack}
 }
 
@@ -38,7 +40,8 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// A JobError says which task of which job failed, where the user asked for it, and why.
+// A JobError says which task of which job failed, where the user asked for it, and why. Its text leaves out the batch,
+// which the error of the output says around it.
 type JobError struct {
 	// Action is the action's name, Site the call that started it.
 	Action string
@@ -55,9 +58,6 @@ type JobError struct {
 // Error implements error.
 func (e *JobError) Error() string {
 	var b strings.Builder
-	if e.Desc.Batch >= 0 {
-		fmt.Fprintf(&b, "batch %d (%d ms): ", e.Desc.Batch, e.Desc.BatchTime)
-	}
 	b.WriteString(e.Action)
 	if s := e.Site.String(); s != "" {
 		fmt.Fprintf(&b, " at %s", s)

@@ -280,8 +280,8 @@ func TestSiteSkipsOurOwnFrames(t *testing.T) {
 		{module + "/connector/kafka.DirectStream[...]", "directstream.go", true},
 		{module + ".Run", "weir.go", true},
 		{module + "/rdd_test.TestMap", "map_test.go", false},
-		{"runtime.gopanic", "panic.go", true},
-		{"strings.FieldsSeq.func1", "iter.go", true},
+		{"runtime.gopanic", standard().root + "runtime/panic.go", true},
+		{"strings.FieldsSeq.func1", standard().root + "strings/iter.go", true},
 		{"example.com/rdd.Count", "count.go", false},
 	}
 	for _, tt := range tests {
