@@ -20,6 +20,7 @@ type flags struct {
 	level    slog.Level
 	last     time.Duration
 	settings bool
+	passed   []string // flags of spark-submit that were given and say nothing to a Go program
 }
 
 // texts are the values of flags as they were given. They are checked when all are read: package flag would repeat a
@@ -36,9 +37,7 @@ func parseFlags(name string, args []string, stdout io.Writer) (flags, error) {
 	set := flagSet(name, &f, &t)
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintf(stdout, "Usage of %s:\n", name)
-		set.SetOutput(stdout)
-		set.PrintDefaults()
+		writeHelp(stdout, name, set)
 		return f, err
 	case err != nil:
 		return f, flagError(set, err)
@@ -58,7 +57,8 @@ func flagSet(name string, f *flags, t *texts) *flag.FlagSet {
 	}
 	short("master", conf.MasterURL.Name(), "where tasks run: `local`, local[N], local[*]")
 	short("name", conf.AppName.Name(), "the program's `name`")
-	short("checkpoint", conf.CheckpointDirectory.Name(), "the checkpoint `directory`")
+	short("checkpoint", conf.CheckpointDirectory.Name(),
+		"the checkpoint `directory`; this version has no durable checkpoints yet and refuses it")
 	set.Func("conf", "a setting, `NAME=VALUE`; may be repeated",
 		func(v string) error { t.pairs = append(t.pairs, v); return nil })
 	set.StringVar(&t.interval, "interval", "", "the batch `interval`, such as 500ms or 2s")
@@ -67,12 +67,77 @@ func flagSet(name string, f *flags, t *texts) *flag.FlagSet {
 	set.StringVar(&t.level, "log-level", "",
 		"the least `level` that is logged: debug, info, warn, error (default info)")
 	set.BoolVar(&f.settings, "settings", false, "print all settings and end")
+	for _, s := range submitSettings {
+		short(s.flag, s.setting, "")
+	}
+	submitOnly(set, f)
 	return set
+}
+
+// submitSettings are spark-submit's flags that set what has no meaning here: the settings say why, in the log. The line
+// that started the program in Spark starts it here.
+var submitSettings = []struct{ flag, setting string }{
+	{"deploy-mode", "spark.submit.deployMode"}, {"py-files", "spark.submit.pyFiles"},
+	{"executor-memory", "spark.executor.memory"}, {"executor-cores", "spark.executor.cores"},
+	{"num-executors", "spark.executor.instances"}, {"total-executor-cores", "spark.cores.max"},
+	{"driver-memory", "spark.driver.memory"}, {"driver-cores", "spark.driver.cores"},
+	{"driver-class-path", "spark.driver.extraClassPath"},
+	{"driver-java-options", "spark.driver.extraJavaOptions"},
+	{"driver-library-path", "spark.driver.extraLibraryPath"},
+	{"jars", "spark.jars"}, {"packages", "spark.jars.packages"}, {"exclude-packages", "spark.jars.excludes"},
+	{"repositories", "spark.jars.repositories"}, {"files", "spark.files"}, {"archives", "spark.archives"},
+	{"queue", "spark.yarn.queue"}, {"principal", "spark.kerberos.principal"}, {"keytab", "spark.kerberos.keytab"},
+}
+
+// submitOnly defines spark-submit's flags that are no settings. Those that would have the program do what it cannot are
+// refused.
+func submitOnly(set *flag.FlagSet, f *flags) {
+	set.Func("class", "", func(string) error { f.passed = append(f.passed, "--class"); return nil })
+	for _, name := range []string{"supervise", "verbose"} {
+		set.BoolFunc(name, "", func(string) error { f.passed = append(f.passed, "--"+name); return nil })
+	}
+	for name, instead := range map[string]string{
+		"proxy-user": "weir acts as the user that runs it: start the program as the other user",
+		"kill":       "a program is its own process: end it with Ctrl-C or SIGTERM",
+		"status":     "a program is its own process: ask the system for it",
+	} {
+		set.Func(name, "", func(string) error { return refusal(instead) })
+	}
+}
+
+// A refusal is the reason why a flag of spark-submit is refused.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// writeHelp lists the flags, but for those of spark-submit that are only passed over.
+func writeHelp(w io.Writer, name string, set *flag.FlagSet) {
+	fmt.Fprintf(w, "Usage of %s:\n", name)
+	set.VisitAll(func(f *flag.Flag) {
+		value, usage := flag.UnquoteUsage(f)
+		if usage == "" {
+			return
+		}
+		fmt.Fprintf(w, "  %-27s %s\n", strings.TrimSpace("--"+f.Name+" "+value), usage)
+	})
+	fmt.Fprintln(w, "Other flags of spark-submit, such as --class and --executor-memory, are accepted and passed over.")
 }
 
 // flagError says in one line what package flag found, with the nearest flag for one that there is not.
 func flagError(set *flag.FlagSet, err error) error {
-	unknown, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	text := err.Error()
+	if _, rest, ok := strings.Cut(text, " for flag -"); ok {
+		name, why, _ := strings.Cut(rest, ": ")
+		return fmt.Errorf("--%s is not for weir: %s", name, why)
+	}
+	if _, rest, ok := strings.Cut(text, " for -"); ok && strings.HasPrefix(text, "invalid boolean value ") {
+		name, _, _ := strings.Cut(rest, ":")
+		return fmt.Errorf("--%s takes no value; see --help", name)
+	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		return fmt.Errorf("--%s needs a value; see --help", name)
+	}
+	unknown, ok := strings.CutPrefix(text, "flag provided but not defined: -")
 	if !ok {
 		return fmt.Errorf("%w; see --help", err)
 	}
@@ -105,6 +170,10 @@ func (t *texts) check(f *flags) error {
 		if f.last, err = time.ParseDuration(t.last); err != nil {
 			return fmt.Errorf("--for %q is not a time such as 30s, 5m or 1h", t.last)
 		}
+		if f.last <= 0 {
+			return fmt.Errorf("--for must be more than 0, such as 30s, not %s; without it the program runs until Ctrl-C",
+				t.last)
+		}
 	}
 	if t.level != "" {
 		if err := f.level.UnmarshalText([]byte(t.level)); err != nil {
@@ -124,8 +193,12 @@ func (t *texts) check(f *flags) error {
 
 // hasUnit refuses a bare number: a setting's would be milliseconds, and Spark's users think of seconds.
 func hasUnit(name, text string) error {
-	if _, err := strconv.ParseFloat(text, 64); err != nil {
+	n, err := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil:
 		return nil
+	case n <= 0:
+		return fmt.Errorf("%s must be more than 0, with a unit, such as 500ms or 30s, not %s", name, text)
 	}
 	return fmt.Errorf("%s %s has no unit: %[2]ss or %[2]sms", name, text)
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/weirstream/weir/conf"
@@ -41,21 +42,45 @@ func Main(name string, build Build, opts ...Option) {
 	os.Exit(code)
 }
 
+// errSignalled is why the context of Main's program ends at the first signal.
+var errSignalled = errors.New("received a signal")
+
 // signals gives a context that ends at the first signal; the second one ends the process.
 func signals(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	ch := make(chan os.Signal, 2)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		select {
 		case <-ch:
-			cancel()
+			cancel(errSignalled)
 		case <-ctx.Done():
 		}
 		<-ch
 		os.Exit(ExitFailed)
 	}()
-	return ctx, func() { signal.Stop(ch); cancel() }
+	return ctx, func() { signal.Stop(ch); cancel(nil) }
+}
+
+// tellSignal says what the first signal does when it comes: a drain may take a while. After stop it writes no more.
+func tellSignal(ctx context.Context, name string, graceful bool, stderr io.Writer) (stop func()) {
+	told := make(chan struct{})
+	before := context.AfterFunc(ctx, func() {
+		defer close(told)
+		if !errors.Is(context.Cause(ctx), errSignalled) {
+			return
+		}
+		what := "draining"
+		if !graceful {
+			what = "stopping"
+		}
+		fmt.Fprintf(stderr, "%s: %s; a second Ctrl-C ends at once\n", name, what)
+	})
+	return func() {
+		if !before() {
+			<-told
+		}
+	}
 }
 
 // mainCode is Main without the process.
@@ -91,6 +116,11 @@ func mainCode(ctx context.Context, name string, args []string, stdout, stderr io
 	if o.logger == nil {
 		o.logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: f.level}))
 	}
+	if len(f.passed) > 0 {
+		o.logger.Info("flags of spark-submit that say nothing to a Go program were passed over", "flags",
+			strings.Join(f.passed, " "))
+	}
+	defer tellSignal(ctx, name, conf.StopGracefullyOnShutdown.Get(o.conf), stderr)()
 	if f.last > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.last)

@@ -176,7 +176,24 @@ func TestMainsFlags(t *testing.T) {
 		},
 		{"--maste local", nil, ExitUsage, "", "job: unknown flag --maste: did you mean --master? see --help\n"},
 		{"--zzz", nil, ExitUsage, "", "job: unknown flag --zzz; see --help\n"},
-		{"--for", nil, ExitUsage, "", "job: flag needs an argument: -for; see --help\n"},
+		{"--for", nil, ExitUsage, "", "job: --for needs a value; see --help\n"},
+		{"--for 0s", nil, ExitUsage, "", "job: --for must be more than 0, such as 30s, not 0s; without it the program runs until Ctrl-C\n"},
+		{"--for -5s", nil, ExitUsage, "", "job: --for must be more than 0, such as 30s, not -5s; without it the program runs until Ctrl-C\n"},
+		{"--for 0", nil, ExitUsage, "", "job: --for must be more than 0, with a unit, such as 500ms or 30s, not 0\n"},
+		{"--interval 0", nil, ExitUsage, "",
+			"job: --interval must be more than 0, with a unit, such as 500ms or 30s, not 0\n"},
+		{"--interval 0s", nil, ExitUsage, "", "job: --interval: weir.streaming.interval=0s: must be whole milliseconds, at least 1ms"},
+		{"--settings=maybe", nil, ExitUsage, "", "job: --settings takes no value; see --help\n"},
+		{"--for 50ms --interval 10ms --master local[1] --class org.x.Main --deploy-mode client --executor-memory 2g " +
+			"--num-executors 4 --jars a.jar --supervise", nil, ExitDrained, "local[1] job 1 10ms",
+			`were passed over" flags="--class --supervise"`},
+		{"--for 50ms --interval 10ms --master local[1] --executor-memory 2g", nil, ExitDrained, "local[1] job 1 10ms",
+			"1 setting has no meaning here: spark.executor.memory"},
+		{"--proxy-user bob", nil, ExitUsage, "",
+			"job: --proxy-user is not for weir: weir acts as the user that runs it: start the program as the other user\n"},
+		{"--kill app-1", nil, ExitUsage, "", "job: --kill is not for weir: a program is its own process"},
+		{"--conf spark.foo=1", nil, ExitUsage, "", "job: --conf: spark.foo: weir knows no setting of this name: correct or " +
+			"remove it (weir settings lists all)\n"},
 		{"--for 5", nil, ExitUsage, "", "job: --for 5 has no unit: 5s or 5ms\n"},
 		{"--for soon", nil, ExitUsage, "", `job: --for "soon" is not a time such as 30s, 5m or 1h` + "\n"},
 		{"--interval 5", nil, ExitUsage, "", "job: --interval 5 has no unit: 5s or 5ms\n"},
@@ -185,7 +202,7 @@ func TestMainsFlags(t *testing.T) {
 		{"--conf spark.streaming.blokInterval=1s", nil, ExitUsage, "", "spark.streaming.blockInterval"},
 		{"--conf s3cr3t", nil, ExitUsage, "", "job: --conf: a setting is given as name=value\n"},
 		{"--master yarn", nil, ExitUsage, "", "yarn"},
-		{"--master sc://host:15002", nil, ExitUsage, "", "spark.Runner()"},
+		{"--master sc://host:15002", nil, ExitUsage, "", "this version runs programs on one machine only: use local[*]"},
 		{"--properties-file /does/not/exist", nil, ExitUsage, "", "/does/not/exist"},
 		{"--checkpoint /tmp/x", nil, ExitUsage, "", "leave it out"},
 	}
@@ -210,13 +227,40 @@ func TestMainsFlags(t *testing.T) {
 // TestMainTells: what was asked for goes to standard output.
 func TestMainTells(t *testing.T) {
 	for args, want := range map[string]string{
-		"--help": "-properties-file file", "-h": "Usage of job:", "--settings": "`spark.streaming.backpressure.enabled`",
+		"--help":     "  --checkpoint directory      the checkpoint directory; this version has no durable checkpoints yet",
+		"-h":         "Usage of job:\n",
+		"--settings": "`spark.streaming.backpressure.enabled`",
 	} {
 		var stdout, stderr bytes.Buffer
 		code := mainCode(t.Context(), "job", []string{args}, &stdout, &stderr, nil, nil)
 		if code != ExitDrained || stderr.Len() > 0 || !strings.Contains(stdout.String(), want) {
 			t.Errorf("%s: exit %d, standard error %q, output %.200q", args, code, stderr.String(), stdout.String())
 		}
+		if strings.Contains(stdout.String(), " -properties") || strings.Contains(stdout.String(), "--jars") {
+			t.Errorf("%s: %s", args, stdout.String())
+		}
+	}
+}
+
+// TestFirstSignal says that the program drains.
+func TestFirstSignal(t *testing.T) {
+	for cause, want := range map[error]string{
+		errSignalled: "job: draining; a second Ctrl-C ends at once\n", context.Canceled: "",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			build := func(ssc *dstream.Context) error {
+				dstream.Print(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), 1)
+				return nil
+			}
+			time.AfterFunc(1500*time.Millisecond, func() { cancel(cause) })
+			var stderr bytes.Buffer
+			code := mainCode(ctx, "job", []string{"--log-level", "error"}, &bytes.Buffer{}, &stderr, build,
+				[]Option{Output(io.Discard)})
+			if code != ExitDrained || stderr.String() != want {
+				t.Errorf("%v: exit %d, said %q, want %q", cause, code, stderr.String(), want)
+			}
+		})
 	}
 }
 

@@ -151,8 +151,8 @@ var validateTests = []struct{ set, want string }{
 		"invalid or unsupported Perl syntax: `(?=`; the default is none beyond the built-in rule"},
 	{"spark.master=local[0]",
 		"spark.master=local[0]: the N of local[N] must be * or 1 to 65536 threads; the default is local[*]"},
-	{"spark.master=yarn", "spark.master=yarn: weir does not run on YARN by itself: use local[N] or local[*] " +
-		"for this machine, or sc://host:15002, a Spark Connect server, for a Spark cluster; " +
+	{"spark.master=yarn", "spark.master=yarn: weir does not run on YARN: use local[N] or local[*], " +
+		"for this version runs programs on one machine only; " +
 		"the default is local[*]"},
 
 	// Refused.
@@ -208,6 +208,7 @@ var validateTests = []struct{ set, want string }{
 		"the nearest known name is spark.streaming.concurrentJobs"},
 	{"group.id=x", "group.id: weir knows no setting of this name (all begin with spark. or weir.; " +
 		"parameters of Kafka's clients go into kafka.Params)"},
+	{"spark.foo=1", "spark.foo: weir knows no setting of this name: correct or remove it (weir settings lists all)"},
 	{"=x", "a setting needs a name"},
 
 	// Contradictions.
@@ -372,11 +373,11 @@ func TestSummary(t *testing.T) {
 	}
 	want := "7 settings have no meaning here: " +
 		"spark.master (the properties file names the cluster manager of other programs; " +
-		"tasks run on local[*] unless --master says local[N] or sc://host:port); " +
+		"tasks run on local[*] unless --master says local[N]); " +
 		"spark.sql.warehouse.dir (weir has no SQL, no Structured Streaming and no machine learning); " +
 		"spark.streaming.unpersist (weir drops an RDD when no window, state or open batch needs it any more); " +
-		"spark.submit.deployMode, spark.yarn.* (3) (it belongs to a cluster manager, and weir runs on this " +
-		"machine or through Spark Connect)"
+		"spark.submit.deployMode, spark.yarn.* (3) (it belongs to a cluster manager, and this version of " +
+		"weir runs on one machine only)"
 	if got := c.Summary(); got != want {
 		t.Errorf("Summary = %s\nwant %s", got, want)
 	}

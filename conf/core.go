@@ -34,7 +34,8 @@ var (
 		},
 		ignore: foreignFileMaster,
 		doc: "Where tasks run: local (one thread), local[N], local[*] (a thread per processor), " +
-			"local[N,F] (F is spark.task.maxFailures), or sc://host:port, a Spark Connect server.",
+			"local[N,F] (F is spark.task.maxFailures), or sc://host:port, a Spark Connect server, " +
+			"which this version refuses.",
 		why: "A program should use the machine it is started on. Spark has no default here.",
 	}
 

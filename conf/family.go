@@ -28,7 +28,7 @@ var familyReasons = []struct {
 		"driver executor executorEnv cores memory storage unsafe buffer diskStore dynamicAllocation " +
 			"resources resource excludeOnFailure blacklist decommission decommissioning " +
 			"resourceManager stage locality barrier task.resource starvation test testing"},
-	{"it belongs to a cluster manager, and weir runs on this machine or through Spark Connect",
+	{"it belongs to a cluster manager, and this version of weir runs on one machine only",
 		"yarn kubernetes mesos deploy worker master standalone daemon dead launcher submit " +
 			"appStateStore port"},
 	{"weir is one binary: there are no jars, files or environments to send along",
@@ -46,7 +46,7 @@ var familyReasons = []struct {
 	{"what is spilled is compressed with lz4", "io"},
 	{"weir's parts do not talk to each other over the network",
 		"rpc network authenticate auth blockManager block akka"},
-	{"weir has its own events, log, metrics and REST",
+	{"weir has its own events and log, and in this version no page",
 		"eventLog history metrics ui log logConf logLineage logging callstack status taskMetrics " +
 			"extraListeners plugins lineage"},
 	{"access is for the network and the system to restrict", "acls admin modify user ssl security kerberos"},

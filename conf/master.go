@@ -84,13 +84,12 @@ func ParseMaster(text string) (Master, error) {
 		return parseConnect(s)
 	}
 	if manager := foreignManager(s); manager != "" {
-		return Master{}, fmt.Errorf("weir does not run on %s by itself: "+useMaster, manager)
+		return Master{}, fmt.Errorf("weir does not run on %s: "+useMaster, manager)
 	}
 	return Master{}, errors.New("not a master: " + useMaster)
 }
 
-const useMaster = "use local[N] or local[*] for this machine, " +
-	"or sc://host:15002, a Spark Connect server, for a Spark cluster"
+const useMaster = "use local[N] or local[*], for this version runs programs on one machine only"
 
 // foreignManager names the cluster manager that a master of Spark's stands for, or "".
 func foreignManager(s string) string {
@@ -201,5 +200,5 @@ func foreignFileMaster(e entry) string {
 		return ""
 	}
 	return "the properties file names the cluster manager of other programs; tasks run on local[*] " +
-		"unless --master says local[N] or sc://host:port"
+		"unless --master says local[N]"
 }

@@ -83,6 +83,8 @@ func unknown(name string, e entry, like string) *Error {
 		reason, like = "a setting needs a name", ""
 	case !strings.HasPrefix(name, "spark.") && !strings.HasPrefix(name, "weir."):
 		reason += " (all begin with spark. or weir.; parameters of Kafka's clients go into kafka.Params)"
+	case like == "":
+		reason += ": correct or remove it (weir settings lists all)"
 	}
 	return &Error{Name: name, Place: e.place, Reason: reason, Nearest: like}
 }

@@ -129,8 +129,7 @@ func TestParseMaster(t *testing.T) {
 }
 
 func TestParseMasterErrors(t *testing.T) {
-	const use = "use local[N] or local[*] for this machine, or sc://host:15002, a Spark Connect server, " +
-		"for a Spark cluster"
+	const use = "use local[N] or local[*], for this version runs programs on one machine only"
 	const count = "the N of local[N] must be * or 1 to 65536 threads"
 	const failures = "the F of local[N,F], how often a task may fail, must be 1 or more"
 	const host = "the host of a Spark Connect URL must be a name or an address (an IPv6 address in brackets)"
@@ -140,12 +139,12 @@ func TestParseMasterErrors(t *testing.T) {
 		"":                       "not a master: " + use,
 		"Local":                  "not a master: " + use,
 		"localhost":              "not a master: " + use,
-		"yarn":                   "weir does not run on YARN by itself: " + use,
-		"yarn-client":            "weir does not run on YARN by itself: " + use,
-		"spark://h:7077":         "weir does not run on a Spark standalone master by itself: " + use,
-		"k8s://https://h:443":    "weir does not run on Kubernetes by itself: " + use,
-		"mesos://h:5050":         "weir does not run on Mesos by itself: " + use,
-		"local-cluster[2,1,512]": "weir does not run on a local-cluster by itself: " + use,
+		"yarn":                   "weir does not run on YARN: " + use,
+		"yarn-client":            "weir does not run on YARN: " + use,
+		"spark://h:7077":         "weir does not run on a Spark standalone master: " + use,
+		"k8s://https://h:443":    "weir does not run on Kubernetes: " + use,
+		"mesos://h:5050":         "weir does not run on Mesos: " + use,
+		"local-cluster[2,1,512]": "weir does not run on a local-cluster: " + use,
 		"local[":                 "local[ is not closed by ]",
 		"local[4":                "local[ is not closed by ]",
 		"local[]":                count,

@@ -62,8 +62,8 @@ func NewContext(c *conf.Conf, opts ...Option) (*Context, error) {
 	}
 	master := conf.MasterURL.Get(c)
 	if master.Kind != conf.Local {
-		return nil, fmt.Errorf("spark.master=%s needs a package that was not handed in: "+
-			"add spark.Runner() to the options, or use local[*]", master)
+		return nil, fmt.Errorf("spark.master=%s: this version runs programs on one machine only: use local[*] "+
+			"(Spark clusters come later)", master)
 	}
 	sc := &Context{conf: c, inside: &exec.Goroutines{}, logger: slog.New(slog.DiscardHandler), seed: rand.Uint64()}
 	for _, o := range opts {

@@ -134,8 +134,7 @@ func exampleVersion() (string, error) {
 	}
 	if version == unversioned || strings.Contains(version, "+dirty") {
 		return "", fmt.Errorf("this weir was built from a working tree (version %s), so no published examples belong "+
-			"to it: run it inside of that tree, or install a release with go install %s/cmd/weir@latest",
-			version, modulePath)
+			"to it: run it inside of that tree (cd to the clone that it was built from)", version)
 	}
 	return "@" + version, nil
 }

@@ -178,7 +178,7 @@ func TestRunExampleElsewhere(t *testing.T) {
 		t.Skip("the go command is not on PATH")
 	}
 	t.Chdir(t.TempDir())
-	weirIn(t.Context(), nil, "run-example", "SparkPi").wants(t, 1, "working tree", "go install "+modulePath+"/cmd/weir@latest")
+	weirIn(t.Context(), nil, "run-example", "SparkPi").wants(t, 1, "working tree", "run it inside of that tree")
 }
 
 func TestInModule(t *testing.T) {
