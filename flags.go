@@ -55,7 +55,7 @@ func flagSet(name string, f *flags, t *texts) *flag.FlagSet {
 	short := func(flagName, setting, doc string) {
 		set.Func(flagName, doc, func(v string) error { f.conf.SetFrom("--"+flagName, setting, v); return nil })
 	}
-	short("master", conf.MasterURL.Name(), "where tasks run: `local`, local[N], local[*]")
+	short("master", conf.MasterURL.Name(), "the `master`, where tasks run: local, local[N], local[*]")
 	short("name", conf.AppName.Name(), "the program's `name`")
 	short("checkpoint", conf.CheckpointDirectory.Name(),
 		"the checkpoint `directory`; this version has no durable checkpoints yet and refuses it")
@@ -171,8 +171,8 @@ func (t *texts) check(f *flags) error {
 			return fmt.Errorf("--for %q is not a time such as 30s, 5m or 1h", t.last)
 		}
 		if f.last <= 0 {
-			return fmt.Errorf("--for must be more than 0, such as 30s, not %s; without it the program runs until Ctrl-C",
-				t.last)
+			return fmt.Errorf("--for must be more than 0, such as 30s, not %s: without it the program runs until "+
+				"Ctrl-C", t.last)
 		}
 	}
 	if t.level != "" {
