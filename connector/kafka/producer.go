@@ -50,7 +50,9 @@ type Producer[K, V any] struct {
 	// warn tells of trouble that fails no record.
 	warn      func(message string, err error, attrs ...any)
 	sent      producing
-	deadlines deadlines // of the records given to Send
+	callbacks callbacks
+	flushing  atomic.Int32 // how many wait in Flush
+	deadlines deadlines    // of the records given to Send
 
 	c      atomic.Pointer[client.Client] // nil before open and after Close
 	mu     sync.Mutex                    // guards exists; never held over I/O
@@ -220,7 +222,10 @@ func (s *Producer[K, V]) checkTopic(ctx context.Context, c *client.Client, topic
 // Send hands a record over; it waits only while buffer.memory is full, or for WithProduceBytesPerSecond, and for no
 // longer than ctx: a record that is handed over is not taken back when ctx ends. The error is one of the record
 // itself, or the cause of ctx. Whether it was written is told by Flush, and to done, if that is not nil, on another
-// goroutine.
+// goroutine, one call at a time.
+//
+// done may call Send, which is then refused instead of waiting for buffer.memory, but not Flush and not Close, which
+// would wait for it. A panic in it counts as an error of the record.
 func (s *Producer[K, V]) Send(
 	ctx context.Context,
 	r ProducerRecord[K, V],
@@ -230,15 +235,38 @@ func (s *Producer[K, V]) Send(
 	if err != nil {
 		return err
 	}
-	return s.send(ctx, &s.deadlines, out, &s.sent, done)
+	return s.send(ctx, &s.deadlines, out, &s.sent, func(r *kgo.Record, size int64, err error) {
+		if done == nil {
+			s.room.give(size)
+			s.sent.finish(err)
+			return
+		}
+		s.callbacks.add(func() { s.callBack(r, size, err, done) })
+	})
 }
 
+// callBack tells the program what became of a record. The room that it leaves is for those that the program sends now,
+// before it is for others.
+func (s *Producer[K, V]) callBack(r *kgo.Record, size int64, err error, done func(int32, int64, error)) {
+	s.room.leave(size)
+	guarded(func() { done(r.Partition, r.Offset, err) }, func(trouble error) {
+		s.room.serve()
+		if trouble != nil {
+			s.warn("what was to be told of a record that was sent went wrong", trouble,
+				"topic", r.Topic, "partition", r.Partition, "offset", r.Offset)
+			err = errors.Join(err, trouble)
+		}
+		s.sent.finish(err)
+	})
+}
+
+// send hands a record over and counts it in w. ended gives back its room and has w finish it.
 func (s *Producer[K, V]) send(
 	ctx context.Context,
 	deadlines *deadlines,
 	out *kgo.Record,
 	w *producing,
-	done func(int32, int64, error),
+	ended func(r *kgo.Record, size int64, err error),
 ) error {
 	c := s.c.Load()
 	if c == nil {
@@ -247,7 +275,7 @@ func (s *Producer[K, V]) send(
 	if err := s.checkTopic(ctx, c, out.Topic); err != nil {
 		return err
 	}
-	if err := s.slow(ctx, len(out.Key)+len(out.Value)); err != nil {
+	if err := s.slow(ctx, out.Topic, len(out.Key)+len(out.Value)); err != nil {
 		return err
 	}
 	size, err := s.reserve(ctx, c, out)
@@ -257,15 +285,14 @@ func (s *Producer[K, V]) send(
 	w.add()
 	wanted := out.Partition
 	c.Kgo().Produce(deadlines.context(), out, func(r *kgo.Record, err error) {
-		s.room.give(size)
 		if err != nil {
 			err = s.explain(c, r, wanted, err)
 		}
-		if done != nil {
-			done(r.Partition, r.Offset, err)
-		}
-		w.finish(err)
+		ended(r, size, err)
 	})
+	if s.flushing.Load() > 0 {
+		lingerNoMore(ctx, c) // Flush, which may wait for it, has had sent what there was when it began.
+	}
 	return nil
 }
 
@@ -280,6 +307,17 @@ func (s *Producer[K, V]) reserve(ctx context.Context, c *client.Client, r *kgo.R
 			"raise it", r.Topic, size, s.room.size)
 	}
 	size += recordCost
+	if s.room.try(size, false) {
+		return size, nil
+	}
+	if s.callbacks.inside() {
+		if s.room.try(size, true) {
+			return size, nil
+		}
+		return 0, fmt.Errorf("write to topic %q: buffer.memory is full of records that no broker has acknowledged, "+
+			"and %s cannot wait for room, which others of its kind leave: send from another goroutine, or raise it",
+			r.Topic, insideCallback)
+	}
 	if err := s.room.take(ctx, size, func() { lingerNoMore(ctx, c) }); err != nil {
 		return 0, fmt.Errorf("write to topic %q: buffer.memory is full of records that no broker has acknowledged: %w",
 			r.Topic, err)
@@ -297,35 +335,55 @@ func lingerNoMore(ctx context.Context, c *client.Client) {
 var errClosed = errors.New("the producer is not open: it was never opened, or it was closed")
 
 // slow waits until n bytes may be sent.
-func (s *Producer[K, V]) slow(ctx context.Context, n int) error {
+func (s *Producer[K, V]) slow(ctx context.Context, topic string, n int) error {
 	if s.bytes == nil {
 		return nil
 	}
 	for burst := s.bytes.Burst(); n > 0; n -= burst {
 		if err := s.bytes.WaitN(ctx, min(n, burst)); err != nil {
-			return err
+			return fmt.Errorf("write to topic %q: the limit of %.0f bytes a second (kafka.WithProduceBytesPerSecond "+
+				"or weir.kafka.maxBytesPerSecond) leaves no room for it in time: raise the limit, or give it longer: %w",
+				topic, float64(s.bytes.Limit()), cmp.Or(context.Cause(ctx), context.DeadlineExceeded))
 		}
 	}
 	return nil
 }
 
 // Flush waits until every record that was sent is acknowledged or has failed, and gives the first error since the
-// last Flush.
+// last Flush. It is refused inside of a function given to Send, for which it would wait.
 func (s *Producer[K, V]) Flush(ctx context.Context) error {
 	c := s.c.Load()
 	if c == nil {
 		return errClosed
 	}
+	if err := s.outside("Flush"); err != nil {
+		return err
+	}
+	s.flushing.Add(1)
+	defer s.flushing.Add(-1)
 	if err := c.Kgo().Flush(ctx); err != nil {
 		return err
 	}
 	return s.sent.wait(ctx)
 }
 
-// Close flushes and ends the connections. It may be called more than once; nothing can be sent afterwards.
+// outside refuses a call that would wait for the function that makes it.
+func (s *Producer[K, V]) outside(call string) error {
+	if !s.callbacks.inside() {
+		return nil
+	}
+	return fmt.Errorf("Producer.%s waits until every record is told of, so it cannot be called inside of %s, "+
+		"which tells of one: call it on another goroutine", call, insideCallback)
+}
+
+// Close flushes and ends the connections. It may be called more than once; nothing can be sent afterwards. It is
+// refused where Flush is.
 func (s *Producer[K, V]) Close(ctx context.Context) error {
 	if s.c.Load() == nil {
 		return nil
+	}
+	if err := s.outside("Close"); err != nil {
+		return err
 	}
 	err := s.Flush(ctx)
 	if errors.Is(err, errClosed) {

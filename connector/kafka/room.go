@@ -45,12 +45,27 @@ func (r *room) take(ctx context.Context, n int64, full func()) error {
 	}
 }
 
+// try takes room for n bytes if there is as much. Unless it may go ahead, it comes after those that wait.
+func (r *room) try(n int64, ahead bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.has(min(n, r.size), ahead)
+}
+
+// has takes room if there is as much. r.mu is held.
+func (r *room) has(n int64, ahead bool) bool {
+	free := (ahead || len(r.queue) == 0) && r.taken+n <= r.size
+	if free {
+		r.taken += n
+	}
+	return free
+}
+
 // claim takes room, or else gives the claim to wait for.
 func (r *room) claim(n int64) *claim {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.queue) == 0 && r.taken+n <= r.size {
-		r.taken += n
+	if r.has(n, false) {
 		return nil
 	}
 	c := &claim{n: n, granted: make(chan struct{})}
@@ -73,9 +88,21 @@ func (r *room) withdraw(c *claim) bool {
 
 // give gives back what was taken for n bytes.
 func (r *room) give(n int64) {
+	r.leave(n)
+	r.serve()
+}
+
+// leave gives back what was taken for n bytes, and does not serve those that wait yet.
+func (r *room) leave(n int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.taken -= min(n, r.size)
+}
+
+// serve serves those that wait.
+func (r *room) serve() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.grant()
 }
 

@@ -71,15 +71,17 @@ func (s *ProducerSink[K, V]) Write(ctx context.Context, _ dstream.Effect, in ite
 		w   producing
 		err error
 	)
-	failed := func(_ int32, _ int64, err error) {
+	ended := func(_ *kgo.Record, size int64, err error) {
+		s.p.room.give(size)
 		if err != nil {
 			cancel(err)
 		}
+		w.finish(err)
 	}
 	for r := range in {
 		var out *kgo.Record
 		if out, err = s.p.record(&r); err == nil && ctx.Err() == nil {
-			err = s.p.send(ctx, &d, out, &w, failed)
+			err = s.p.send(ctx, &d, out, &w, ended)
 		}
 		if err != nil || ctx.Err() != nil {
 			break
