@@ -156,7 +156,7 @@ func TestProduceLimitInTime(t *testing.T) {
 			if !errors.Is(err, row.want) {
 				t.Errorf("%v, want %v", err, row.want)
 			}
-			says(t, err, `topic "t"`, "kafka.WithProduceBytesPerSecond", "1000 bytes a second", "raise the limit")
+			says(t, err, `topic "t"`, "kafka.WithProduceBytesPerSecond", "1000 bytes a second", "raise it")
 		}
 	})
 }

@@ -14,6 +14,9 @@ type chunk struct {
 	// watermark, or with read_committed the last stable offset. They are -1 if it does not say.
 	low, high int64
 	from      leader
+	// lost tells that what lies before low is gone, and that this was told as the options say. A leader's own low is no
+	// proof of that.
+	lost bool
 }
 
 func newChunk(got *kmsg.FetchResponseTopicPartition, committed bool) chunk {

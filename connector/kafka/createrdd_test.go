@@ -366,3 +366,27 @@ func TestCreateRDDConnectCancelled(t *testing.T) {
 		}
 	})
 }
+
+// Ranges of one partition that are lost in part, in any order, are counted whole.
+func TestCreateRDDLosesTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+		c.Produce("t", 0, numbered("v", 0, 10)...)
+		if err := c.DeleteRecords("t", 0, 5); err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		_, r, err := newRDD(t, c, &log, []string{"weir.kafka.failOnDataLoss", "false", "spark.master", "local"},
+			[]kafka.OffsetRange{offsets(0, 3, 7), offsets(0, 0, 3), offsets(0, 1, 4)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := rdd.Count(t.Context(), r); n != 2 || err != nil {
+			t.Errorf("%d records, %v", n, err)
+		}
+		says(t, errors.New(log.String()), "from=3 until=5 count=2 total=2", "from=0 until=3 count=3 total=5")
+		if n := bytes.Count(log.Bytes(), []byte("records were lost")); n != 2 {
+			t.Errorf("told %d times: %s", n, log.Bytes())
+		}
+	})
+}

@@ -27,7 +27,7 @@ func (w *walk) wait(ctx context.Context, c *chunk) error {
 		w.since = time.Now()
 	}
 	w.empty++
-	if c.high >= w.p.Until {
+	if c.low <= w.next && c.high >= w.p.Until {
 		if w.f.gaps.holds(w.p, w.next) || w.barren(ctx) {
 			w.f.gaps.note(w.p, w.next, c.high)
 			w.next, w.empty = w.p.Until, 0

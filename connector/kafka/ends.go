@@ -140,7 +140,7 @@ func (s *source[K, V]) checkIdentities(
 // another is the verdict on a topic that was deleted and created again: the new one is read from its beginning.
 func (s *source[K, V]) another(ctx context.Context, p partitionRange) (verdict, error) {
 	begin, err := s.f.listed(ctx, p.tp(), client.Earliest)
-	return verdict{&DataLossError{p.tp(), p.From, -1, createdAgain}, begin}, err
+	return verdict{&DataLossError{p.tp(), p.From, -1, createdAgain, keepTopic}, begin}, err
 }
 
 // checkEpochs looks at the partitions that have had a new leader since the range before, or whose log seems to end
@@ -187,7 +187,7 @@ func (s *source[K, V]) checkEpochs(
 		case end.EndOffset >= 0:
 			why := fmt.Sprintf("they were read, and then a leader without them was elected: "+
 				"the log was truncated to %d", end.EndOffset)
-			verdicts[p.tp()] = verdict{&DataLossError{p.tp(), end.EndOffset, p.From, why}, end.EndOffset}
+			verdicts[p.tp()] = verdict{&DataLossError{p.tp(), end.EndOffset, p.From, why, keepCopies}, end.EndOffset}
 		}
 	}
 	return ahead, nil
@@ -223,8 +223,9 @@ func (s *source[K, V]) checkEnds(
 			s.watch.shrunk[p.tp()] = since
 		}
 		if !ahead[p.tp()] && time.Since(since) >= shrinkProof {
-			verdicts[p.tp()] = verdict{&DataLossError{p.tp(), end, p.From, "they were read, and now the log ends " +
-				"before: it was truncated, or the topic was deleted and created again"}, end}
+			const why = "they were read, and now the log ends before: it was truncated, or the topic was deleted and " +
+				"created again"
+			verdicts[p.tp()] = verdict{&DataLossError{p.tp(), end, p.From, why, keepCopies}, end}
 			continue
 		}
 		errs = append(errs, fmt.Errorf("%s ends at offset %d, before our position %d: its leader lags behind, "+

@@ -304,7 +304,7 @@ func (f *fetcher) giveUp(p piece, offset int64, err error) (chunk, error) {
 	switch {
 	case ok && f.opts.planned:
 		return f.lose(p, max(offset, min(short.end, p.Until)), p.Until,
-			fmt.Sprintf("for %v %v; the log was truncated", f.opts.patience, err))
+			fmt.Sprintf("for %v %v; the log was truncated", f.opts.patience, err), keepCopies)
 	case ok:
 		return chunk{}, exec.Permanent(fmt.Errorf(tried+": the range asks for offsets %d to %d, which are not there: "+
 			"correct the range, or lower that setting to wait less",

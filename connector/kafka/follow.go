@@ -222,7 +222,7 @@ func (s *source[K, V]) leave(p partitionRange, why string) error {
 	if why == notChosen {
 		s.ssc.Logger().Info("the strategy does not choose a partition any more", "partition", p.tp().String(),
 			"offset", p.From)
-	} else if err := s.loss(&DataLossError{p.tp(), p.From, -1, why}); err != nil {
+	} else if err := s.loss(&DataLossError{p.tp(), p.From, -1, why, keepTopic}); err != nil {
 		return err
 	}
 	s.watch.retired[key] = left{p.From, time.Now()}

@@ -1,9 +1,12 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -20,11 +23,21 @@ type DataLossError struct {
 	// gone.
 	From, Until int64
 	Why         string
+	// remedy is what keeps such a loss from coming again.
+	remedy string
 }
+
+// The remedies, by kind of loss.
+const (
+	keepLonger = "raise the topic's retention"
+	keepTopic  = "see to it that nobody deletes the topic, or takes the right to it away, while the job reads it"
+	keepCopies = "see to it that no leader is elected that lacks what was written " +
+		"(unclean.leader.election.enable=false, min.insync.replicas)"
+)
 
 // Error implements error.
 func (e *DataLossError) Error() string {
-	return e.what() + "; raise the topic's retention, start the job elsewhere (weir offsets reset), or set " +
+	return e.what() + "; " + cmp.Or(e.remedy, keepLonger) + ", start the job elsewhere (weir offsets reset), or set " +
 		"weir.kafka.failOnDataLoss=false to go on without them"
 }
 
@@ -51,7 +64,7 @@ func (e *DataLossError) what() string {
 type acceptedLoss struct{ loss *DataLossError }
 
 func (e *acceptedLoss) Error() string {
-	return e.loss.what() + "; if they are needed, raise the topic's retention, and set " +
+	return e.loss.what() + "; if they are needed, " + cmp.Or(e.loss.remedy, keepLonger) + ", and set " +
 		"weir.kafka.failOnDataLoss=true to stop at the next loss"
 }
 
@@ -71,12 +84,16 @@ func (n *lossCount) tell(warn func(message string, err error, attrs ...any), los
 		&acceptedLoss{loss}, append(attrs, "total", total)...)
 }
 
-// losses remembers up to where the loss of a partition was told: a range that is read twice, or fetched ahead and
-// then again, has lost its records once.
+// losses remembers which offsets of a partition were told to be lost: a range that is read twice, or fetched ahead and
+// then again, has lost its records once. The ranges of a batch may be told of after those of the next one, which is
+// fetched ahead.
 type losses struct {
 	mu   sync.Mutex
-	told map[incarnation]int64
+	told map[incarnation][]span // in order, with something between them
 }
+
+// A span is the offsets from From up to, but without, Until.
+type span struct{ from, until int64 }
 
 // An incarnation is a partition of one life of its topic.
 type incarnation struct {
@@ -86,39 +103,64 @@ type incarnation struct {
 
 func (p partitionRange) incarnation() incarnation { return incarnation{p.tp(), p.ID} }
 
-func (l *losses) forget(key incarnation) {
+func (l *losses) forget(key incarnation) { l.release(map[incarnation]int64{key: math.MaxInt64}) }
+
+// release forgets what lies before the given offsets, which nobody reads again.
+func (l *losses) release(upTo map[incarnation]int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.told, key)
+	for key, told := range l.told {
+		at, ok := upTo[key]
+		if !ok {
+			continue
+		}
+		if l.told[key] = slices.DeleteFunc(told, func(s span) bool { return s.until <= at }); len(l.told[key]) == 0 {
+			delete(l.told, key)
+		}
+	}
 }
 
-// count gives the part of a loss that is news.
-func (l *losses) count(p partitionRange, from, until int64) (int64, bool) {
+// count gives the parts of a loss that are news.
+func (l *losses) count(p partitionRange, from, until int64) (news []span) {
+	if from >= until {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.told == nil {
-		l.told = map[incarnation]int64{}
+		l.told = map[incarnation][]span{}
 	}
 	key := p.incarnation()
-	from = max(from, l.told[key])
-	if from >= until {
-		return 0, false
+	told, all := l.told[key], span{from, until}
+	first := 0
+	for ; first < len(told) && told[first].until < from; first++ {
 	}
-	l.told[key] = until
-	return from, true
+	last := first
+	for ; last < len(told) && told[last].from <= until; last++ {
+		at := told[last]
+		if from < at.from {
+			news = append(news, span{from, at.from})
+		}
+		from = max(from, at.until)
+		all = span{min(all.from, at.from), max(all.until, at.until)}
+	}
+	if from < until {
+		news = append(news, span{from, until})
+	}
+	l.told[key] = slices.Replace(told, first, last, all)
+	return news
 }
 
-// lose is for offsets that are gone: an error, or, if the job is to go on, a chunk without records that the leader's
-// log begins after.
-func (f *fetcher) lose(p piece, from, until int64, why string) (chunk, error) {
+// lose is for offsets that are gone: an error, or, if the job is to go on, a chunk that says so.
+func (f *fetcher) lose(p piece, from, until int64, why, remedy string) (chunk, error) {
 	if f.opts.dataLoss {
-		loss := &DataLossError{TopicPartition: p.tp(), From: from, Until: until, Why: why}
+		loss := &DataLossError{TopicPartition: p.tp(), From: from, Until: until, Why: why, remedy: remedy}
 		return chunk{}, exec.Permanent(loss)
 	}
-	if from, news := f.losses.count(p.partitionRange, from, until); news {
-		f.opts.lost(&DataLossError{TopicPartition: p.tp(), From: from, Until: until, Why: why})
+	for _, s := range f.losses.count(p.partitionRange, from, until) {
+		f.opts.lost(&DataLossError{TopicPartition: p.tp(), From: s.from, Until: s.until, Why: why, remedy: remedy})
 	}
-	return chunk{low: until, high: until}, nil
+	return chunk{lost: true, low: until, high: until}, nil
 }
 
 // A shortLogError is a leader's answer that it does not have an offset and that its log ends before. It may lag
@@ -148,7 +190,7 @@ func (f *fetcher) outOfRange(ctx context.Context, p piece, offset int64) (chunk,
 	if offset >= begin {
 		return chunk{}, &shortLogError{begin, end, offset}
 	}
-	return f.lose(p, offset, min(begin, p.Until), "retention deleted them before they were read")
+	return f.lose(p, offset, min(begin, p.Until), "retention deleted them before they were read", keepLonger)
 }
 
 // bounds asks the leader where its log begins and ends.
@@ -186,9 +228,9 @@ func (f *fetcher) vanished(p piece, offset int64, err error) (chunk, error) {
 	gone, ok := errors.AsType[*goneError](err)
 	switch {
 	case f.opts.planned && ok:
-		return f.lose(p, offset, p.Until, gone.why)
+		return f.lose(p, offset, p.Until, gone.why, keepTopic)
 	case f.opts.planned:
-		return f.lose(p, offset, p.Until, "the topic was deleted")
+		return f.lose(p, offset, p.Until, "the topic was deleted", keepTopic)
 	case ok:
 		return chunk{}, exec.Permanent(fmt.Errorf("%s at offset %d: %w", p.tp(), offset, err))
 	}

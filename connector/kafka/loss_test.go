@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,6 +165,108 @@ func TestLogEndsBefore(t *testing.T) {
 				pass(60 * time.Second)
 				j.stop()
 				same(t, "records", j.records(), row.want)
+			})
+		})
+	}
+}
+
+// Retention that overtakes two batches, of which the later one is fetched ahead and found to be short first, loses the
+// records of both, and both are told.
+func TestRetentionOvertakesTwoBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+		c.Produce("t", 0, numbered("v", 0, 3)...)
+		running := make(chan struct{})
+		var over atomic.Bool
+		first := sync.OnceFunc(func() { <-running })
+		j := run(t, c, plan{
+			settings: []string{"weir.kafka.failOnDataLoss", "false", "weir.streaming.maxQueuedBatches", "5"},
+			body: func(context.Context, *textRDD, *dstream.Batch, stream) error {
+				first()
+				return nil
+			},
+		})
+		pass(1500 * time.Millisecond)
+		// What is fetched ahead for the first of the two brings nothing, and is asked for again when its batch runs.
+		c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			if req.(*kmsg.FetchRequest).Topics[0].Partitions[0].FetchOffset == 3 && !over.Load() {
+				return emptyAnswer(req, 20, 20), nil, true
+			}
+			return nil, nil, false
+		})
+		c.Produce("t", 0, numbered("v", 3, 10)...)
+		pass(time.Second)
+		c.Produce("t", 0, numbered("v", 10, 20)...)
+		if err := c.DeleteRecords("t", 0, 15); err != nil {
+			t.Fatal(err)
+		}
+		pass(5 * time.Second)
+		says(t, errors.Join(j.warned()...), "t-0: offsets 10 to 14 are lost")
+		over.Store(true)
+		close(running)
+		pass(10 * time.Second)
+		j.stop()
+		same(t, "records", j.records(), append(at("t-0", "v", 0, 3), at("t-0", "v", 15, 20)...))
+		says(t, errors.Join(j.warned()...), "t-0: offsets 3 to 9 are lost", "t-0: offsets 10 to 14 are lost")
+		if w := j.warned(); len(w) != 2 {
+			t.Errorf("warnings %v", w)
+		}
+	})
+}
+
+// A leader's word that its log begins later, without an error and without records, is no proof of a loss.
+func TestForgedLogStart(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		times  int
+		begin  int64 // where the log begins in truth
+		fail   string
+		want   []string
+		err    string
+		warned string
+	}{
+		{"once", 1, 0, "true", at("t-0", "v", 0, 10), "", ""},
+		{"always", 10000, 0, "true", nil, "t-0 at offset 0: for 5s the leader has answered without records", ""},
+		{"always, to go on", 10000, 0, "false", nil, "t-0 at offset 0: for 5s the leader has answered without records", ""},
+		{"true", 1, 7, "true", nil, "t-0: offsets 0 to 6 are lost: retention", ""},
+		{"true, to go on", 1, 7, "false", at("t-0", "v", 7, 10), "", "t-0: offsets 0 to 6 are lost: retention"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+				j := run(t, c, plan{settings: []string{"weir.kafka.failOnDataLoss", row.fail,
+					"spark.streaming.kafka.consumer.poll.ms", "5000"}})
+				deleted, times := make(chan struct{}), row.times
+				c.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+					c.KeepControl()
+					c.SleepControl(func() { <-deleted })
+					times--
+					if times < 0 || req.(*kmsg.FetchRequest).Topics[0].Partitions[0].FetchOffset >= 7 {
+						return nil, nil, false
+					}
+					answer := emptyAnswer(req, 10, 10)
+					answer.Topics[0].Partitions[0].LogStartOffset = 7
+					return answer, nil, true
+				})
+				c.Produce("t", 0, numbered("v", 0, 10)...)
+				pass(1100 * time.Millisecond)
+				if err := c.DeleteRecords("t", 0, row.begin); err != nil {
+					t.Fatal(err)
+				}
+				close(deleted)
+				if row.err != "" {
+					says(t, j.failure(time.Minute), row.err)
+				} else {
+					pass(10 * time.Second)
+					j.stop()
+				}
+				same(t, "records", j.records(), row.want)
+				if w := errors.Join(j.warned()...); row.warned != "" {
+					says(t, w, row.warned)
+				} else if w != nil && row.err == "" {
+					t.Errorf("warnings %v", w)
+				}
 			})
 		})
 	}

@@ -190,10 +190,8 @@ func (s *source[K, V]) checkStart(ctx context.Context, at, explicit map[TopicPar
 		}
 		switch offset := at[tp]; {
 		case offset < begin[tp]:
-			errs = append(
-				errs,
-				s.loss(&DataLossError{tp, offset, begin[tp], what + ", and retention has deleted records since"}),
-			)
+			why := what + ", and retention has deleted records since"
+			errs = append(errs, s.loss(&DataLossError{tp, offset, begin[tp], why, keepLonger}))
 			at[tp] = begin[tp]
 		case offset > end[tp]:
 			errs = append(errs, s.beyond(tp, what, end[tp]))

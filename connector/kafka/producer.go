@@ -342,7 +342,7 @@ func (s *Producer[K, V]) slow(ctx context.Context, topic string, n int) error {
 	for burst := s.bytes.Burst(); n > 0; n -= burst {
 		if err := s.bytes.WaitN(ctx, min(n, burst)); err != nil {
 			return fmt.Errorf("write to topic %q: the limit of %.0f bytes a second (kafka.WithProduceBytesPerSecond "+
-				"or weir.kafka.maxBytesPerSecond) leaves no room for it in time: raise the limit, or give it longer: %w",
+				"or weir.kafka.maxBytesPerSecond) leaves no room for it in time: raise it, or give it longer: %w",
 				topic, float64(s.bytes.Limit()), cmp.Or(context.Cause(ctx), context.DeadlineExceeded))
 		}
 	}

@@ -278,6 +278,7 @@ func contains[K comparable, V any](m map[K]V, key K) bool {
 // gone.
 func (f *fetcher) release(upTo, gone map[incarnation]int64) {
 	f.ahead.release(upTo)
+	f.losses.release(upTo)
 	for key := range gone {
 		f.forget(key)
 	}

@@ -125,11 +125,27 @@ func (w *walk) advance(ctx context.Context, c *chunk) error {
 	case at > w.next:
 		w.next, w.empty = at, 0
 		return nil
-	case c.low > w.next && len(c.set) == 0:
-		w.next, w.empty = min(c.low, w.p.Until), 0 // Lost, and told as the options say.
+	case c.lost:
+		w.next, w.empty = max(w.next, c.low), 0
 		return nil
+	case c.low > w.next && len(c.set) == 0:
+		return w.overtaken(ctx, c)
 	case w.it.Truncated():
 		return w.enlarge()
+	}
+	return w.wait(ctx, c)
+}
+
+// overtaken is for an answer without records from a log that begins behind next, it says: whether that is so, and what
+// is lost then, ListOffsets tells.
+func (w *walk) overtaken(ctx context.Context, c *chunk) error {
+	lost, err := w.f.outOfRange(ctx, w.p, w.next)
+	switch {
+	case err == nil:
+		w.next, w.empty = lost.low, 0
+		return nil
+	case isLoss(err):
+		return err
 	}
 	return w.wait(ctx, c)
 }
