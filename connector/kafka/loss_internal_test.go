@@ -28,7 +28,9 @@ func TestLossCount(t *testing.T) {
 	} {
 		log.Reset()
 		n.tell(warn, row.loss)
-		if !strings.Contains(log.String(), row.want) || !strings.Contains(log.String(), keepLonger) || strings.Contains(log.String(), "or set weir.kafka") {
+		text := log.String()
+		if !strings.Contains(text, row.want) || !strings.Contains(text, keepLonger) ||
+			strings.Contains(text, "or set weir.kafka") {
 			t.Errorf("%+v is told as %s", row.loss, &log)
 		}
 	}

@@ -40,6 +40,9 @@ func programs(module string) []program {
 	}
 	return []program{
 		{dir: ".", due: "cmd", forbids: slices.Concat(heavy, own)},
+		{dir: "connector/kafka/avro", due: "connector/kafka", forbids: heavy},
+		{dir: "connector/kafka/protobuf", due: "connector/kafka", forbids: heavy},
+		{dir: "connector/kafka/registry", due: "connector/kafka", forbids: heavy},
 		{dir: "examples/kafka_word_count", due: "examples", forbids: heavy, bytesMax: 20_000_000},
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/google/uuid"
-
 	"github.com/weirstream/weir/connector/kafka"
 )
 
@@ -68,7 +66,7 @@ func cutRef(b []byte) (ref Ref, tail []byte, err error) {
 	case len(b) >= prefixLen && b[0] == magicID:
 		return Ref{ID: int(binary.BigEndian.Uint32(b[1:prefixLen]))}, b[prefixLen:], nil
 	case len(b) >= guidRefLen && b[0] == magicGUID:
-		return Ref{GUID: uuid.UUID(b[1:guidRefLen])}, b[guidRefLen:], nil
+		return Ref{GUID: kafka.UUIDValue(b[1:guidRefLen])}, b[guidRefLen:], nil
 	case len(b) == 0:
 		return Ref{}, nil, fmt.Errorf("it is empty, where a schema's id or GUID is expected")
 	}

@@ -3,7 +3,7 @@ package registry
 import (
 	"fmt"
 
-	"github.com/google/uuid"
+	"github.com/weirstream/weir/connector/kafka"
 )
 
 // A Type is the language that a schema is written in.
@@ -20,12 +20,12 @@ const (
 // GUID is not, by the GUID in a record's header. It is comparable.
 type Ref struct {
 	ID   int
-	GUID uuid.UUID
+	GUID kafka.UUIDValue
 }
 
 // String is "schema id 7" or "schema GUID f81d4fae-...".
 func (r Ref) String() string {
-	if r.GUID != (uuid.UUID{}) {
+	if r.GUID != (kafka.UUIDValue{}) {
 		return "schema GUID " + r.GUID.String()
 	}
 	return fmt.Sprintf("schema id %d", r.ID)

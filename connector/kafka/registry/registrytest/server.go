@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/google/uuid"
+	"github.com/weirstream/weir/connector/kafka"
 )
 
 // A Reference is a schema that another one uses by name.
@@ -67,7 +67,7 @@ func (s *Server) Register(subject, schemaType, text string, references ...Refere
 }
 
 // GUID returns the GUID of a schema by its id.
-func (s *Server) GUID(id int) uuid.UUID {
+func (s *Server) GUID(id int) kafka.UUIDValue {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.guid(id)
@@ -212,9 +212,9 @@ func (s *Server) register(subject string, in schema) int {
 }
 
 // guid is the same for the same schema, as the registry's is.
-func (s *Server) guid(id int) uuid.UUID {
+func (s *Server) guid(id int) kafka.UUIDValue {
 	sum := sha256.Sum256([]byte(s.schemas[id-1].Schema))
-	return uuid.UUID(sum[:16])
+	return kafka.UUIDValue(sum[:16])
 }
 
 // read takes a schema from a request's body. Avro's must be JSON, which is as much as is checked.
