@@ -61,6 +61,18 @@ func (in *input) drain(ctx context.Context) error {
 	return nil
 }
 
+// counted corrects what a source said of the records of a range when it planned it.
+func (in *input) counted(p planned) (n int64) {
+	n = p.records
+	if c, ok := in.source.(SourceCounter); ok {
+		defer func() { _ = recover() }()
+		if counted, known := c.Counted(p.rng); known {
+			n = counted
+		}
+	}
+	return n
+}
+
 // slowed is what slows a source down from outside.
 func (in *input) slowed() (why string) {
 	if s, ok := in.source.(SourceSlowed); ok {

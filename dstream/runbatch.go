@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ func (l *loop) runBatch(b *Batch) error {
 	b.info.ProcessingStart = time.Now()
 	l.ssc.bus.emit(BatchStarted{b.info})
 	err := l.tryOutputs(b)
+	b.info.Inputs = l.counted(b)
 	b.info.ProcessingEnd, b.info.Outputs, b.info.Err = time.Now(), b.ran(), err
 	l.ssc.bus.emit(BatchCompleted{b.info})
 	l.logBatch(b)
@@ -40,6 +42,15 @@ func (l *loop) runBatch(b *Batch) error {
 	}
 	l.learn(b)
 	return l.commit(b)
+}
+
+// counted is what the inputs gave, now that it has been read. Listeners hold what was planned.
+func (l *loop) counted(b *Batch) []InputInfo {
+	infos := slices.Clone(b.info.Inputs)
+	for i, in := range l.ssc.inputs {
+		infos[i].Records = in.counted(b.inputs[in.node])
+	}
+	return infos
 }
 
 // logBatch writes a line for a batch: for one without records, of which a short interval has many, only for who
@@ -51,14 +62,14 @@ func (l *loop) logBatch(b *Batch) {
 		message = "batch cancelled"
 	case b.info.Err != nil:
 		level, message = slog.LevelError, "batch failed"
-	case b.Records() == 0:
+	case b.info.Records() == 0:
 		level = slog.LevelDebug
 	}
 	ctx := context.Background()
 	if !l.ssc.logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := []any{"time", b.Time.String(), "sequence", b.Sequence, "records", b.Records(),
+	attrs := []any{"time", b.Time.String(), "sequence", b.Sequence, "records", b.info.Records(),
 		"totalDelay", b.info.ProcessingEnd.Sub(b.Time.Std()), "execution", b.info.ProcessingDelay()}
 	if b.info.Err != nil {
 		attrs = append(attrs, "error", b.info.Err)
@@ -222,8 +233,8 @@ func (b *Batch) ran() (infos []OutputInfo) {
 
 // learn tells the rate controllers how the batch went.
 func (l *loop) learn(b *Batch) {
-	for _, in := range l.ssc.inputs {
-		n := b.inputs[in.node].records
+	for i, in := range l.ssc.inputs {
+		n := b.info.Inputs[i].Records
 		rate, ok := in.rate.observe(now(), n, b.info.ProcessingDelay(), b.info.SchedulingDelay())
 		if !ok {
 			continue

@@ -17,8 +17,8 @@ type Source[T any] interface {
 	// the place for what must stop the job before its first batch: unreachable servers, missing rights.
 	Resolve(ctx context.Context, from []byte) (start []byte, err error)
 	// Plan fixes the next range: what lies beyond from, which is the start position or the range before,
-	// within the limit. n is the number of records if it is known, else an upper bound. An error that
-	// wraps Transient is tried again for spark.network.timeout; any other ends the job.
+	// within the limit. n is the number of records if it is known, else an upper bound, or the best guess of a
+	// SourceCounter. An error that wraps Transient is tried again for spark.network.timeout; any other ends the job.
 	Plan(ctx context.Context, from []byte, l Limit) (rng []byte, n int64, err error)
 	// Read gives the range as an RDD. It must not do I/O; its tasks do.
 	Read(sc *rdd.Context, rng []byte) *rdd.RDD[T]
@@ -51,9 +51,19 @@ type SourceRated interface {
 	Rate(recordsPerSecond float64)
 }
 
+// SourceCounter is a Source that learns how many records a range holds only when tasks have read it. Counted is asked
+// when the outputs of the range's batch have run, and corrects what Plan said; ok is false while it is not known.
+type SourceCounter interface {
+	Counted(rng []byte) (records int64, ok bool)
+}
+
 // SourceSlowed is a Source that may be slowed down from outside, as by a quota. Slowed says by what, since it was last
 // asked; "" is nothing.
 type SourceSlowed interface{ Slowed() string }
+
+// SourceChecker is a Source that can tell what is wrong with how it was made. Check does no I/O; a graph with a source
+// that is wrong is refused.
+type SourceChecker interface{ Check() error }
 
 // Limit bounds a range.
 type Limit struct {
@@ -90,6 +100,11 @@ func FromSource[T any](ssc *Context, op string, s Source[T]) *DStream[T] {
 	if s == nil {
 		d.node.refuse("%s needs a source, not nil", op)
 		return d
+	}
+	if c, ok := s.(SourceChecker); ok {
+		if err := c.Check(); err != nil {
+			d.node.refuse("%s: %w", op, err)
+		}
 	}
 	if ssc.State() == Initialized {
 		ssc.inputs = append(ssc.inputs, newInput(d.node, s))
