@@ -53,6 +53,7 @@ func definitions() []definition {
 		CheckpointDirectory, StopGracefullyOnShutdown, GracefulStopTimeout, StopSparkContextByDefault,
 		ConcurrentJobs, RetainedBatches,
 		BlockInterval, BlockQueueSize, ReceiverMaxRate, ReceiverRestartDelay, ReceiverWriteAheadLog,
+		FileMinRememberDuration, FileMinRememberDurationOld,
 		BackpressureEnabled, BackpressureInitialRate, BackpressureRateEstimator,
 		PIDProportional, PIDIntegral, PIDDerived, PIDMinRate,
 		KafkaMaxRatePerPartition, KafkaMinRatePerPartition, KafkaPollTimeout, KafkaMaxRetries,

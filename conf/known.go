@@ -65,8 +65,6 @@ func knownNames() []known {
 		{"spark.streaming.unpersist", b,
 			"weir drops an RDD when no window, state or open batch needs it any more"},
 		{"spark.streaming.sessionByKey.deltaChainThreshold", i, "weir's state is no chain of maps"},
-		{"spark.streaming.fileStream.minRememberDuration", s, "this version has no file streams"},
-		{"spark.streaming.minRememberDuration", s, "this version has no file streams"},
 		{"spark.streaming.kinesis.retry.waitTime", ms, "this version does not read Kinesis"},
 		{"spark.streaming.kinesis.retry.maxAttempts", i, "this version does not read Kinesis"},
 

@@ -95,6 +95,37 @@ var (
 	}
 )
 
+// Settings of streams of files.
+var (
+	// FileMinRememberDuration is how long a stream of files remembers what it has read.
+	FileMinRememberDuration = Setting[time.Duration]{
+		kind: times, name: "spark.streaming.fileStream.minRememberDuration", unit: "s", def: 60 * time.Second,
+		check: above[time.Duration](0),
+		derive: func(c *Conf, d time.Duration, set bool) time.Duration {
+			if set {
+				return d
+			}
+			old, oldSet, err := FileMinRememberDurationOld.Lookup(c)
+			if err == nil && oldSet {
+				return old
+			}
+			return d
+		},
+		doc: "How long a stream of files remembers the files that it has read, at least: rounded up to whole " +
+			"batches. A file that appears later than that after its last change is not read, and a warning " +
+			"names it.",
+		why: "Spark's own: time for clocks that differ and for listings that are late.",
+	}
+
+	// FileMinRememberDurationOld is the name that Spark had for it before.
+	FileMinRememberDurationOld = Setting[time.Duration]{
+		kind: times, name: "spark.streaming.minRememberDuration", unit: "s", def: 60 * time.Second,
+		check: above[time.Duration](0),
+		doc:   "The old name of spark.streaming.fileStream.minRememberDuration, which goes before it.",
+		why:   "Spark's own.",
+	}
+)
+
 // A RateEstimator is a way to work out how many records a second a job can take.
 type RateEstimator string
 
