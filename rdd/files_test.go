@@ -358,12 +358,12 @@ func TestObjectFile(t *testing.T) {
 	}
 	put(t, m, "mem:/torn", string(data[:len(data)-20]))
 	for got, want := range map[string]string{
-		parted(rdd.ObjectFile[string](sc, "mem:/fruit")):                 "mem:/fruit/part-0000",
-		parted(rdd.ObjectFile[int](sc, "mem:/fruit/part-00000")):         "its values are of schema {Key string; Value int64}, and int64 is asked for",
-		parted(rdd.ObjectFile[string](sc, "mem:/text")):                  "mem:/text/part-00000: the object file cannot be read as that: it does not begin",
-		parted(rdd.ObjectFile[rdd.Pair[string, int]](sc, "mem:/torn")):   "mem:/torn, at byte 78: the object file is damaged: it ends within a frame",
-		parted(rdd.ObjectFile[chan int](sc, "mem:/fruit")):               "chan int",
-		fmt.Sprint(rdd.SaveAsObjectFile(ctx, rdd.Empty[any](sc), "x")):   "saveAsObjectFile",
+		parted(rdd.ObjectFile[string](sc, "mem:/fruit")):               "mem:/fruit/part-0000",
+		parted(rdd.ObjectFile[int](sc, "mem:/fruit/part-00000")):       "its values are of schema {Key string; Value int64}, and int64 is asked for",
+		parted(rdd.ObjectFile[string](sc, "mem:/text")):                "mem:/text/part-00000: the object file cannot be read as that: it does not begin",
+		parted(rdd.ObjectFile[rdd.Pair[string, int]](sc, "mem:/torn")): "mem:/torn, at byte 78: the object file is damaged: it ends within a frame",
+		parted(rdd.ObjectFile[chan int](sc, "mem:/fruit")):             "chan int",
+		fmt.Sprint(rdd.SaveAsObjectFile(ctx, rdd.Empty[any](sc), "x")): "saveAsObjectFile",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s, want %s", got, want)
