@@ -239,6 +239,25 @@ func TestValidate(t *testing.T) {
 // nextName separates the settings of one test.
 var nextName = regexp.MustCompile(` \& `)
 
+// TestSettingsAgree: what one setting says of another is so.
+func TestSettingsAgree(t *testing.T) {
+	c := conf.New().Set("spark.local.dir", t.TempDir()).Set("spark.ui.port", "4040")
+	if got, want := c.Summary(), "1 setting has no meaning here: spark.ui.port (weir has its own events and log, and "+
+		"in this version no page)"; got != want {
+		t.Errorf("Summary = %s\nwant %s", got, want)
+	}
+	for d := range conf.Settings() {
+		if d.Class == conf.NoMeaning {
+			continue
+		}
+		for other := range conf.Settings() {
+			if other.Class == conf.NoMeaning && strings.Contains(d.Doc, other.Name) {
+				t.Errorf("the text of %s speaks of %s, which has no meaning: %s", d.Name, other.Name, d.Doc)
+			}
+		}
+	}
+}
+
 // All mistakes are told at once, each with its place.
 func TestValidateJoins(t *testing.T) {
 	file, err := conf.Load(strings.NewReader("\nspark.task.maxFailures 0\n"), "my.conf")

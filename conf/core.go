@@ -107,10 +107,9 @@ var (
 			}
 			return dirs
 		},
-		doc: "Directories, separated by commas, for what does not fit into memory. Several should be " +
-			"on different disks; they are used in turn.",
-		why:  "It exists everywhere and is cleaned by the system. A large job wants a fast disk here.",
-		idle: "nothing is spilled to disk in this version",
+		doc: "Directories, separated by commas, for what does not fit into memory and for RDDs that are " +
+			"persisted on disk. Several should be on different disks; they are used in turn.",
+		why: "It exists everywhere and is cleaned by the system. A large job wants a fast disk here.",
 	}
 
 	// Scheduling is how concurrent jobs share the threads.

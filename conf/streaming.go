@@ -89,7 +89,7 @@ var (
 	RetainedBatches = Setting[int]{
 		kind: ints, name: "spark.streaming.ui.retainedBatches", unit: "batches", def: 1000,
 		check: atLeast(1),
-		doc:   "How many finished batches the page, REST and metrics remember.",
+		doc:   "How many finished batches are remembered for show.",
 		why:   "Spark's own: a quarter of an hour at one second.",
 		idle:  "this version has no page of batches",
 	}

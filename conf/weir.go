@@ -122,9 +122,9 @@ var (
 		name:    "weir.memory.budget",
 		unit:    "b",
 		defText: "0b (half of GOMEMLIMIT, or of the memory the process may use)",
-		doc: "Memory for shuffles, cached RDDs, prefetched and received records together. What does not " +
-			"fit is written to spark.local.dir. 0 means half of GOMEMLIMIT if that is set, else " +
-			"half of what the container or machine has.",
+		doc: "Memory for shuffles, cached RDDs, prefetched and received records together. RDDs that are " +
+			"persisted with a level that has the disk are written to spark.local.dir when they do not fit. " +
+			"0 means half of GOMEMLIMIT if that is set, else half of what the container or machine has.",
 		why: "The other half is for the program's own data and for garbage not yet collected.",
 	}
 
