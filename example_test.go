@@ -22,7 +22,8 @@ func ExampleRun() {
 	words := dstream.NewQueue([]string{"weir", "flow", "weir"}) // in a service: kafka.DirectStream
 	build := func(ssc *dstream.Context) error {
 		counts := dstream.CountByValue(dstream.QueueStream(ssc, words))
-		dstream.ForeachRDD(counts, func(ctx context.Context, r *rdd.RDD[rdd.Pair[string, int64]], b *dstream.Batch) error {
+		type rows = rdd.RDD[rdd.Pair[string, int64]]
+		dstream.ForeachRDD(counts, func(ctx context.Context, r *rows, b *dstream.Batch) error {
 			n, err := rdd.CollectAsMap(ctx, r)
 			if err != nil || b.Sequence > 0 {
 				return err
