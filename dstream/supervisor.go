@@ -107,13 +107,18 @@ func (s *supervisor[T]) supervise() {
 	defer close(s.idle)
 	for {
 		ctx, cancel := context.WithCancel(context.Background())
-		st := &Store[T]{s: s, ended: ctx}
+		stores, refuse := context.WithCancel(ctx)
+		st := &Store[T]{s: s, ended: stores}
 		s.mu.Lock()
 		s.current = st
 		s.mu.Unlock()
 		o := s.runOnce(ctx, st)
+		if s.unwanted() {
+			s.blocks.seal(refuse)
+		}
 		s.stopReceiver(o.err) // It may store what it still has in hand.
 		s.blocks.seal(cancel)
+		refuse()
 		if !o.again || s.life.Err() != nil {
 			return
 		}
@@ -123,6 +128,14 @@ func (s *supervisor[T]) supervise() {
 			return
 		}
 	}
+}
+
+// unwanted tells that no batch will take what the receiver still has in hand: the program is stopped and not drained. A
+// receiver that waits for memory must not hold that up.
+func (s *supervisor[T]) unwanted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.life.Err() != nil && !s.draining
 }
 
 // runOnce starts the receiver and waits until that run is over.
