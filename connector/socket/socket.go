@@ -1,5 +1,6 @@
-// Package socket feeds a stream from a TCP server, as Spark's socketTextStream does: the stream is the client. It
-// is for tests and simple feeds. What was sent and not stored is lost when the connection breaks.
+// Package socket feeds a stream from TCP connections: from a server whose client the stream is, as Spark's
+// socketTextStream, socketStream and rawSocketStream do, or from clients whose server it is. It is for tests and simple
+// feeds. What was sent and not stored is lost when the connection breaks.
 package socket
 
 import (
@@ -16,12 +17,16 @@ import (
 	"github.com/weirstream/weir/dstream"
 )
 
-// An Option of TextStream and Stream.
+// An Option of the functions that make streams.
 type Option func(*options)
 
 type options struct {
-	dial    func(ctx context.Context, network, address string) (net.Conn, error)
-	maxLine int
+	dial       func(ctx context.Context, network, address string) (net.Conn, error)
+	listen     func(ctx context.Context, network, address string) (net.Listener, error)
+	maxLine    int
+	maxFrame   int
+	maxClients int
+	wrong      error // with what the stream was made of
 }
 
 // WithDialer has connections made by dial.
@@ -29,25 +34,27 @@ func WithDialer(dial func(ctx context.Context, network, address string) (net.Con
 	return func(o *options) { o.dial = dial }
 }
 
-// WithMaxLine sets how many bytes a line of TextStream may have; 16 MiB otherwise.
+// WithMaxLine sets how many bytes a line of TextStream or TextServer may have.
 func WithMaxLine(bytes int) Option { return func(o *options) { o.maxLine = bytes } }
 
-// DefaultMaxLine is the longest line of TextStream, in bytes: enough for any line that is text, and little
-// enough that a peer that never ends its line does not fill the memory.
-const DefaultMaxLine = 16 << 20
+// The longest lines and frames, in bytes, of those who are not told otherwise: enough for any that is meant, and little
+// enough that a peer that never ends one does not fill the memory. A server's lines are counted for each client.
+const (
+	DefaultMaxLine       = 16 << 20
+	DefaultServerMaxLine = 1 << 20
+	DefaultMaxFrame      = 16 << 20
+)
 
 // dialTimeout bounds how long a connection may take to be made.
 const dialTimeout = 10 * time.Second
 
-// TextStream makes a stream of the lines that the server at host:port sends. A line ends with \n, \r or \r\n, which
-// are not part of it. Bytes that are not UTF-8 become U+FFFD; the receiver reports where the first are of a connection,
-// and from time to time how many lines have some. When the connection cannot be made or ends, it is made again after
+// TextStream makes a stream of the lines that the server at host:port sends. A line ends with \n, \r or \r\n, which are
+// not part of it. Bytes that are not UTF-8 become U+FFFD; the receiver reports where the first are of a connection, and
+// from time to time how many lines have some. When the connection cannot be made or ends, it is made again after
 // spark.streaming.receiverRestartDelay.
 func TextStream(ssc *dstream.Context, host string, port int, opts ...Option) *dstream.DStream[string] {
-	o := newOptions(opts)
-	return stream(ssc, "socketTextStream", host, port, o, func(r io.Reader) iter.Seq2[string, error] {
-		return Lines(r, o.maxLine)
-	})
+	o := newOptions(DefaultMaxLine, opts)
+	return stream(ssc, "socketTextStream", host, port, o, each(lines(o)))
 }
 
 // Stream makes a stream of what decode reads from each connection: elements, or an error after which the
@@ -59,15 +66,103 @@ func Stream[T any](
 	decode func(io.Reader) iter.Seq2[T, error],
 	opts ...Option,
 ) *dstream.DStream[T] {
-	return stream(ssc, "socketStream", host, port, newOptions(opts), decode)
+	return stream(ssc, "socketStream", host, port, newOptions(DefaultMaxLine, opts), each(decode))
 }
 
-func newOptions(opts []Option) options {
-	o := options{dial: (&net.Dialer{Timeout: dialTimeout}).DialContext, maxLine: DefaultMaxLine}
+func newOptions(maxLine int, opts []Option) options {
+	o := options{
+		dial:       (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		listen:     (&net.ListenConfig{}).Listen,
+		maxLine:    maxLine,
+		maxFrame:   DefaultMaxFrame,
+		maxClients: DefaultMaxClients,
+	}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	return o
+}
+
+func (o options) check() error {
+	switch {
+	case o.wrong != nil:
+		return o.wrong
+	case o.maxLine < 1:
+		return fmt.Errorf("socket.WithMaxLine needs at least 1, not %d", o.maxLine)
+	case o.maxFrame < 1:
+		return fmt.Errorf("socket.WithMaxFrame needs at least 1, not %d", o.maxFrame)
+	case o.maxClients < 1:
+		return fmt.Errorf("socket.WithMaxClients needs at least 1, not %d", o.maxClients)
+	}
+	return nil
+}
+
+// A feed stores what comes over a connection, until that ends, which is no error, or cannot be read on.
+type feed[T any] func(conn io.Reader, st *dstream.Store[T], garbage *garbage) error
+
+// each stores one element after the other; nil for no decoder.
+func each[T any](decode func(io.Reader) iter.Seq2[T, error]) feed[T] {
+	if decode == nil {
+		return nil
+	}
+	return func(conn io.Reader, st *dstream.Store[T], garbage *garbage) error {
+		for v, err := range decode(conn) {
+			var garbled *GarbledError
+			switch {
+			case errors.As(err, &garbled):
+				garbage.add(garbled)
+			case err != nil:
+				return err
+			}
+			if err := st.One(v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func lines(o options) func(io.Reader) iter.Seq2[string, error] {
+	return func(r io.Reader) iter.Seq2[string, error] { return Lines(r, o.maxLine) }
+}
+
+// store feeds a stream from a connection until ctx ends. A decoder that panics has failed.
+func (f feed[T]) store(ctx context.Context, conn net.Conn, st *dstream.Store[T], where string) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("the decoder of the socket %s panicked: %v", where, v)
+		}
+	}()
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	garbage := garbage{report: func(err error) { st.Report(fmt.Errorf("socket %s: %w", where, err)) }}
+	defer garbage.end()
+	if err := f(conn, st, &garbage); err != nil {
+		return fmt.Errorf("socket %s: %w", where, err)
+	}
+	return nil
+}
+
+// goroutines are the work of one run of a receiver.
+type goroutines struct {
+	work sync.WaitGroup
+	stop context.CancelFunc
+}
+
+// end cancels the work and waits for it.
+func (g *goroutines) end(ctx context.Context, what string) error {
+	if g.stop == nil {
+		return nil
+	}
+	g.stop()
+	ended := make(chan struct{})
+	go func() { g.work.Wait(); close(ended) }()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s did not end: %w", what, ctx.Err())
+	}
 }
 
 func stream[T any](
@@ -75,23 +170,20 @@ func stream[T any](
 	name, host string,
 	port int,
 	o options,
-	decode func(io.Reader) iter.Seq2[T, error],
+	f feed[T],
 ) *dstream.DStream[T] {
-	r := &receiver[T]{host: host, port: port, address: net.JoinHostPort(host, strconv.Itoa(port)), options: o,
-		decode: decode}
+	r := &receiver[T]{host: host, port: port, address: net.JoinHostPort(host, strconv.Itoa(port)), options: o, feed: f}
 	return dstream.ReceiverStream(ssc, name, dstream.Receiver[T](r))
 }
 
 // A receiver reads one connection at a time.
 type receiver[T any] struct {
 	options
+	goroutines
 	host    string
 	port    int
 	address string
-	decode  func(io.Reader) iter.Seq2[T, error]
-
-	work sync.WaitGroup
-	stop context.CancelFunc
+	feed    feed[T]
 }
 
 // Check implements dstream.ReceiverChecker.
@@ -101,12 +193,10 @@ func (r *receiver[T]) Check() error {
 		return errors.New("the host is empty: name the machine that the server runs on, such as localhost")
 	case r.port < 1 || r.port > 65535:
 		return fmt.Errorf("the port must be from 1 to 65535, not %d", r.port)
-	case r.dial == nil || r.decode == nil:
+	case r.dial == nil || r.feed == nil:
 		return errors.New("the dialer or the function that decodes is nil")
-	case r.maxLine < 1:
-		return fmt.Errorf("socket.WithMaxLine needs at least 1, not %d", r.maxLine)
 	}
-	return nil
+	return r.check()
 }
 
 // Start implements dstream.Receiver.
@@ -122,18 +212,7 @@ func (r *receiver[T]) Start(ctx context.Context, st *dstream.Store[T], _ []byte)
 
 // Stop implements dstream.Receiver.
 func (r *receiver[T]) Stop(ctx context.Context) error {
-	if r.stop == nil {
-		return nil
-	}
-	r.stop()
-	ended := make(chan struct{})
-	go func() { r.work.Wait(); close(ended) }()
-	select {
-	case <-ended:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("the connection to %s did not end: %w", r.address, ctx.Err())
-	}
+	return r.end(ctx, "the connection to "+r.address)
 }
 
 // unreachable says what to do about a connection that could not be made.
@@ -147,31 +226,13 @@ func (r *receiver[T]) unreachable(err error) error {
 }
 
 // receive makes a connection and stores what comes until it ends.
-func (r *receiver[T]) receive(ctx context.Context, st *dstream.Store[T]) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("the decoder of the socket %s panicked: %v", r.address, v)
-		}
-	}()
+func (r *receiver[T]) receive(ctx context.Context, st *dstream.Store[T]) error {
 	conn, err := r.dial(ctx, "tcp", r.address)
 	if err != nil {
 		return r.unreachable(err)
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	garbage := garbage{report: func(err error) { st.Report(fmt.Errorf("socket %s: %w", r.address, err)) }}
-	defer garbage.end()
-	for v, err := range r.decode(conn) {
-		var garbled *GarbledError
-		switch {
-		case errors.As(err, &garbled):
-			garbage.add(garbled)
-		case err != nil:
-			return fmt.Errorf("socket %s: %w", r.address, err)
-		}
-		if err := st.One(v); err != nil {
-			return err
-		}
+	if err := r.feed.store(ctx, conn, st, r.address); err != nil {
+		return err
 	}
 	return fmt.Errorf("socket %s: the server ended the connection", r.address)
 }
