@@ -23,6 +23,7 @@ import (
 var examples = []struct{ name, dir, what string }{
 	{"SparkPi", "spark_pi", "estimates pi"},
 	{"NetworkWordCount", "network_word_count", "counts words from a TCP server; ADDRESS=HOST:PORT"},
+	{"HdfsWordCount", "file_word_count", "counts words of files that appear in a folder; DIRECTORY=PATH OUTPUT=PATH"},
 	{"KafkaWordCount", "kafka_word_count", "counts words of a topic; BROKERS=HOST:PORT TOPIC=NAME"},
 	{"KafkaProducer", "kafka_producer", "writes fifty records to the topic test; BROKERS=HOST:PORT"},
 	{"KafkaDirectStream", "kafka_direct_stream", "prints the topic spark_test every five seconds; BROKERS=HOST:PORT"},
@@ -77,7 +78,7 @@ func runExample() *cobra.Command {
 func exampleDir(name string, names []string) (string, error) {
 	short := spelling.Plain(name[strings.LastIndexByte(name, '.')+1:])
 	for _, e := range examples {
-		if short == spelling.Plain(e.name) {
+		if short == spelling.Plain(e.name) || short == spelling.Plain(e.dir) {
 			return e.dir, nil
 		}
 	}

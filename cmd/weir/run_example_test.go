@@ -121,11 +121,12 @@ func TestExampleNames(t *testing.T) {
 		"SparkPi": "spark_pi", "sparkpi": "spark_pi", "spark_pi": "spark_pi", "SPARK-PI": "spark_pi",
 		"org.apache.spark.examples.SparkPi":                    "spark_pi",
 		"org.apache.spark.examples.streaming.NetworkWordCount": "network_word_count",
-		"streaming.KafkaWordCount":                             "kafka_word_count",
-		"kafka_producer":                                       "kafka_producer",
-		"KafkaDirectStream":                                    "kafka_direct_stream",
-		"kafkaRDD":                                             "kafka_rdd",
-		"KafkaRdd":                                             "kafka_rdd",
+		"org.apache.spark.examples.streaming.HdfsWordCount":    "file_word_count", "file_word_count": "file_word_count",
+		"streaming.KafkaWordCount": "kafka_word_count",
+		"kafka_producer":           "kafka_producer",
+		"KafkaDirectStream":        "kafka_direct_stream",
+		"kafkaRDD":                 "kafka_rdd",
+		"KafkaRdd":                 "kafka_rdd",
 	} {
 		if got, err := exampleDir(name, names); err != nil || got != want {
 			t.Errorf("%s is %q, %v, want %s", name, got, err, want)
