@@ -26,6 +26,9 @@ func (w *keyedWindow[K, V]) take(ctx context.Context, g *generation) error {
 	if w.broken != nil {
 		return fmt.Errorf("the window was left half-way by an earlier error: %w", w.broken)
 	}
+	if w.version == g.batch.Time { // The batch failed after it was taken in, and runs again.
+		return w.settle(ctx, g)
+	}
 	r := w.reduced.at(g)
 	if r == nil {
 		return nil
@@ -70,6 +73,7 @@ func (w *keyedWindow[K, V]) settle(ctx context.Context, g *generation) error {
 	if w.out.level == rdd.NotPersisted {
 		w.out.level = windowLevel[rdd.Pair[K, V]]()
 	}
+	w.out.level.Disk = true // What memory alone has no room for would be computed again, which cannot be.
 	_, err := rdd.Count(ctx, w.out.at(g))
 	return err
 }
