@@ -9,13 +9,15 @@ import (
 	"time"
 
 	"github.com/weirstream/weir/connector/kafka/internal/client"
+	"github.com/weirstream/weir/internal/exec"
 	"github.com/weirstream/weir/rdd"
 )
 
-// CreateRDD makes an RDD of the records of given ranges, one partition for each, in their order. The offsets
-// are not checked beforehand; a range whose records are gone fails its task, or is shortened with
-// weir.kafka.failOnDataLoss=false. The connections are made by the first task and closed when no
-// task has needed them for a second, or with the context.
+// CreateRDD makes an RDD of the records of given ranges, one partition for each, in their order. The offsets are not
+// checked beforehand; a range whose records are gone fails its task, or is shortened with
+// weir.kafka.failOnDataLoss=false. The connections are made by the first task and closed when no task has needed them
+// for a second, or with the context. What can pass, such as a broker that is away, is tried again for 15 s; a wrong
+// password or an unknown host ends the job at once.
 func CreateRDD[K, V any](sc *rdd.Context, p Params, ranges []OffsetRange, key Deserializer[K], value Deserializer[V],
 	opts ...Option,
 ) (*rdd.RDD[Record[K, V]], error) {
@@ -171,7 +173,7 @@ func (s *sharedFetcher) retire(o *openFetcher) {
 	}
 }
 
-// connect opens the fetcher for all; if that fails the next attempt tries again.
+// connect opens the fetcher for all; if that fails the next action tries again.
 func (s *sharedFetcher) connect(ctx context.Context, o *openFetcher) {
 	defer close(o.done)
 	c, err := s.dial(ctx)
@@ -194,12 +196,34 @@ func (s *sharedFetcher) connect(ctx context.Context, o *openFetcher) {
 	o.f = newFetcher(c, opts)
 }
 
+// openLimit is for how long connecting is tried, over all attempts of the tasks: a task that has failed for it is not
+// tried again.
+const openLimit = 15 * time.Second
+
+// dial connects, again while that fails for what time may mend.
 func (s *sharedFetcher) dial(ctx context.Context) (*client.Client, error) {
 	cfg, err := s.resolve()
 	if err != nil {
-		return nil, err
+		return nil, exec.Permanent(err)
 	}
-	return client.Open(ctx, cfg, readOptions((&throttle{warn: s.warn}).with(s.opts.client))...)
+	limit, cancel := context.WithTimeout(ctx, openLimit)
+	defer cancel()
+	var last error
+	for attempt := 1; ; attempt++ {
+		c, err := client.Open(limit, cfg, readOptions((&throttle{warn: s.warn}).with(s.opts.client))...)
+		if err == nil {
+			return c, nil
+		}
+		if limit.Err() == nil || last == nil {
+			last = err // The end of the limit says nothing that the attempts before it did not.
+		}
+		if ctx.Err() != nil || !temporary(err) || pause(limit, cfg.Backoff(attempt)) != nil {
+			return nil, exec.Permanent(last)
+		}
+		if attempt == 1 {
+			s.warn("connecting to Kafka failed and is tried again", err, "limit", openLimit)
+		}
+	}
 }
 
 // strangerProof is how long a topic that nobody has seen yet must be missing until that is believed: one that was
@@ -223,7 +247,7 @@ func (s *sharedFetcher) close() {
 	if o == nil {
 		return
 	}
-	<-o.done // Open has a deadline.
+	<-o.done // dial has a deadline.
 	if o.f != nil {
 		o.f.close()
 	}

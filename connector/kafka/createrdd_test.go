@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -389,4 +391,66 @@ func TestCreateRDDLosesTwice(t *testing.T) {
 			t.Errorf("told %d times: %s", n, log.Bytes())
 		}
 	})
+}
+
+// What keeps the tasks from connecting ends the job: at once if it cannot pass, else after one limit for all attempts.
+func TestCreateRDDCannotConnect(t *testing.T) {
+	jaas := `org.apache.kafka.common.security.plain.PlainLoginModule required username="bob" password="wrong";`
+	for _, row := range []struct {
+		name   string
+		opts   []kfake.Opt
+		params []string
+		before func(c *kafkatest.Cluster)
+		silent bool // who is connected to says nothing
+		says   string
+		from   time.Duration // how long it takes
+		until  time.Duration
+		dials  [2]int64 // how often a connection is made, at least and at most
+	}{
+		{name: "wrong password", opts: []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("PLAIN", "bob", "hunter2")},
+			params: []string{"security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "PLAIN", "sasl.jaas.config", jaas},
+			says:   "password", until: time.Second, dials: [2]int64{1, 3}},
+		{name: "refused", before: func(c *kafkatest.Cluster) { c.Cut() }, says: "connection refused",
+			from: 10 * time.Second, until: 15 * time.Second, dials: [2]int64{5, 100}},
+		{name: "silent", silent: true, says: "answer", from: 10 * time.Second, until: 15 * time.Second,
+			dials: [2]int64{1, 100}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, append(row.opts, kfake.SeedTopics(1, "t"))...)
+				if row.before != nil {
+					row.before(c)
+				}
+				sc, err := rdd.NewContext(conf.New().Set("spark.master", "local[4]"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer sc.Stop(context.Background())
+				var dials atomic.Int64
+				counted := kafka.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+					dials.Add(1)
+					if row.silent {
+						conn, other := net.Pipe()
+						go io.Copy(io.Discard, other)
+						return conn, nil
+					}
+					return c.Dial(ctx, network, addr)
+				})
+				ranges := []kafka.OffsetRange{offsets(0, 0, 1), offsets(0, 1, 2), offsets(0, 2, 3)}
+				r, err := kafka.CreateRDD(sc, c.Params(row.params...), ranges, kafka.String, kafka.String, counted)
+				if err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				_, err = rdd.Count(t.Context(), r)
+				says(t, err, row.says)
+				if d := time.Since(began); d < row.from || d > row.until {
+					t.Errorf("it took %v", d)
+				}
+				if n := dials.Load(); n < row.dials[0] || n > row.dials[1] {
+					t.Errorf("%d connections were made", n)
+				}
+			})
+		})
+	}
 }
