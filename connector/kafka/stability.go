@@ -19,8 +19,11 @@ type stability struct{ still map[incarnation]standing }
 // A standing is since when an end has been where it is.
 type standing struct {
 	end   int64
-	since time.Time
-	told  bool
+	since time.Time // or since it was last looked at
+	// blocked tells that records lay behind it then: an end stands still on an idle topic, too, and a transaction that
+	// happens to be open at that moment need not have been open before.
+	blocked bool
+	told    bool
 }
 
 // hangs is after what time a transaction that holds records back is told of: Kafka's clients end theirs within a
@@ -60,7 +63,13 @@ func (s *source[K, V]) holdBack(
 	}
 	for _, p := range r.Partitions {
 		at := s.stable.still[p.incarnation()]
-		if slices.Contains(still, client.TopicPartition(p.tp())) && tops[p.tp()] > at.end {
+		if !slices.Contains(still, client.TopicPartition(p.tp())) {
+			continue
+		}
+		was := at.blocked
+		at.blocked = tops[p.tp()] > at.end
+		s.stable.still[p.incarnation()] = at
+		if was && at.blocked {
 			s.tellHanging(ctx, p, at, tops[p.tp()])
 		}
 	}

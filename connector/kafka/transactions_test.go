@@ -159,6 +159,31 @@ func TestOpenTransaction(t *testing.T) {
 	})
 }
 
+// A transaction that was begun a moment ago, on a topic that was idle before, is not told of.
+func TestYoungTransactionOnIdleTopic(t *testing.T) {
+	for _, idle := range []time.Duration{58 * time.Second, 118 * time.Second, 178 * time.Second} {
+		t.Run(idle.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, kfake.SeedTopics(1, "t"))
+				c.Produce("t", 0, "before")
+				w := newWriter(t, c, "w")
+				j := run(t, c, plan{params: []string{"isolation.level", "read_committed"}})
+				pass(idle)
+				w.begin()
+				w.write("within")
+				pass(50 * time.Second)
+				if got := j.warned(); len(got) != 0 {
+					t.Errorf("warnings %v", got)
+				}
+				w.end(kgo.TryCommit)
+				pass(2 * time.Second)
+				j.stop()
+				same(t, "records", j.records(), []string{"t-0@0 before", "t-0@1 within"})
+			})
+		})
+	}
+}
+
 // A position that a reader of everything has committed may lie beyond the last stable offset: nothing is lost, and
 // nothing can be read until the transaction ends.
 func TestPositionBeyondStable(t *testing.T) {
