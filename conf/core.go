@@ -130,6 +130,21 @@ var (
 			"and there is none here.",
 	}
 
+	// CheckpointCompress has the files of checkpointed RDDs compressed.
+	CheckpointCompress = Setting[bool]{
+		kind: bools, name: "spark.checkpoint.compress", def: false,
+		doc: "Whether the files of RDDs that are checkpointed are compressed, by lz4.",
+		why: "Spark's own.",
+	}
+
+	// CleanCheckpoints has the files of checkpointed RDDs removed.
+	CleanCheckpoints = Setting[bool]{
+		kind: bools, name: "spark.cleaner.referenceTracking.cleanCheckpoints", def: false,
+		doc: "Whether the files of a checkpointed RDD are removed when the program has let go of it, some time " +
+			"after. Otherwise they stay until somebody removes them.",
+		why: "Spark's own: who writes a checkpoint may want to look at it.",
+	}
+
 	// ShowConsoleProgress shows a line of progress on a terminal.
 	ShowConsoleProgress = Setting[bool]{
 		kind: bools, name: "spark.ui.showConsoleProgress", def: true,

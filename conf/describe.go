@@ -45,7 +45,7 @@ type Description struct {
 func definitions() []definition {
 	return []definition{
 		MasterURL, AppName, Parallelism, TaskMaxFailures, NetworkTimeout, LimitScaleUpFactor, LocalDirs,
-		Scheduling, AllocationFile, ShowConsoleProgress, RedactionRegex,
+		Scheduling, AllocationFile, CheckpointCompress, CleanCheckpoints, ShowConsoleProgress, RedactionRegex,
 		Speculation, SpeculationInterval, SpeculationMultiplier, SpeculationQuantile,
 		SpeculationMinTaskRuntime, SpeculationTaskThreshold,
 		Interval, MaxQueuedBatches, Missed, FirstBatchRecords, Failed, FailedBatchMaxRetries,

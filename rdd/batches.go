@@ -27,15 +27,15 @@ func small[T any]() bool { return reflect.TypeFor[T]().Size() <= batchElem }
 
 // batches gives partition p in batches, whichever form it has.
 func (r *RDD[T]) batches(tc *TaskContext, p int) batches[T] {
-	if r.batch != nil && r.kept.Load() == nil {
-		return r.batch(tc, p)
+	if batch := r.from.Load().batch; batch != nil && r.kept.Load() == nil {
+		return batch(tc, p)
 	}
 	return inBatches(r.iterate(tc, p))
 }
 
 // readAll gives take all elements of partition p: in batches, or one by one where those are not copied into any.
 func (r *RDD[T]) readAll(tc *TaskContext, p int, take func(in []T)) {
-	if r.batch != nil {
+	if r.batched() {
 		r.batches(tc, p)(func(in []T) bool { take(in); return true })
 		return
 	}
@@ -86,12 +86,12 @@ func vectored[T, U any](r *RDD[T], out *RDD[U], f func(tc *TaskContext) func(in 
 	if !small[U]() {
 		return
 	}
-	if r.batch == nil {
-		push := out.compute
-		out.batch = func(tc *TaskContext, p int) batches[U] { return inBatches(push(tc, p)) }
+	if !r.batched() {
+		push := out.from.Load().compute
+		out.setBatch(func(tc *TaskContext, p int) batches[U] { return inBatches(push(tc, p)) })
 		return
 	}
-	out.batch = func(tc *TaskContext, p int) batches[U] {
+	out.setBatch(func(tc *TaskContext, p int) batches[U] {
 		step := f(tc)
 		return func(yield func([]U) bool) {
 			r.batches(tc, p)(func(in []T) bool {
@@ -99,7 +99,7 @@ func vectored[T, U any](r *RDD[T], out *RDD[U], f func(tc *TaskContext) func(in 
 				return len(made) == 0 || yield(made)
 			})
 		}
-	}
+	})
 }
 
 // room gives a slice of n elements, buf if that is large enough.

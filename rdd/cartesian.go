@@ -9,7 +9,7 @@ func Cartesian[T, U any](a *RDD[T], b *RDD[U]) *RDD[Pair[T, U]] {
 	width := b.node.Partitions
 	n := a.sc.node("cartesian", a.node.Partitions*width)
 	n.AddNarrow(a.node, b.node)
-	out := &RDD[Pair[T, U]]{sc: a.sc, node: n, compute: func(tc *TaskContext, p int) iter.Seq[Pair[T, U]] {
+	out := newRDD(a.sc, n, func(tc *TaskContext, p int) iter.Seq[Pair[T, U]] {
 		return func(yield func(Pair[T, U]) bool) {
 			more := true
 			var v T
@@ -23,7 +23,7 @@ func Cartesian[T, U any](a *RDD[T], b *RDD[U]) *RDD[Pair[T, U]] {
 				return more
 			})
 		}
-	}}
+	})
 	if a.sc != b.sc {
 		out.refuse("cartesian of RDDs of different contexts")
 	}

@@ -26,7 +26,7 @@ func Coalesce[T any](r *RDD[T], n int) *RDD[T] {
 		}
 	})
 	out.node.Partitions = parts
-	out.node.Preferred = func(p int) []string { return r.PreferredLocations(from(p)) }
+	out.node.Prefer(func(p int) []string { return r.PreferredLocations(from(p)) })
 	if n < 1 {
 		out.refuse("coalesce needs at least one partition, not %d", n)
 	}

@@ -12,23 +12,23 @@ import (
 func ConcatGroups[K comparable, V any](first *RDD[Pair[K, []V]], others ...*RDD[Pair[K, []V]]) *RDD[Pair[K, []V]] {
 	rs := append([]*RDD[Pair[K, []V]]{first}, others...)
 	n := first.sc.node("concatGroups", first.node.Partitions)
-	out := &RDD[Pair[K, []V]]{sc: first.sc, node: n, dealt: first.dealt,
-		compute: func(tc *TaskContext, p int) iter.Seq[Pair[K, []V]] {
-			return func(yield func(Pair[K, []V]) bool) {
-				all := shuffle.NewTable[K, []V](newCloner[K]()(tc))
-				for _, r := range rs {
-					r.iterate(tc, p)(func(g Pair[K, []V]) bool {
-						vs, _ := all.Slot(g.Key)
-						*vs = append(*vs, g.Value...)
-						return true
-					})
-				}
-				if err := all.Err(); err != nil {
-					tc.Fail(err)
-				}
-				all.All()(func(k K, vs []V) bool { return yield(Pair[K, []V]{k, vs}) })
+	out := newRDD(first.sc, n, func(tc *TaskContext, p int) iter.Seq[Pair[K, []V]] {
+		return func(yield func(Pair[K, []V]) bool) {
+			all := shuffle.NewTable[K, []V](newCloner[K]()(tc))
+			for _, r := range rs {
+				r.iterate(tc, p)(func(g Pair[K, []V]) bool {
+					vs, _ := all.Slot(g.Key)
+					*vs = append(*vs, g.Value...)
+					return true
+				})
 			}
-		}}
+			if err := all.Err(); err != nil {
+				tc.Fail(err)
+			}
+			all.All()(func(k K, vs []V) bool { return yield(Pair[K, []V]{k, vs}) })
+		}
+	})
+	out.dealt = first.dealt
 	for _, r := range rs {
 		n.AddNarrow(r.node)
 		if r.sc != first.sc || !first.dealt.same(r.dealt) {

@@ -41,6 +41,9 @@ type Context struct {
 	mu        sync.Mutex
 	onStop    []*func()
 	persisted map[any]func() (PersistentRDD, bool)
+
+	checkpointDir string
+	marked        atomic.Int64 // RDDs that wait for a job to be checkpointed, or were dropped before
 }
 
 // An Option of NewContext.

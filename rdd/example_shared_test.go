@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/weirstream/weir/rdd"
 )
@@ -81,4 +84,65 @@ func ExampleRegister() {
 	})
 	fmt.Println(word.Value(), err)
 	// Output: not <nil>
+}
+
+func ExampleRDD_Checkpoint() {
+	sc := local()
+	dir, err := os.MkdirTemp("", "checkpoints")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	if err := sc.SetCheckpointDir(dir); err != nil {
+		fmt.Println(err)
+		return
+	}
+	r := rdd.Map(rdd.Parallelize(sc, numbers), func(v int) int { return v * v }).Cache().Checkpoint()
+	fmt.Println(rdd.Count(context.Background(), r)) // computes it, then writes it
+	r.Unpersist()
+	print(r) // reads what was written
+	folder, written := r.CheckpointFile()
+	fmt.Println(r.IsCheckpointed(), written, filepath.Base(folder), r.Dependencies()[0].Op)
+	// Output:
+	// 4 <nil>
+	// [1 4 9 16] <nil>
+	// true true rdd-1 checkpoint
+}
+
+func ExampleRDD_LocalCheckpoint() {
+	r := rdd.Parallelize(local(), numbers)
+	for range 100 { // Each round would make the lineage longer.
+		r = rdd.Map(r, func(v int) int { return v + 1 }).LocalCheckpoint()
+		if _, err := rdd.Count(context.Background(), r); err != nil {
+			fmt.Println(err)
+		}
+	}
+	fmt.Println(len(r.Dependencies()), r.Dependencies()[0].Op)
+	print(r)
+	// Output:
+	// 1 localCheckpoint
+	// [101 102 103 104] <nil>
+}
+
+func ExampleRDD_DebugString() {
+	words := rdd.Parallelize(local(), []string{"to", "be"}, 2).Named("words")
+	ones := rdd.MapToPair(words, func(w string) (string, int) { return w, 1 })
+	counts := rdd.ReduceByKey(ones, add, rdd.Partitions(3))
+	for line := range strings.SplitSeq(counts.DebugString(), "\n") {
+		before, _, _ := strings.Cut(line, " at ") // the place in the program
+		fmt.Println(before)
+	}
+	// Output:
+	// (3) reduceByKey[2]
+	//  +-(2) mapToPair[1]
+	//     |  words parallelize[0]
+}
+
+func ExampleRDD_Dependencies() {
+	ones := rdd.MapToPair(rdd.Parallelize(local(), numbers, 2), func(v int) (int, int) { return v, 1 })
+	for _, d := range rdd.GroupByKey(ones).Dependencies() {
+		fmt.Println(d.Op, d.Partitions, d.Shuffle)
+	}
+	// Output: mapToPair 2 true
 }

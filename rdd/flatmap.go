@@ -22,7 +22,7 @@ func FlatMap[T, U any](r *RDD[T], f func(T) iter.Seq[U]) *RDD[U] {
 		}
 	}).needs(f == nil)
 	if small[U]() {
-		out.batch = func(tc *TaskContext, p int) batches[U] { return flattened(r.batches(tc, p), f) }
+		out.setBatch(func(tc *TaskContext, p int) batches[U] { return flattened(r.batches(tc, p), f) })
 	}
 	return out
 }

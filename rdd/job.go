@@ -43,7 +43,10 @@ func runParts[T, R any](ctx context.Context, r *RDD[T], action string, partition
 		},
 		Done: func(i int, result any) error { return each(i, result.(R)) },
 	}
-	return r.sc.logPanic(r.sc.runner.Run(ctx, job))
+	if err := r.sc.logPanic(r.sc.runner.Run(ctx, job)); err != nil {
+		return err
+	}
+	return r.sc.checkpointMarked(ctx, r.node)
 }
 
 // all lists the partitions of r.

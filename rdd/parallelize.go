@@ -23,9 +23,9 @@ func Parallelize[T any](sc *Context, vs []T, n ...int) *RDD[T] {
 			}
 		}
 	})
-	r.batch = func(tc *TaskContext, p int) batches[T] {
+	r.setBatch(func(tc *TaskContext, p int) batches[T] {
 		return inParts(tc, vs[p*len(vs)/parts:(p+1)*len(vs)/parts])
-	}
+	})
 	if parts < 1 {
 		r.refuse("parallelize needs at least one partition, not %d", parts)
 	}

@@ -167,19 +167,7 @@ func (k *kept[T]) read(tc *TaskContext, p int, part *keptPart[T], yield func(T) 
 
 // decode yields the values of encoded records.
 func (k *kept[T]) decode(tc *TaskContext, data []byte, yield func(T) bool) (more bool, err error) {
-	for n := 0; len(data) > 0; n++ {
-		if n&1023 == 1023 {
-			tc.Check()
-		}
-		v, rest, err := k.codec.Decode(data)
-		if err != nil {
-			return false, err
-		}
-		if data = rest; !yield(v) {
-			return false, nil
-		}
-	}
-	return true, nil
+	return decodeAll(tc, k.codec, data, yield)
 }
 
 func (k *kept[T]) readFile(tc *TaskContext, held keptPart[T], yield func(T) bool) error {

@@ -26,7 +26,7 @@ func Range(sc *Context, start, end, step int64, n ...int) *RDD[int64] {
 			}
 		}
 	})
-	r.batch = func(tc *TaskContext, p int) batches[int64] {
+	r.setBatch(func(tc *TaskContext, p int) batches[int64] {
 		return func(yield func([]int64) bool) {
 			from, to := share(length, p, parts), share(length, p+1, parts)
 			buf := make([]int64, batchLen)
@@ -42,7 +42,7 @@ func Range(sc *Context, start, end, step int64, n ...int) *RDD[int64] {
 				}
 			}
 		}
-	}
+	})
 	switch {
 	case parts < 1:
 		r.refuse("range needs at least one partition, not %d", parts)

@@ -12,14 +12,37 @@ import (
 // narrow or shuffle; optionally a partitioner; optionally preferred locations. It is immutable and may be
 // used from several goroutines.
 type RDD[T any] struct {
-	sc      *Context
-	node    *exec.Node
-	compute func(tc *TaskContext, p int) iter.Seq[T]
-	batch   func(tc *TaskContext, p int) batches[T] // the same in batches; nil where that does not pay
-	kept    atomic.Pointer[kept[T]]                 // what Persist keeps
+	sc   *Context
+	node *exec.Node
+	from atomic.Pointer[source[T]] // a checkpoint puts another one there
+	kept atomic.Pointer[kept[T]]   // what Persist keeps
+	mark atomic.Pointer[checkpoint]
 	// dealt says how the keys of a keyed RDD are spread over its partitions; nil if nothing is known.
 	dealt *dealing
 }
+
+// A source is how the partitions of an RDD are computed.
+type source[T any] struct {
+	compute func(tc *TaskContext, p int) iter.Seq[T]
+	batch   func(tc *TaskContext, p int) batches[T] // the same in batches; nil where that does not pay
+}
+
+func newRDD[T any](sc *Context, n *exec.Node, compute func(tc *TaskContext, p int) iter.Seq[T]) *RDD[T] {
+	r := &RDD[T]{sc: sc, node: n}
+	r.from.Store(&source[T]{compute: compute})
+	return r
+}
+
+// compute computes partition p, whether it is kept or not.
+func (r *RDD[T]) compute(tc *TaskContext, p int) iter.Seq[T] { return r.from.Load().compute(tc, p) }
+
+// setBatch gives r the form of batches, while r is being made.
+func (r *RDD[T]) setBatch(batch func(tc *TaskContext, p int) batches[T]) {
+	r.from.Store(&source[T]{compute: r.from.Load().compute, batch: batch})
+}
+
+// batched tells whether r has the form of batches.
+func (r *RDD[T]) batched() bool { return r.from.Load().batch != nil }
 
 // FromPartitions makes an RDD of n partitions from nothing but a function that computes one; op is the
 // name it has in errors and plans. It is how sources are made. f must give the same elements in the same
@@ -27,7 +50,7 @@ type RDD[T any] struct {
 // must call [TaskContext.Fail]; to end the sequence early would look like the partition's end. A long one
 // calls [TaskContext.Check] every 1,024 elements.
 func FromPartitions[T any](sc *Context, op string, n int, f func(tc *TaskContext, p int) iter.Seq[T]) *RDD[T] {
-	r := &RDD[T]{sc: sc, node: sc.node(op, n), compute: f}
+	r := newRDD(sc, sc.node(op, n), f)
 	if n < 0 {
 		r.refuse("%s needs a number of partitions of at least 0, not %d", op, n)
 	}
@@ -50,8 +73,8 @@ func FromPartitionsLike[K, V, W any](like *RDD[Pair[K, V]], op string,
 // Same gives r as an RDD of its own, which is named and persisted apart from it. Narrow; no memory.
 func Same[T any](r *RDD[T]) *RDD[T] {
 	out := narrow(r, r.node.Op, r.iterate)
-	if r.batch != nil {
-		out.batch = r.batches
+	if r.batched() {
+		out.setBatch(r.batches)
 	}
 	out.node.Site, out.dealt = r.node.Site, r.dealt
 	return out
@@ -61,8 +84,8 @@ func Same[T any](r *RDD[T]) *RDD[T] {
 func narrow[T, U any](r *RDD[T], op string, compute func(tc *TaskContext, p int) iter.Seq[U]) *RDD[U] {
 	n := r.sc.node(op, r.node.Partitions)
 	n.AddNarrow(r.node)
-	n.Preferred = r.node.Preferred
-	return &RDD[U]{sc: r.sc, node: n, compute: compute}
+	n.Prefer(r.node.Preferred())
+	return newRDD(r.sc, n, compute)
 }
 
 // refuse keeps what the user did wrong in making r, with the place of the call.
@@ -101,15 +124,16 @@ func (r *RDD[T]) Named(name string) *RDD[T] {
 // PreferredLocations are the hosts on which partition p would best be computed: hints that a cluster may
 // use and one machine ignores.
 func (r *RDD[T]) PreferredLocations(p int) []string {
-	if r.node.Preferred == nil || p < 0 || p >= r.node.Partitions {
+	hosts := r.node.Preferred()
+	if hosts == nil || p < 0 || p >= r.node.Partitions {
 		return nil
 	}
-	return r.node.Preferred(p)
+	return hosts(p)
 }
 
 // Prefer attaches preferred locations to r and returns r: hosts(p) lists those of partition p.
 func (r *RDD[T]) Prefer(hosts func(p int) []string) *RDD[T] {
-	r.node.Preferred = hosts
+	r.node.Prefer(hosts)
 	return r
 }
 

@@ -166,7 +166,9 @@ func shuffled[T any](sc *Context, op string, d *dealing, compute func(tc *TaskCo
 	if d != nil {
 		n = d.n
 	}
-	return &RDD[T]{sc: sc, node: sc.node(op, n), compute: compute, dealt: d}
+	out := newRDD(sc, sc.node(op, n), compute)
+	out.dealt = d
+	return out
 }
 
 // reads makes a parent of what r reads: a shuffle, or the parent itself if sh is nil; or it keeps the error of

@@ -26,10 +26,10 @@ func Union[T any](first *RDD[T], others ...*RDD[T]) *RDD[T] {
 	}
 	n := first.sc.node("union", len(parts))
 	n.AddNarrow(parents...)
-	n.Preferred = func(p int) []string { return parts[p].of.PreferredLocations(parts[p].p) }
-	out := &RDD[T]{sc: first.sc, node: n, compute: func(tc *TaskContext, p int) iter.Seq[T] {
+	n.Prefer(func(p int) []string { return parts[p].of.PreferredLocations(parts[p].p) })
+	out := newRDD(first.sc, n, func(tc *TaskContext, p int) iter.Seq[T] {
 		return parts[p].of.iterate(tc, parts[p].p)
-	}}
+	})
 	for _, r := range rs {
 		if r.sc != first.sc {
 			out.refuse("union of RDDs of different contexts")

@@ -13,8 +13,8 @@ import (
 
 // What is written to disk is frames: records one behind the other, about frameBytes of them, in one lz4 block. A frame
 // begins with three numbers of four bytes, little endian: the length of its records, that of what follows, and the
-// CRC-32C of what follows. Where lz4 saves nothing both lengths are equal and the records follow as they are. Files
-// live as long as their process, so that the form may change.
+// CRC-32C of what follows. Where lz4 saves nothing both lengths are equal and the records follow as they are. Files in
+// spark.local.dir live as long as their process; those of RDD checkpoints may not, and docs/FORMAT.md fixes their form.
 const (
 	frameBytes  = 64 << 10
 	frameHeader = 12
@@ -30,11 +30,19 @@ type FrameWriter struct {
 	raw    []byte
 	stored []byte
 	bytes  int64
+	plain  bool // nothing is compressed
 }
 
 // NewFrameWriter writes to w. Flush must be called at the end.
 func NewFrameWriter(w io.Writer) *FrameWriter {
 	return &FrameWriter{w: bufio.NewWriterSize(w, 128<<10)}
+}
+
+// NewPlainFrameWriter writes to w and compresses nothing. A FrameReader reads that, too.
+func NewPlainFrameWriter(w io.Writer) *FrameWriter {
+	f := NewFrameWriter(w)
+	f.plain = true
+	return f
 }
 
 // Append writes the record that f appends to its argument.
@@ -62,13 +70,9 @@ func (f *FrameWriter) frame() error {
 	if len(f.raw) > frameMax {
 		return fmt.Errorf("a record of %d bytes is too large for the disk: at most %d", len(f.raw), frameMax)
 	}
-	if need := lz4.CompressBlockBound(len(f.raw)); cap(f.stored) < need {
-		f.stored = make([]byte, need)
-	}
-	stored := f.stored[:cap(f.stored)]
-	n, err := f.lz.CompressBlock(f.raw, stored)
-	if stored = stored[:n]; err != nil || n == 0 || n >= len(f.raw) {
-		stored = f.raw
+	stored := f.raw
+	if !f.plain {
+		stored = f.compressed()
 	}
 	var header [frameHeader]byte
 	binary.LittleEndian.PutUint32(header[:], uint32(len(f.raw)))
@@ -79,8 +83,20 @@ func (f *FrameWriter) frame() error {
 	if _, err := f.w.Write(header[:]); err != nil {
 		return err
 	}
-	_, err = f.w.Write(stored)
+	_, err := f.w.Write(stored)
 	return err
+}
+
+// compressed gives the frame's records in lz4, or as they are where that saves nothing.
+func (f *FrameWriter) compressed() []byte {
+	if need := lz4.CompressBlockBound(len(f.raw)); cap(f.stored) < need {
+		f.stored = make([]byte, need)
+	}
+	n, err := f.lz.CompressBlock(f.raw, f.stored[:cap(f.stored)])
+	if err != nil || n == 0 || n >= len(f.raw) {
+		return f.raw
+	}
+	return f.stored[:n]
 }
 
 // Flush writes what is left.
@@ -103,7 +119,7 @@ func NewFrameReader(r io.Reader) *FrameReader {
 }
 
 // ErrDamaged says that a file does not hold what was written to it.
-var ErrDamaged = errors.New("a file in spark.local.dir is damaged")
+var ErrDamaged = errors.New("the file is damaged")
 
 // Next gives the records of the next frame, in memory of their own, or io.EOF.
 func (f *FrameReader) Next() ([]byte, error) {

@@ -1,6 +1,9 @@
 package exec
 
-import "errors"
+import (
+	"context"
+	"errors"
+)
 
 // pending lists the shuffles below n whose outputs are missing, each once, parents first.
 func pending(n *Node) []*Shuffle {
@@ -57,4 +60,32 @@ func invalid(n *Node) error {
 	}
 	visit(n)
 	return errors.Join(errs...)
+}
+
+// Mark has f found by Marked; nil takes that back.
+func (n *Node) Mark(f *func(context.Context) error) { n.mark.Store(f) }
+
+// Marked gives what the marked nodes that are nearest to n, or n itself, want to have called; none below those.
+func (n *Node) Marked() (fs []func(context.Context) error) {
+	seen := map[*Node]bool{}
+	var visit func(*Node)
+	visit = func(n *Node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		if f := n.mark.Load(); f != nil {
+			fs = append(fs, *f)
+			return
+		}
+		deps := n.Deps()
+		for _, p := range deps.Narrow {
+			visit(p)
+		}
+		for _, sh := range deps.Shuffles {
+			visit(sh.Parent)
+		}
+	}
+	visit(n)
+	return fs
 }

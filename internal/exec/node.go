@@ -18,15 +18,16 @@ type Node struct {
 	Name string
 	// Site is the user's call that made the node.
 	Site Site
-	// Preferred lists the hosts on which a partition would best be computed; nil for no preference.
-	Preferred func(p int) []string
 	// Partitions is the number of tasks of a stage that ends here.
 	Partitions int
 	// Err is what the user did wrong when the node was made; an action returns it.
 	Err error
 
-	// deps change once more when a checkpoint cuts the lineage, while jobs may be looking at them.
-	deps atomic.Pointer[Deps]
+	// deps and hosts change once more when a checkpoint cuts the lineage, while jobs may be looking at them.
+	deps  atomic.Pointer[Deps]
+	hosts atomic.Pointer[func(p int) []string]
+	// mark is called after a job that the node is part of.
+	mark atomic.Pointer[func(context.Context) error]
 }
 
 // Deps are the parents of a node.
@@ -35,6 +36,17 @@ type Deps struct {
 	Narrow []*Node
 	// Shuffles are the parents beyond a stage boundary.
 	Shuffles []*Shuffle
+}
+
+// Prefer has hosts list those on which a partition would best be computed; nil for no preference.
+func (n *Node) Prefer(hosts func(p int) []string) { n.hosts.Store(&hosts) }
+
+// Preferred lists the hosts on which a partition would best be computed; it is nil for no preference.
+func (n *Node) Preferred() func(p int) []string {
+	if f := n.hosts.Load(); f != nil {
+		return *f
+	}
+	return nil
 }
 
 // Deps gives the node's parents.
