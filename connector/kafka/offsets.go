@@ -45,8 +45,12 @@ func (o OffsetRange) String() string {
 
 // OffsetRanges gives the ranges that the batch reads from a direct stream, one for each of its partitions, empty
 // ones included: element i is what the task of partition i of the stream's RDD reads. It may be called at every
-// output, whatever operators lie between. It is nil if d is not a direct stream itself.
+// output, whatever operators lie between. It is nil, with a warning, if d is not a direct stream itself.
 func OffsetRanges[K, V any](b *dstream.Batch, d *dstream.DStream[Record[K, V]]) []OffsetRange {
+	if _, ok := dstream.SourceOf(d).(*source[K, V]); !ok {
+		warnDerived(b, d, "kafka.OffsetRanges gives no ranges")
+		return nil
+	}
 	rng, err := decodeRange(dstream.Range(b, d))
 	if err != nil || rng == nil {
 		return nil
@@ -76,9 +80,7 @@ type commitRequest struct {
 func Commit[K, V any](b *dstream.Batch, d *dstream.DStream[Record[K, V]], opts ...CommitOption) {
 	s, ok := dstream.SourceOf(d).(*source[K, V])
 	if !ok {
-		d.Context().
-			Warn("kafka.Commit commits nothing", errors.New("it was given a stream that was derived from a direct "+
-				"stream: give it the one that kafka.DirectStream returned"), "batch", b.Sequence)
+		warnDerived(b, d, "kafka.Commit commits nothing")
 		return
 	}
 	var r commitRequest
@@ -86,4 +88,10 @@ func Commit[K, V any](b *dstream.Batch, d *dstream.DStream[Record[K, V]], opts .
 		opt(&r)
 	}
 	s.commits.ask(b.Sequence, r)
+}
+
+// warnDerived says that a stream is not the one that has ranges.
+func warnDerived[K, V any](b *dstream.Batch, d *dstream.DStream[Record[K, V]], what string) {
+	d.Context().Warn(what, errors.New("it was given a stream that was derived from a direct stream: "+
+		"give it the one that kafka.DirectStream returned"), "batch", b.Sequence)
 }
