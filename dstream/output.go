@@ -52,6 +52,10 @@ func (o *Output) guarantee() string {
 		case is[inMemory](in.source):
 			parts = append(parts, in.label()+": at-least-once as long as the process lives; the queue is in memory, "+
 				"so what it holds is lost when it dies")
+		case is[SourceGuarantee](in.source):
+			if o.promise == "" {
+				parts = append(parts, in.label()+": "+in.source.(SourceGuarantee).Guarantee())
+			}
 		default:
 			ranged = true
 		}

@@ -65,6 +65,9 @@ type SourceSlowed interface{ Slowed() string }
 // that is wrong is refused.
 type SourceChecker interface{ Check() error }
 
+// SourceGuarantee is a Source that says, in a few words, what becomes of its records when the job is started again.
+type SourceGuarantee interface{ Guarantee() string }
+
 // Limit bounds a range.
 type Limit struct {
 	// Records is the most that the range may hold; math.MaxInt64 means no limit.

@@ -57,6 +57,20 @@ func (s *source[K, V]) Committed(ctx context.Context, b *dstream.Batch, rng []by
 	return s.mirror.await(ctx, c)
 }
 
+// Guarantee implements dstream.SourceGuarantee: where reading goes on after a restart depends on who commits.
+func (s *source[K, V]) Guarantee() string {
+	switch {
+	case s.cfg.GroupID == "":
+		return "at-least-once as long as the process lives; there is no group.id to commit to, so after a restart " +
+			"reading begins by the strategy or auto.offset.reset"
+	case s.cfg.AutoCommit:
+		return "at-least-once: each batch is committed to group " + s.cfg.GroupID + " when it is done " +
+			"(enable.auto.commit)"
+	}
+	return "at-least-once if the program commits what it has read (kafka.Commit) to group " + s.cfg.GroupID +
+		"; else, after a restart, reading begins at what the group has committed, or by auto.offset.reset"
+}
+
 // unheard is for what went wrong with a commit that no batch waits for any more.
 func (s *source[K, V]) unheard(c *mirrored) {
 	s.ssc.Warn("a commit to the group, or what was to be told of it, went wrong", c.err)
