@@ -151,7 +151,8 @@ func (r *RDD[T]) LocalCheckpoint() *RDD[T] {
 		id := r.node.ID
 		r.cut("localCheckpoint", mark.site, func(tc *TaskContext, p int) iter.Seq[T] {
 			tc.Fail(exec.Permanent(fmt.Errorf("partition %d of RDD %d is gone, and LocalCheckpoint at %s has cut off "+
-				"what it was computed from: was Unpersist called? Checkpoint keeps partitions in files", p, id, mark.site)))
+				"what it was computed from: was Unpersist called? Checkpoint keeps partitions in files",
+				p, id, mark.site)))
 			return nil
 		})
 		return nil

@@ -7,4 +7,11 @@
 //
 // Operators return no errors. A node built wrongly keeps its error, with the file and line of the call,
 // and the action returns it.
+//
+// # What Spark has and weir has not
+//
+// There is no barrier(), which starts all tasks of a stage at the same time so that they can wait for each other, as
+// programs of MPI do. It would have to hold back as many threads as the stage has tasks, waits while it holds some, and
+// fails for good where there are fewer; a task that is tried again would have to stop all others. A program that needs
+// tasks to meet has them meet at a shuffle, or starts goroutines in one partition.
 package rdd

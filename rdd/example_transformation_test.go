@@ -202,3 +202,47 @@ func ExampleConcatGroups() {
 	print(rdd.ConcatGroups(first, second))
 	// Output: [(apple,[3 4 3]) (pear,[1])] <nil>
 }
+
+func ExampleNewRangePartitioner() {
+	ctx := context.Background()
+	r := rdd.Parallelize(local(), []rdd.Pair[string, int]{rdd.KV("d", 1), rdd.KV("a", 2), rdd.KV("c", 3), rdd.KV("b", 4)}, 2)
+	by, err := rdd.NewRangePartitioner(ctx, r, 2)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	dealt := rdd.RepartitionByKey(r, rdd.PartitionBy(by)).Cache()
+	print(rdd.Glom(rdd.Keys(dealt)))
+	within := rdd.FilterByRange(dealt, "a", "b")
+	fmt.Println(within.NumPartitions())
+	// Output:
+	// [[a b] [d c]] <nil>
+	// 1
+}
+
+func ExampleFilterByRange() {
+	r := rdd.Parallelize(local(), []rdd.Pair[string, int]{rdd.KV("a", 1), rdd.KV("c", 2), rdd.KV("b", 3)}, 1)
+	print(rdd.FilterByRange(r, "b", "c"))
+	// Output: [(c,2) (b,3)] <nil>
+}
+
+// The function changes values only, so that the groups can be made where the pairs are.
+func ExampleKeepPartitioner() {
+	dealt := rdd.RepartitionByKey(rdd.Parallelize(local(), fruit, 2), rdd.Partitions(2))
+	doubled := rdd.MapPartitions(dealt,
+		func(_ *rdd.TaskContext, in iter.Seq[rdd.Pair[string, int]]) iter.Seq[rdd.Pair[string, int]] {
+			return func(yield func(rdd.Pair[string, int]) bool) {
+				for p := range in {
+					if !yield(rdd.KV(p.Key, 2*p.Value)) {
+						return
+					}
+				}
+			}
+		}, rdd.KeepPartitioner())
+	groups := rdd.GroupByKey(doubled)
+	fmt.Println(groups.Dependencies()[0].Shuffle)
+	fmt.Println(rdd.Lookup(context.Background(), groups, "apple"))
+	// Output:
+	// false
+	// [[6 8]] <nil>
+}

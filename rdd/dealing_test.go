@@ -1,0 +1,234 @@
+package rdd_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/weirstream/weir/rdd"
+)
+
+// parts shows the elements of each partition.
+func parts[T any](r *rdd.RDD[T]) string { return show(true, rdd.Glom(r)) }
+
+// TestUnionOfWhatIsDealtAlike keeps the dealing and the partitions; any other union has the partitions of all.
+func TestUnionOfWhatIsDealtAlike(t *testing.T) {
+	sc := newContext(t)
+	deal := func(n int, keys ...string) *rdd.RDD[rdd.Pair[string, int]] {
+		r := rdd.Map(rdd.Parallelize(sc, keys, 2), func(k string) rdd.Pair[string, int] { return rdd.KV(k, n) })
+		return rdd.RepartitionByKey(r, rdd.Partitions(n))
+	}
+	a, b, c := deal(3, "a", "b", "c", "d"), deal(3, "b", "d"), deal(4, "a")
+	undealt := rdd.Map(b, func(p rdd.Pair[string, int]) rdd.Pair[string, int] { return p })
+	none := rdd.Empty[rdd.Pair[string, int]](sc)
+	tests := []struct {
+		name       string
+		union      *rdd.RDD[rdd.Pair[string, int]]
+		partitions int
+		shuffles   int // of a GroupByKey of it
+	}{
+		{"dealt alike", rdd.Union(a, b), 3, 0},
+		{"of three", rdd.Union(a, b, rdd.MapValues(a, func(v int) int { return -v })), 3, 0},
+		{"one", rdd.Union(a), 3, 0},
+		{"with one that has no partitions", rdd.Union(none, a, none, b), 3, 0},
+		{"dealt otherwise", rdd.Union(a, c), 7, 1},
+		{"with one that is not dealt", rdd.Union(a, undealt), 6, 1},
+		{"none is dealt", rdd.Union(undealt, undealt), 6, 1},
+		{"of nothing", rdd.Union(none, none), 0, 1},
+	}
+	for _, tt := range tests {
+		shuffles := 0
+		for _, d := range rdd.GroupByKey(tt.union).Dependencies() {
+			if d.Shuffle {
+				shuffles++
+			}
+		}
+		if n := tt.union.NumPartitions(); n != tt.partitions || shuffles != tt.shuffles {
+			t.Errorf("%s: %d partitions, %d shuffles; want %d, %d", tt.name, n, shuffles, tt.partitions, tt.shuffles)
+		}
+	}
+	sizes := rdd.MapValues(rdd.GroupByKey(rdd.Union(a, b)), func(vs []int) int { return len(vs) })
+	if got := show(false, sizes); got != "(a,1) (b,2) (c,1) (d,2)" {
+		t.Errorf("groups of %s", got)
+	}
+	first, err := rdd.Take(context.Background(), rdd.Union(a, b), 6)
+	if err != nil || len(first) != 6 {
+		t.Errorf("took %v, %v", first, err)
+	}
+	if got := show(true, rdd.Union(a, b)); strings.Index(got, "(b,3)") < 0 {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestRangePartitioner deals keys in order, to partitions of about equal size, whatever the sizes of those before.
+func TestRangePartitioner(t *testing.T) {
+	sc := newContext(t)
+	ctx := context.Background()
+	random := rand.New(rand.NewPCG(1, 2))
+	uneven := rdd.FromPartitions(sc, "uneven", 4, func(_ *rdd.TaskContext, p int) iter.Seq[rdd.Pair[int, int]] {
+		return func(yield func(rdd.Pair[int, int]) bool) {
+			r := rand.New(rand.NewPCG(uint64(p), 3))
+			for range []int{10, 10, 20_000, 100}[p] {
+				if !yield(rdd.KV(r.IntN(1_000_000), p)) {
+					return
+				}
+			}
+		}
+	})
+	for _, descending := range []bool{false, true} {
+		var opts []rdd.ShuffleOption
+		if descending {
+			opts = append(opts, rdd.Descending())
+		}
+		by, err := rdd.NewRangePartitioner(ctx, uneven, 5, opts...)
+		if err != nil || by.NumPartitions() != 5 {
+			t.Fatal(by.NumPartitions(), err)
+		}
+		for range 1000 {
+			a, b := random.IntN(1_000_000), random.IntN(1_000_000)
+			if p, q := by.Partition(a), by.Partition(b); a != b && p != q && (a < b) != (p < q != descending) {
+				t.Fatalf("%d is in %d, %d in %d", a, p, b, q)
+			}
+		}
+		sizes, err := rdd.Collect(ctx, rdd.Map(rdd.Glom(rdd.RepartitionByKey(uneven, rdd.PartitionBy(by))),
+			func(vs []rdd.Pair[int, int]) int { return len(vs) }))
+		if err != nil || slices.Min(sizes) < 2000 || slices.Max(sizes) > 6500 {
+			t.Errorf("sizes %v, %v", sizes, err)
+		}
+	}
+}
+
+// TestSmallRangePartitioners: few keys, none, and those that are hard to order.
+func TestSmallRangePartitioners(t *testing.T) {
+	sc := newContext(t)
+	ctx := context.Background()
+	make := func(keys []float64, n int) string {
+		r := rdd.MapToPair(rdd.Parallelize(sc, keys, 3), func(k float64) (float64, int) { return k, 1 })
+		by, err := rdd.NewRangePartitioner(ctx, r, n)
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprint(by.Bounds(), by.NumPartitions(), by.Equal(by), by.Partition(math.NaN()), by.Partition(1e9))
+	}
+	tests := []struct {
+		keys []float64
+		n    int
+		want string
+	}{
+		{nil, 3, "[] 1 true 0 0"},
+		{[]float64{7}, 3, "[7] 2 true 0 1"},
+		{[]float64{7, 7, 7, 7}, 2, "[7] 2 true 0 1"},
+		{[]float64{1, 2, 3, 4}, 2, "[2] 2 true 0 1"},
+		{[]float64{math.NaN(), math.NaN(), 1, 2}, 2, "[NaN] 2 true 0 1"},
+		{[]float64{1}, 1, "[] 1 true 0 0"},
+		{[]float64{1}, 0, "rangePartitioner at dealing_test.go:"},
+	}
+	for _, tt := range tests {
+		if got := make(tt.keys, tt.n); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%v in %d: %s, want %s", tt.keys, tt.n, got, tt.want)
+		}
+	}
+	one := rdd.Parallelize(sc, []rdd.Pair[int, int]{rdd.KV(1, 1)}, 1)
+	if _, err := rdd.NewRangePartitioner(ctx, one, 2, rdd.Partitions(3)); err == nil ||
+		!strings.Contains(err.Error(), "Descending only") {
+		t.Errorf("with Partitions: %v", err)
+	}
+	up, _ := rdd.NewRangePartitioner(ctx, one, 2)
+	down, _ := rdd.NewRangePartitioner(ctx, one, 2, rdd.Descending())
+	if up.Equal(down) || up.Equal(3) {
+		t.Error("equal to another")
+	}
+}
+
+// TestFilterByRange gives what lies between, and computes no more partitions than it must.
+func TestFilterByRange(t *testing.T) {
+	sc := newContext(t)
+	var keys []rdd.Pair[int, string]
+	for k := range 20 {
+		keys = append(keys, rdd.KV((k*7)%20, ""))
+	}
+	plain := rdd.Parallelize(sc, keys, 4)
+	by, err := rdd.NewRangePartitioner(context.Background(), plain, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	down, err := rdd.NewRangePartitioner(context.Background(), plain, 5, rdd.Descending())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dealt := rdd.RepartitionByKey(plain, rdd.PartitionBy(by))
+	descending := rdd.RepartitionByKey(plain, rdd.PartitionBy(down))
+	hashed := rdd.RepartitionByKey(plain, rdd.Partitions(3))
+	tests := []struct {
+		name         string
+		r            *rdd.RDD[rdd.Pair[int, string]]
+		lower, upper int
+		partitions   int
+		want         string
+	}{
+		{"plain", plain, 3, 5, 4, "3 4 5"},
+		{"hashed", hashed, 3, 5, 3, "3 4 5"},
+		{"of one partition", dealt, 4, 6, 1, "4 5 6"},
+		{"of two", dealt, 6, 8, 2, "6 7 8"},
+		{"of all", dealt, -5, 99, 5, "0 1 10 11 12 13 14 15 16 17 18 19 2 3 4 5 6 7 8 9"},
+		{"of none", dealt, 9, 8, 1, ""},
+		{"behind the last", dealt, 50, 99, 1, ""},
+		{"descending", descending, 6, 8, 2, "6 7 8"},
+	}
+	for _, tt := range tests {
+		got := rdd.FilterByRange(tt.r, tt.lower, tt.upper)
+		if keys := show(false, rdd.Keys(got)); keys != tt.want || got.NumPartitions() != tt.partitions {
+			t.Errorf("%s: %s of %d partitions (%v); want %s of %d", tt.name, keys, got.NumPartitions(), by.Bounds(), tt.want,
+				tt.partitions)
+		}
+	}
+	if rdd.GroupByKey(rdd.FilterByRange(hashed, 3, 5)).Dependencies()[0].Shuffle {
+		t.Error("the partitioner of a hashed RDD is lost")
+	}
+	if !rdd.GroupByKey(rdd.FilterByRange(dealt, 3, 5)).Dependencies()[0].Shuffle {
+		t.Error("the partitioner is kept although partitions are missing")
+	}
+}
+
+// TestKeepPartitioner: pairs that stay in their partitions need not be shuffled; others cannot claim to.
+func TestKeepPartitioner(t *testing.T) {
+	sc := newContext(t)
+	dealt := rdd.ReduceByKey(kv(rdd.Parallelize(sc, []int{1, 2, 3}, 2)), add, rdd.Partitions(3))
+	type pair = rdd.Pair[string, int]
+	same := func(_ *rdd.TaskContext, in iter.Seq[pair]) iter.Seq[pair] { return in }
+	sameAt := func(_ int, in iter.Seq[pair]) iter.Seq[pair] { return in }
+	shuffles := func(r *rdd.RDD[pair]) bool { return rdd.GroupByKey(r).Dependencies()[0].Shuffle }
+	for name, tt := range map[string]struct {
+		r    *rdd.RDD[pair]
+		want bool
+	}{
+		"MapPartitions":                 {rdd.MapPartitions(dealt, same), true},
+		"MapPartitions, kept":           {rdd.MapPartitions(dealt, same, rdd.KeepPartitioner()), false},
+		"MapPartitionsWithIndex":        {rdd.MapPartitionsWithIndex(dealt, sameAt), true},
+		"MapPartitionsWithIndex, kept":  {rdd.MapPartitionsWithIndex(dealt, sameAt, rdd.KeepPartitioner()), false},
+		"of what is not dealt, nothing": {rdd.MapPartitions(rdd.Map(dealt, func(p pair) pair { return p }), same, rdd.KeepPartitioner()), true},
+	} {
+		if got := shuffles(tt.r); got != tt.want {
+			t.Errorf("%s: shuffles %v, want %v", name, got, tt.want)
+		}
+		if got := show(false, tt.r); got != "(a,3) (b,1) (c,2)" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	numbered := rdd.MapPartitions(dealt, func(_ *rdd.TaskContext, in iter.Seq[pair]) iter.Seq[rdd.Pair[int, int]] {
+		return func(func(rdd.Pair[int, int]) bool) {}
+	}, rdd.KeepPartitioner())
+	counts := rdd.MapPartitions(dealt, func(_ *rdd.TaskContext, in iter.Seq[pair]) iter.Seq[int] {
+		return func(func(int) bool) {}
+	}, rdd.KeepPartitioner())
+	for _, err := range []error{numbered.Err(), counts.Err()} {
+		if err == nil || !strings.Contains(err.Error(), "KeepPartitioner needs pairs with the keys of rdd.Pair[string,int]") {
+			t.Errorf("%v", err)
+		}
+	}
+}
