@@ -71,3 +71,46 @@ func TestDisk(t *testing.T) {
 		t.Errorf("no folder: %v", err)
 	}
 }
+
+// TestShare is a transcript: what a share asks for, and what it and the budget have then.
+func TestShare(t *testing.T) {
+	const step = 1 << 10 // of so small a budget
+	b := NewBudget(10 * step)
+	s, other := b.Share(), b.Share()
+	var log []string
+	say := func(what string, ok bool) {
+		log = append(log, fmt.Sprintf("%s: %v, %d of %d", what, ok, s.Granted(), b.Used()))
+	}
+	say("10 bytes", s.Reach(10)) // a step
+	say("2000 bytes", s.Reach(2000))
+	say("the rest", s.Reach(10*step-100)) // not a whole step
+	say("more", s.Reach(11*step))
+	say("another's first step", other.Reach(step)) // given in any case
+	say("its second one", other.Reach(step+1))
+	s.Force(11 * step)
+	say("forced", true)
+	other.Close()
+	s.Keep(3 * step)
+	say("kept", true)
+	evicted := false
+	s.Hold(2*step, func() { evicted = true })
+	say("held", !evicted)
+	say("evicted", b.Grant(10*step, nil) && evicted)
+	want := `10 bytes: true, 1024 of 1024
+2000 bytes: true, 2048 of 2048
+the rest: true, 10240 of 10240
+more: false, 10240 of 10240
+another's first step: true, 10240 of 11264
+its second one: false, 10240 of 11264
+forced: true, 11264 of 12288
+kept: true, 3072 of 3072
+held: true, 0 of 2048
+evicted: true, 0 of 10240`
+	if got := strings.Join(log, "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	var none *Budget
+	if s := none.Share(); !s.Reach(1<<40) || s.Hold(1, nil) != nil {
+		t.Error("a share without a budget was refused memory")
+	}
+}

@@ -18,6 +18,8 @@ type Disk struct {
 	dir  string
 	next atomic.Int64
 	over bool
+
+	written atomic.Int64
 }
 
 // NewDisk makes a disk in one of the folders, or in the system's folder for temporary files if none is given.
@@ -37,6 +39,12 @@ func (d *Disk) Create(kind string) (*os.File, error) {
 	name := filepath.Join(dir, fmt.Sprintf("%s-%d", kind, d.next.Add(1)))
 	return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 }
+
+// Count adds to what Written tells.
+func (d *Disk) Count(bytes int64) { d.written.Add(bytes) }
+
+// Written is how many bytes were written in all, compressed.
+func (d *Disk) Written() int64 { return d.written.Load() }
 
 // errClosed says that the context is gone.
 var errClosed = errors.New("the context has been stopped")

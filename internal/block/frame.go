@@ -35,7 +35,7 @@ type FrameWriter struct {
 
 // NewFrameWriter writes to w. Flush must be called at the end.
 func NewFrameWriter(w io.Writer) *FrameWriter {
-	return &FrameWriter{w: bufio.NewWriterSize(w, 128<<10)}
+	return &FrameWriter{w: bufio.NewWriterSize(w, 64<<10)}
 }
 
 // NewPlainFrameWriter writes to w and compresses nothing. A FrameReader reads that, too.
@@ -53,29 +53,37 @@ func (f *FrameWriter) Append(record func(dst []byte) ([]byte, error)) error {
 	}
 	f.raw = raw
 	if len(raw) >= frameBytes {
-		return f.frame()
+		return f.frame(f.raw)
 	}
 	return nil
+}
+
+// Frame writes records that were collected elsewhere as a frame of their own, and gives the offset behind it.
+func (f *FrameWriter) Frame(raw []byte) (offset int64, err error) {
+	if _, err = f.Cut(); err == nil {
+		err = f.frame(raw)
+	}
+	return f.bytes, err
 }
 
 // Cut ends the frame, so that a reader may begin behind it, at the offset that is given.
 func (f *FrameWriter) Cut() (offset int64, err error) {
 	if len(f.raw) > 0 {
-		err = f.frame()
+		err = f.frame(f.raw)
 	}
 	return f.bytes, err
 }
 
-func (f *FrameWriter) frame() error {
-	if len(f.raw) > frameMax {
-		return fmt.Errorf("a record of %d bytes is too large for the disk: at most %d", len(f.raw), frameMax)
+func (f *FrameWriter) frame(raw []byte) error {
+	if len(raw) > frameMax {
+		return fmt.Errorf("a record of %d bytes is too large for the disk: at most %d", len(raw), frameMax)
 	}
-	stored := f.raw
+	stored := raw
 	if !f.plain {
-		stored = f.compressed()
+		stored = f.compressed(raw)
 	}
 	var header [frameHeader]byte
-	binary.LittleEndian.PutUint32(header[:], uint32(len(f.raw)))
+	binary.LittleEndian.PutUint32(header[:], uint32(len(raw)))
 	binary.LittleEndian.PutUint32(header[4:], uint32(len(stored)))
 	binary.LittleEndian.PutUint32(header[8:], crc32.Checksum(stored, castagnoli))
 	f.raw = f.raw[:0]
@@ -87,14 +95,14 @@ func (f *FrameWriter) frame() error {
 	return err
 }
 
-// compressed gives the frame's records in lz4, or as they are where that saves nothing.
-func (f *FrameWriter) compressed() []byte {
-	if need := lz4.CompressBlockBound(len(f.raw)); cap(f.stored) < need {
+// compressed gives records in lz4, or as they are where that saves nothing.
+func (f *FrameWriter) compressed(raw []byte) []byte {
+	if need := lz4.CompressBlockBound(len(raw)); cap(f.stored) < need {
 		f.stored = make([]byte, need)
 	}
-	n, err := f.lz.CompressBlock(f.raw, f.stored[:cap(f.stored)])
-	if err != nil || n == 0 || n >= len(f.raw) {
-		return f.raw
+	n, err := f.lz.CompressBlock(raw, f.stored[:cap(f.stored)])
+	if err != nil || n == 0 || n >= len(raw) {
+		return raw
 	}
 	return f.stored[:n]
 }
@@ -115,8 +123,12 @@ type FrameReader struct {
 
 // NewFrameReader reads from r.
 func NewFrameReader(r io.Reader) *FrameReader {
-	return &FrameReader{r: bufio.NewReaderSize(r, 128<<10)}
+	// A small buffer is enough for headers: what is larger is read past it. Merges have many readers at a time.
+	return &FrameReader{r: bufio.NewReaderSize(r, 4<<10)}
 }
+
+// Reset goes on with r.
+func (f *FrameReader) Reset(r io.Reader) { f.r.Reset(r) }
 
 // ErrDamaged says that a file does not hold what was written to it.
 var ErrDamaged = errors.New("the file is damaged")
