@@ -3,6 +3,7 @@ package rdd
 import (
 	"iter"
 
+	"github.com/weirstream/weir/internal/exec"
 	"github.com/weirstream/weir/internal/shuffle"
 )
 
@@ -39,11 +40,13 @@ func Repartition[T any](r *RDD[T], n int) *RDD[T] {
 	type nothing = struct{}
 	own := owning[nothing, T]()
 	d := &dealing{n: max(n, 1)}
-	sh, err := newShuffle(r, d.n, func(tc *TaskContext, p int) ([]shuffle.Bucket[nothing, T], error) {
+	wire := wireOf[nothing, T]()
+	sh, err := newShuffle[T, nothing, T](r, d.n, func(tc *TaskContext, p int) (exec.MapOutput, error) {
 		rows, err := shuffle.NewRows(d.n, nil, own(tc))
 		if err != nil {
 			return nil, err
 		}
+		rows.Within(r.sc.space(tc), wire)
 		to := p % d.n
 		r.iterate(tc, p)(func(v T) bool {
 			rows.AddTo(to, nothing{}, v)
@@ -52,17 +55,18 @@ func Repartition[T any](r *RDD[T], n int) *RDD[T] {
 			}
 			return true
 		})
-		return rows.Finish()
+		return rows.Publish()
 	})
 	out := shuffled(r.sc, "repartition", d, func(tc *TaskContext, p int) iter.Seq[T] {
 		return func(yield func(T) bool) {
-			for _, b := range fetch[nothing, T](tc, sh, p) {
+			fetchRows(tc, r.sc.space(tc), sh, p, func(b shuffle.Bucket[nothing, T]) bool {
 				for _, v := range b.Values {
 					if !yield(v) {
-						return
+						return false
 					}
 				}
-			}
+				return true
+			})
 		}
 	})
 	out.dealt = nil
@@ -88,13 +92,14 @@ func RepartitionByKey[K comparable, V any](r *RDD[Pair[K, V]], opts ...ShuffleOp
 			return r.iterate(tc, p)
 		}
 		return func(yield func(Pair[K, V]) bool) {
-			for _, b := range fetch[K, V](tc, sh, p) {
+			fetchRows(tc, r.sc.space(tc), sh, p, func(b shuffle.Bucket[K, V]) bool {
 				for i, k := range b.Keys {
 					if !yield(Pair[K, V]{k, b.Values[i]}) {
-						return
+						return false
 					}
 				}
-			}
+				return true
+			})
 		}
 	})
 	out.reads(err, r.node, sh)

@@ -9,8 +9,8 @@ import (
 )
 
 // CoGroup gives, for each key of either RDD, the values of both. A side that is not dealt as the result is gets
-// shuffled; all values of a partition must fit into memory. Keys come out in the order in which they first came, the
-// left side's before those that only the right side has.
+// shuffled. What does not fit into weir.memory.budget goes to disk, but the values of one key must fit into memory.
+// Keys come out in the order in which they first came, the left side's before those that only the right side has.
 func CoGroup[K comparable, V, W any](
 	a *RDD[Pair[K, V]],
 	b *RDD[Pair[K, W]],
@@ -18,8 +18,8 @@ func CoGroup[K comparable, V, W any](
 ) *RDD[Pair[K, CoGrouped[V, W]]] {
 	d, err := defaultDealing(a.sc, opts, a.asParent(), b.asParent())
 	left, right := newGroupSide(a, d, err), newGroupSide(b, d, err)
-	out := cogrouped(a.sc, d, func(tc *TaskContext, p int, g *shuffle.Groups[K]) func(n int) CoGrouped[V, W] {
-		vs, ws := left.of(tc, p, g), right.of(tc, p, g)
+	out := cogrouped(a.sc, d, func(in gathering[K]) func(n int) CoGrouped[V, W] {
+		vs, ws := left.of(in), right.of(in)
 		return func(n int) CoGrouped[V, W] { return CoGrouped[V, W]{Left: vs.Of(n), Right: ws.Of(n)} }
 	})
 	left.attach(out.sc, out.reads)
@@ -33,8 +33,8 @@ func CoGroup3[K comparable, V, W, X any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W]],
 ) *RDD[Pair[K, CoGrouped3[V, W, X]]] {
 	d, err := defaultDealing(a.sc, opts, a.asParent(), b.asParent(), c.asParent())
 	sa, sb, sc := newGroupSide(a, d, err), newGroupSide(b, d, err), newGroupSide(c, d, err)
-	out := cogrouped(a.sc, d, func(tc *TaskContext, p int, g *shuffle.Groups[K]) func(n int) CoGrouped3[V, W, X] {
-		vs, ws, xs := sa.of(tc, p, g), sb.of(tc, p, g), sc.of(tc, p, g)
+	out := cogrouped(a.sc, d, func(in gathering[K]) func(n int) CoGrouped3[V, W, X] {
+		vs, ws, xs := sa.of(in), sb.of(in), sc.of(in)
 		return func(n int) CoGrouped3[V, W, X] { return CoGrouped3[V, W, X]{vs.Of(n), ws.Of(n), xs.Of(n)} }
 	})
 	sa.attach(out.sc, out.reads)
@@ -50,8 +50,8 @@ func CoGroup4[K comparable, V, W, X, Y any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W
 	by, err := defaultDealing(a.sc, opts, a.asParent(), b.asParent(), c.asParent(), d.asParent())
 	sa, sb := newGroupSide(a, by, err), newGroupSide(b, by, err)
 	sc, sd := newGroupSide(c, by, err), newGroupSide(d, by, err)
-	out := cogrouped(a.sc, by, func(tc *TaskContext, p int, g *shuffle.Groups[K]) func(n int) CoGrouped4[V, W, X, Y] {
-		vs, ws, xs, ys := sa.of(tc, p, g), sb.of(tc, p, g), sc.of(tc, p, g), sd.of(tc, p, g)
+	out := cogrouped(a.sc, by, func(in gathering[K]) func(n int) CoGrouped4[V, W, X, Y] {
+		vs, ws, xs, ys := sa.of(in), sb.of(in), sc.of(in), sd.of(in)
 		return func(n int) CoGrouped4[V, W, X, Y] {
 			return CoGrouped4[V, W, X, Y]{vs.Of(n), ws.Of(n), xs.Of(n), ys.Of(n)}
 		}
@@ -78,15 +78,29 @@ func SubtractByKey[K comparable, V, W any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W]
 	})
 }
 
-// cogrouped makes the RDD of a cogroup: groups takes the sides of a partition into g and gives what a key's number has.
+// A gathering is a task that takes the sides of partition p into groups.
+type gathering[K comparable] struct {
+	tc *TaskContext
+	sp *shuffle.Space
+	p  int
+	g  *shuffle.Groups[K]
+}
+
+func newGathering[K comparable](tc *TaskContext, sc *Context, p int) gathering[K] {
+	in := gathering[K]{tc, sc.space(tc), p, shuffle.NewGroups[K](nil)}
+	in.g.Within(in.sp, wireOf[K, struct{}]().Keys)
+	return in
+}
+
+// cogrouped makes the RDD of a cogroup: groups takes the sides of a partition in and gives what a key's number has.
 func cogrouped[K comparable, G any](sc *Context, d *dealing,
-	groups func(tc *TaskContext, p int, g *shuffle.Groups[K]) func(n int) G,
+	groups func(in gathering[K]) func(n int) G,
 ) *RDD[Pair[K, G]] {
 	return shuffled(sc, "cogroup", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, G]] {
 		return func(yield func(Pair[K, G]) bool) {
-			g := shuffle.NewGroups[K](nil)
-			of := groups(tc, p, g)
-			g.Keys()(func(n int, k K) bool { return yield(Pair[K, G]{k, of(n)}) })
+			in := newGathering[K](tc, sc, p)
+			of := groups(in)
+			in.g.Keys()(func(n int, k K) bool { return yield(Pair[K, G]{k, of(n)}) })
 		}
 	})
 }
@@ -114,11 +128,11 @@ func (s groupSide[K, V]) attach(sc *Context, reads func(error, *exec.Node, *exec
 	reads(s.err, s.r.node, s.sh)
 }
 
-// of takes the side's rows of a partition into g.
-func (s groupSide[K, V]) of(tc *TaskContext, p int, g *shuffle.Groups[K]) *shuffle.Side[V] {
-	vs, err := shuffle.AddSide(g, side(tc, s.r, s.sh, p))
+// of takes the side's rows of a partition in.
+func (s groupSide[K, V]) of(in gathering[K]) *shuffle.Side[K, V] {
+	vs, err := shuffle.AddSide(in.g, wireOf[K, V](), side(in.tc, in.sp, s.r, s.sh, in.p))
 	if err != nil {
-		tc.Fail(err)
+		in.tc.Fail(err)
 	}
 	return vs
 }

@@ -4,12 +4,12 @@ import (
 	"iter"
 
 	"github.com/weirstream/weir/internal/exec"
-	"github.com/weirstream/weir/internal/shuffle"
 )
 
 // GroupByKey gives the values of each key: those of a partition in their order, the partitions in order. Shuffle
-// without combining: all values are sent, and all values of a partition must fit into memory. ReduceByKey is
-// cheaper where it does. Keys come out in the order in which they first came in.
+// without combining: all values are sent. What does not fit into weir.memory.budget goes to disk, but the values of one
+// key must fit into memory. ReduceByKey is cheaper where it does. Keys come out in the order in which they first came
+// in.
 func GroupByKey[K comparable, V any](r *RDD[Pair[K, V]], opts ...ShuffleOption) *RDD[Pair[K, []V]] {
 	d, err := defaultDealing(r.sc, opts, r.asParent())
 	if err != nil {
@@ -21,11 +21,9 @@ func GroupByKey[K comparable, V any](r *RDD[Pair[K, V]], opts ...ShuffleOption) 
 	}
 	out := shuffled(r.sc, "groupByKey", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, []V]] {
 		return func(yield func(Pair[K, []V]) bool) {
-			groups, err := shuffle.Group(side(tc, r, sh, p), nil)
-			if err != nil {
-				tc.Fail(err)
-			}
-			groups(func(k K, vs []V) bool { return yield(Pair[K, []V]{k, vs}) })
+			in := newGathering[K](tc, r.sc, p)
+			vs := groupSide[K, V]{r: r, sh: sh}.of(in)
+			in.g.Keys()(func(n int, k K) bool { return yield(Pair[K, []V]{k, vs.Of(n)}) })
 		}
 	})
 	out.reads(err, r.node, sh)

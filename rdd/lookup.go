@@ -60,7 +60,7 @@ func ReduceByKeyLocally[K comparable, V any](ctx context.Context, r *RDD[Pair[K,
 		if create == nil {
 			create = func(v V) V { return v }
 		}
-		return maps.Collect(fold(tc, in, create, f).All()), nil
+		return maps.Collect(fold(tc, r.sc, in, create, f)), nil
 	}, func(i int, part map[K]V) error { parts[i] = part; return nil })
 	if err != nil {
 		return nil, err

@@ -9,8 +9,9 @@ import (
 
 // ReduceByKey folds the values of each key by f, which must be associative: the values of a partition in their
 // order, then the partitions in order. f may change and give back its first argument. Shuffle; each map task
-// combines first, so what is sent and kept is one value for each key and map partition. No shuffle if r's keys
-// are dealt as the result's are. Keys come out in the order in which they first came in.
+// combines first, so what is sent and kept is one value for each key and map partition. What does not fit into
+// weir.memory.budget goes to disk, and is folded in the same order; a single value must fit into memory. No shuffle if
+// r's keys are dealt as the result's are. Keys come out in the order in which they first came in.
 func ReduceByKey[K comparable, V any](r *RDD[Pair[K, V]], f func(V, V) V, opts ...ShuffleOption) *RDD[Pair[K, V]] {
 	keep := newMutableCloner[V]()
 	create := func(tc *TaskContext) func(V) V {
@@ -45,20 +46,24 @@ func combineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], op string, create 
 	if err == nil && !r.dealt.same(d) {
 		sh, err = combined(r, d, create, mergeValue)
 	}
-	keep := newMutableCloner[C]()
+	keep, wire := newMutableCloner[C](), wireOf[K, C]()
 	out := shuffled(r.sc, op, d, func(tc *TaskContext, p int) iter.Seq[Pair[K, C]] {
 		return func(yield func(Pair[K, C]) bool) {
-			var rows iter.Seq2[K, C]
+			pair := func(k K, c C) bool { return yield(Pair[K, C]{k, c}) }
 			if sh == nil {
-				rows = fold(tc, r.iterate(tc, p), create(tc), mergeValue).All()
-			} else {
-				var err error
-				own := shuffle.Own[K, C]{Value: keep(tc)}
-				if rows, err = shuffle.Merge(fetch[K, C](tc, sh, p), mergeCombiners, own); err != nil {
-					tc.Fail(err)
-				}
+				fold(tc, r.sc, r.iterate(tc, p), create(tc), mergeValue)(pair)
+				return
 			}
-			rows(func(k K, c C) bool { return yield(Pair[K, C]{k, c}) })
+			merge := shuffle.NewMerge(mergeCombiners, shuffle.Own[K, C]{Value: keep(tc)})
+			merge.Within(r.sc.space(tc), wire)
+			for part := range fetch[K, C](tc, sh, p) {
+				merge.AddPart(part)
+			}
+			rows, err := merge.All()
+			if err != nil {
+				tc.Fail(err)
+			}
+			rows(pair)
 		}
 	})
 	out.reads(err, r.node, sh)
@@ -66,22 +71,22 @@ func combineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], op string, create 
 }
 
 // fold aggregates a partition that needs no shuffle.
-func fold[K comparable, V, C any](tc *TaskContext, in iter.Seq[Pair[K, V]], create func(V) C,
+func fold[K comparable, V, C any](tc *TaskContext, sc *Context, in iter.Seq[Pair[K, V]], create func(V) C,
 	merge func(C, V) C,
-) *shuffle.Table[K, C] {
-	t := shuffle.NewTable[K, C](newCloner[K]()(tc))
-	in(func(kv Pair[K, V]) bool {
-		if c, fresh := t.Slot(kv.Key); fresh {
-			*c = create(kv.Value)
-		} else {
-			*c = merge(*c, kv.Value)
+) iter.Seq2[K, C] {
+	return func(yield func(K, C) bool) {
+		t := shuffle.NewReduce(create, merge, newCloner[K]()(tc))
+		t.Within(sc.space(tc), wireOf[K, V]().Values, wireOf[K, C]())
+		in(func(kv Pair[K, V]) bool {
+			t.Add(kv.Key, kv.Value)
+			return true
+		})
+		rows, err := t.All()
+		if err != nil {
+			tc.Fail(err)
 		}
-		return true
-	})
-	if err := t.Err(); err != nil {
-		tc.Fail(err)
+		rows(yield)
 	}
-	return t
 }
 
 // combined is the map side of a shuffle that combines: the table of each map partition, dealt to buckets in the
@@ -94,15 +99,17 @@ func combined[K comparable, V, C any](r *RDD[Pair[K, V]], d *dealing,
 		return nil, err
 	}
 	own := owning[K, C]()
-	return newShuffle(r, d.n, func(tc *TaskContext, p int) ([]shuffle.Bucket[K, C], error) {
+	values, wire := wireOf[K, V]().Values, wireOf[K, C]()
+	return newShuffle[Pair[K, V], K, C](r, d.n, func(tc *TaskContext, p int) (exec.MapOutput, error) {
 		out, err := shuffle.NewCombine(d.n, deal(tc), create(tc), merge, own(tc))
 		if err != nil {
 			return nil, err
 		}
+		out.Within(r.sc.space(tc), values, wire)
 		r.iterate(tc, p)(func(kv Pair[K, V]) bool {
 			out.Add(kv.Key, kv.Value)
 			return true
 		})
-		return out.Finish()
+		return out.Publish()
 	})
 }

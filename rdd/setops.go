@@ -46,7 +46,7 @@ func occurrences[T comparable](r *RDD[T]) *RDD[Pair[T, int64]] {
 			}
 			one := func(n int64) int64 { return n }
 			add := func(a, b int64) int64 { return a + b }
-			fold(tc, ones, one, add).All()(func(v T, n int64) bool { return yield(Pair[T, int64]{v, n}) })
+			fold(tc, r.sc, ones, one, add)(func(v T, n int64) bool { return yield(Pair[T, int64]{v, n}) })
 		}
 	})
 }

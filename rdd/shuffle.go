@@ -1,7 +1,6 @@
 package rdd
 
 import (
-	"encoding/binary"
 	"fmt"
 	"iter"
 	"reflect"
@@ -11,86 +10,61 @@ import (
 	"github.com/weirstream/weir/internal/shuffle"
 )
 
-// output is what a map task of a shuffle writes: a bucket for each reduce partition.
-type output[K, V any] []shuffle.Bucket[K, V]
-
-// Bucket implements exec.MapOutput.
-func (o output[K, V]) Bucket(i int) any { return o[i] }
-
 // newShuffle makes the edge over which rows of K and V go. The codecs are asked for here, so that a type that
 // could not leave the process is found when the graph is built, on a laptop too.
 func newShuffle[T, K, V any](r *RDD[T], n int,
-	write func(tc *TaskContext, p int) ([]shuffle.Bucket[K, V], error),
+	write func(tc *TaskContext, p int) (exec.MapOutput, error),
 ) (*exec.Shuffle, error) {
-	keys, err := codec.For[K]()
+	wire, err := shuffle.NewWire[K, V]()
 	if err != nil {
 		return nil, err
 	}
-	values, err := codec.For[V]()
-	if err != nil {
-		return nil, err
-	}
-	wire := wire[K, V]{keys, values}
 	return &exec.Shuffle{
 		Parent: r.node, Buckets: n,
-		Write: func(t *exec.Task, p int) (exec.MapOutput, error) {
-			out, err := write((*TaskContext)(t), p)
-			return output[K, V](out), err
+		Write: func(t *exec.Task, p int) (exec.MapOutput, error) { return write((*TaskContext)(t), p) },
+		Encode: func(bucket any) ([]byte, error) {
+			if cut, ok := bucket.(shuffle.Cut[K, V]); ok {
+				return wire.EncodeCut(cut)
+			}
+			return wire.Encode(bucket.(shuffle.Part[K, V]))
 		},
-		Encode: wire.encode, Decode: wire.decode,
+		Decode: func(data []byte) (any, error) { return wire.Decode(data) },
 	}, nil
 }
 
-// wire carries buckets across a process boundary: the number of rows, then each row's key and value.
-type wire[K, V any] struct {
-	keys   *codec.Codec[K]
-	values *codec.Codec[V]
-}
-
-func (w wire[K, V]) encode(bucket any) ([]byte, error) {
-	b := bucket.(shuffle.Bucket[K, V])
-	data := binary.AppendUvarint(nil, uint64(b.Len()))
-	for i := range b.Keys {
-		var err error
-		if data, err = w.keys.Append(data, &b.Keys[i]); err != nil {
-			return nil, err
-		}
-		if data, err = w.values.Append(data, &b.Values[i]); err != nil {
-			return nil, err
-		}
-	}
-	return data, nil
-}
-
-func (w wire[K, V]) decode(data []byte) (any, error) {
-	n, size := binary.Uvarint(data)
-	if size <= 0 {
-		return nil, fmt.Errorf("a bucket of a shuffle begins with no count")
-	}
-	data = data[size:]
-	var b shuffle.Bucket[K, V]
-	for range n {
-		k, rest, err := w.keys.Decode(data)
-		if err != nil {
-			return nil, err
-		}
-		v, rest, err := w.values.Decode(rest)
-		if err != nil {
-			return nil, err
-		}
-		b.Keys, b.Values, data = append(b.Keys, k), append(b.Values, v), rest
-	}
-	return b, nil
-}
-
 // fetch gives what the map tasks wrote for a reduce partition, in the order of the map partitions.
-func fetch[K, V any](tc *TaskContext, sh *exec.Shuffle, p int) []shuffle.Bucket[K, V] {
-	fetched := tc.task().Fetch(sh, p)
-	buckets := make([]shuffle.Bucket[K, V], len(fetched))
-	for i, b := range fetched {
-		buckets[i] = b.(shuffle.Bucket[K, V])
+func fetch[K, V any](tc *TaskContext, sh *exec.Shuffle, p int) iter.Seq[shuffle.Part[K, V]] {
+	return func(yield func(shuffle.Part[K, V]) bool) {
+		tc.task().Fetch(sh, p)(func(bucket any) bool {
+			if b, ok := bucket.(shuffle.Bucket[K, V]); ok { // It came by way of its encoding.
+				return yield(shuffle.Loose(b))
+			}
+			return yield(bucket.(shuffle.Part[K, V]))
+		})
 	}
-	return buckets
+}
+
+// fetchRows yields the rows of a reduce partition in pieces.
+func fetchRows[K, V any](tc *TaskContext, sp *shuffle.Space, sh *exec.Shuffle, p int,
+	yield func(shuffle.Bucket[K, V]) bool,
+) {
+	wire := wireOf[K, V]()
+	fetch[K, V](tc, sh, p)(func(part shuffle.Part[K, V]) bool { return part.Read(sp, wire, yield) })
+}
+
+// wireOf is how rows of K and V are written. A type that has no codec leaves a gap: then nothing is written.
+func wireOf[K, V any]() shuffle.Wire[K, V] {
+	var w shuffle.Wire[K, V]
+	w.Keys, _ = codec.For[K]()   // What a shuffle needs was asked for
+	w.Values, _ = codec.For[V]() // when that was made.
+	return w
+}
+
+// space is what tables and writers of the task get their memory from, until it ends.
+func (sc *Context) space(tc *TaskContext) *shuffle.Space {
+	sp := &shuffle.Space{Budget: sc.budget, Disk: sc.disk, Fail: tc.Fail, Check: tc.Check}
+	tc.OnEnd(sp.Close)
+	return sp
 }
 
 // A cloner makes, for a task, the function that makes a value independent of all memory that it may share: nil for
@@ -191,27 +165,55 @@ func dealRows[K comparable, V any](r *RDD[Pair[K, V]], d *dealing) (*exec.Shuffl
 		return nil, err
 	}
 	own := owning[K, V]()
-	return newShuffle(r, d.n, func(tc *TaskContext, p int) ([]shuffle.Bucket[K, V], error) {
+	wire := wireOf[K, V]()
+	return newShuffle[Pair[K, V], K, V](r, d.n, func(tc *TaskContext, p int) (exec.MapOutput, error) {
 		out, err := shuffle.NewRows(d.n, deal(tc), own(tc))
 		if err != nil {
 			return nil, err
 		}
+		out.Within(r.sc.space(tc), wire)
 		r.iterate(tc, p)(func(kv Pair[K, V]) bool {
 			out.Add(kv.Key, kv.Value)
 			return out.Err() == nil
 		})
-		return out.Finish()
+		return out.Publish()
 	})
 }
 
 // side gives the rows of a reduce partition: those of a shuffle, or those of r's own partition if there is none
 // because r is dealt that way already.
-func side[K comparable, V any](tc *TaskContext, r *RDD[Pair[K, V]], sh *exec.Shuffle, p int) []shuffle.Bucket[K, V] {
+func side[K comparable, V any](tc *TaskContext, sp *shuffle.Space, r *RDD[Pair[K, V]], sh *exec.Shuffle, p int,
+) iter.Seq[shuffle.Part[K, V]] {
 	if sh != nil {
 		return fetch[K, V](tc, sh, p)
 	}
-	var b shuffle.Bucket[K, V]
-	clone := newCloner[K]()(tc)
+	return func(yield func(shuffle.Part[K, V]) bool) {
+		wire, clone := wireOf[K, V](), newCloner[K]()(tc)
+		if wire.Keys == nil || wire.Values == nil {
+			yield(shuffle.Loose(collected(tc, r, p, clone)))
+			return
+		}
+		rows, err := shuffle.NewRows(1, nil, shuffle.Own[K, V]{Key: clone})
+		if err != nil {
+			tc.Fail(err)
+		}
+		rows.Within(sp, wire)
+		r.iterate(tc, p)(func(kv Pair[K, V]) bool {
+			rows.Add(kv.Key, kv.Value)
+			return true
+		})
+		out, err := rows.Publish()
+		if err != nil {
+			tc.Fail(err)
+		}
+		tc.OnEnd(out.Release)
+		yield(out.Bucket(0).(shuffle.Part[K, V]))
+	}
+}
+
+// collected gives the pairs of a partition, for types that cannot be written.
+func collected[K comparable, V any](tc *TaskContext, r *RDD[Pair[K, V]], p int, clone func(K) K,
+) (b shuffle.Bucket[K, V]) {
 	r.iterate(tc, p)(func(kv Pair[K, V]) bool {
 		if clone != nil {
 			kv.Key = clone(kv.Key)
@@ -219,7 +221,12 @@ func side[K comparable, V any](tc *TaskContext, r *RDD[Pair[K, V]], sh *exec.Shu
 		b.Keys, b.Values = append(b.Keys, kv.Key), append(b.Values, kv.Value)
 		return true
 	})
-	return []shuffle.Bucket[K, V]{b}
+	return b
+}
+
+// single is the output of a map task that writes one value for one reduce partition.
+func single[A any](a A) exec.MapOutput {
+	return shuffle.NewOutput([]shuffle.Bucket[struct{}, A]{{Keys: make([]struct{}, 1), Values: []A{a}}})
 }
 
 // Merged makes an RDD of one partition: part gives something of each partition of r, and merge makes the
@@ -227,19 +234,20 @@ func side[K comparable, V any](tc *TaskContext, r *RDD[Pair[K, V]], sh *exec.Shu
 // is what Count and Reduce of a stream are made of.
 func Merged[T, A, U any](r *RDD[T], part func(in iter.Seq[T]) A, merge func(parts []A) iter.Seq[U]) *RDD[U] {
 	keep := newCloner[A]()
-	sh, err := newShuffle(r, 1, func(tc *TaskContext, p int) ([]shuffle.Bucket[struct{}, A], error) {
+	sh, err := newShuffle[T, struct{}, A](r, 1, func(tc *TaskContext, p int) (exec.MapOutput, error) {
 		a := part(r.iterate(tc, p))
 		if clone := keep(tc); clone != nil {
 			a = clone(a)
 		}
-		return []shuffle.Bucket[struct{}, A]{{Keys: make([]struct{}, 1), Values: []A{a}}}, nil
+		return single(a), nil
 	})
 	out := shuffled(r.sc, "merged", nil, func(tc *TaskContext, p int) iter.Seq[U] {
 		return func(yield func(U) bool) {
 			var parts []A
-			for _, b := range fetch[struct{}, A](tc, sh, p) {
+			fetchRows(tc, nil, sh, p, func(b shuffle.Bucket[struct{}, A]) bool {
 				parts = append(parts, b.Values...)
-			}
+				return true
+			})
 			merge(parts)(yield)
 		}
 	})

@@ -13,9 +13,9 @@ import (
 
 // SortBy sorts the elements by the key that f makes of each, equal keys in the order in which they came: every element
 // of a partition comes before those of the next. A NaN is less than all numbers. Options: [Descending], and
-// [Partitions], without which there are as many as r has. Shuffle; each map task sorts its partition, which must fit
-// into memory, and a reduce task merges. The partitions are of about equal size unless many keys are equal, for those
-// lie in one.
+// [Partitions], without which there are as many as r has. Shuffle; each map task sorts its partition, by way of the
+// disk if it does not fit into weir.memory.budget, and a reduce task merges. The partitions are of about equal size
+// unless many keys are equal, for those lie in one.
 func SortBy[T any, K cmp.Ordered](r *RDD[T], f func(T) K, opts ...ShuffleOption) *RDD[T] {
 	order := shuffle.NaturalOrder[K](newShuffleOptions(opts).descending)
 	pairs := sorted(r, "sortBy", order, func(v T) (K, T) { return f(v), v }, opts)
@@ -42,7 +42,8 @@ func SortByKey[K cmp.Ordered, V any](r *RDD[Pair[K, V]], opts ...ShuffleOption) 
 }
 
 // RepartitionAndSortWithinPartitions deals the pairs by p and sorts each partition by its keys, equal keys in the order
-// in which they came. Shuffle; a partition must fit into memory. It is cheaper than to sort after RepartitionByKey.
+// in which they came. Shuffle; a partition that does not fit into weir.memory.budget is sorted by way of the disk. It
+// is cheaper than to sort after RepartitionByKey.
 func RepartitionAndSortWithinPartitions[K cmp.Ordered, V any](r *RDD[Pair[K, V]], p Partitioner[K]) *RDD[Pair[K, V]] {
 	order := shuffle.NaturalOrder[K](false)
 	d, err := defaultDealing(r.sc, []ShuffleOption{PartitionBy(p)})
@@ -50,17 +51,25 @@ func RepartitionAndSortWithinPartitions[K cmp.Ordered, V any](r *RDD[Pair[K, V]]
 		d = &dealing{n: 1}
 	}
 	sh, err := dealSide(r, d, err)
+	wire := wireOf[K, V]()
 	out := shuffled(r.sc, "repartitionAndSortWithinPartitions", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
 		return func(yield func(Pair[K, V]) bool) {
-			var all shuffle.Bucket[K, V]
-			for _, b := range side(tc, r, sh, p) {
-				all.Keys, all.Values = append(all.Keys, b.Keys...), append(all.Values, b.Values...)
-			}
-			all, err := shuffle.Sort(all, order)
+			sp := r.sc.space(tc)
+			all, err := shuffle.NewSorter(order, shuffle.Own[K, V]{}, sp, wire)
 			if err != nil {
 				tc.Fail(err)
 			}
-			all.All()(func(k K, v V) bool { return yield(Pair[K, V]{k, v}) })
+			for part := range side(tc, sp, r, sh, p) {
+				part.Read(sp, wire, func(b shuffle.Bucket[K, V]) bool {
+					for i, k := range b.Keys {
+						all.Add(k, b.Values[i])
+					}
+					return true
+				})
+			}
+			if err := all.Each(func(k K, v V) bool { return yield(Pair[K, V]{k, v}) }); err != nil {
+				tc.Fail(err)
+			}
 		}
 	})
 	out.reads(err, r.node, sh)
@@ -74,16 +83,27 @@ func sortedValues[K, T any](pairs *RDD[Pair[K, T]]) *RDD[T] {
 	return out
 }
 
-// A sortedRun is the output of a map task of a sort: one sorted run, cut into buckets when the bounds are known.
-type sortedRun[K, V any] struct {
-	run   shuffle.Bucket[K, V]
-	order shuffle.Order[K]
-	// bounds are shared by the runs of all map tasks; decided before any bucket is read.
+// A sortedOutput is the output of a map task of a sort, which is cut into buckets when the bounds are known.
+type sortedOutput[K, V any] struct {
+	*shuffle.Sorted[K, V]
+	// bounds are shared by the outputs of all map tasks; decided before any bucket is read.
 	bounds *[]K
 }
 
 // Bucket implements exec.MapOutput.
-func (s sortedRun[K, V]) Bucket(p int) any { return shuffle.Cut(s.run, p, *s.bounds, s.order) }
+func (s sortedOutput[K, V]) Bucket(p int) any { return s.Cut(p, *s.bounds) }
+
+// fetchSorted gives what the map tasks wrote for a reduce partition, in the order of the map partitions.
+func fetchSorted[K, V any](tc *TaskContext, sh *exec.Shuffle, p int) (cuts []shuffle.Cut[K, V]) {
+	for bucket := range tc.task().Fetch(sh, p) {
+		if b, ok := bucket.(shuffle.Bucket[K, V]); ok { // It came by way of its encoding.
+			cuts = append(cuts, shuffle.LooseCut(b))
+		} else {
+			cuts = append(cuts, bucket.(shuffle.Cut[K, V]))
+		}
+	}
+	return cuts
+}
 
 // sorted shuffles rows of K and V so that they come in order.
 func sorted[T, K, V any](r *RDD[T], op string, o shuffle.Order[K], row func(T) (K, V), opts []ShuffleOption,
@@ -93,9 +113,10 @@ func sorted[T, K, V any](r *RDD[T], op string, o shuffle.Order[K], row func(T) (
 	if err == nil {
 		sh, err = sortShuffle(r, n, o, row)
 	}
+	wire := wireOf[K, V]()
 	out := shuffled(r.sc, op, &dealing{n: n}, func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
 		return func(yield func(Pair[K, V]) bool) {
-			rows := shuffle.MergeSorted(fetch[K, V](tc, sh, p), o)
+			rows := shuffle.MergeSorted(r.sc.space(tc), wire, o, fetchSorted[K, V](tc, sh, p))
 			rows(func(k K, v V) bool { return yield(Pair[K, V]{k, v}) })
 		}
 	})
@@ -120,31 +141,22 @@ func sortWidth(parents int, opts []ShuffleOption) (int, error) {
 }
 
 func sortShuffle[T, K, V any](r *RDD[T], n int, o shuffle.Order[K], row func(T) (K, V)) (*exec.Shuffle, error) {
-	own := owning[K, V]()
+	own, wire := owning[K, V](), wireOf[K, V]()
 	bounds := new([]K)
-	sh, err := newShuffle(r, n, func(tc *TaskContext, p int) ([]shuffle.Bucket[K, V], error) {
-		rows, err := shuffle.NewRows(1, nil, own(tc))
+	sh, err := newShuffle[T, K, V](r, n, func(tc *TaskContext, p int) (exec.MapOutput, error) {
+		rows, err := shuffle.NewSorter(o, own(tc), r.sc.space(tc), wire)
 		if err != nil {
 			return nil, err
 		}
 		r.iterate(tc, p)(func(v T) bool {
-			k, w := row(v)
-			rows.AddTo(0, k, w)
+			rows.Add(row(v))
 			return true
 		})
-		return rows.Finish()
+		out, err := rows.Publish(n)
+		return sortedOutput[K, V]{out, bounds}, err
 	})
 	if err != nil {
 		return nil, err
-	}
-	write := sh.Write
-	sh.Write = func(t *exec.Task, p int) (exec.MapOutput, error) {
-		out, err := write(t, p)
-		if err != nil {
-			return nil, err
-		}
-		run, err := shuffle.Sort(out.(output[K, V])[0], o)
-		return sortedRun[K, V]{run, o, bounds}, err
 	}
 	sh.Decide = func(outputs []exec.MapOutput) (err error) {
 		defer func() {
@@ -154,7 +166,7 @@ func sortShuffle[T, K, V any](r *RDD[T], n int, o shuffle.Order[K], row func(T) 
 		}()
 		var samples []shuffle.Sampled[K]
 		for _, out := range outputs {
-			samples = append(samples, shuffle.Sample(out.(sortedRun[K, V]).run, n)...)
+			samples = append(samples, out.(sortedOutput[K, V]).Samples()...)
 		}
 		*bounds = shuffle.Bounds(samples, n, o)
 		return nil

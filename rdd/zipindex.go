@@ -3,6 +3,7 @@ package rdd
 import (
 	"iter"
 
+	"github.com/weirstream/weir/internal/exec"
 	"github.com/weirstream/weir/internal/shuffle"
 )
 
@@ -10,10 +11,10 @@ import (
 // partition the elements are counted first, which computes r twice: persist it if it costs anything.
 func ZipWithIndex[T any](r *RDD[T]) *RDD[Pair[T, int64]] {
 	type nothing = struct{}
-	counts, err := newShuffle(r, 1, func(tc *TaskContext, p int) ([]shuffle.Bucket[nothing, int64], error) {
+	counts, err := newShuffle[T, nothing, int64](r, 1, func(tc *TaskContext, p int) (exec.MapOutput, error) {
 		var n int64
 		r.iterate(tc, p)(func(T) bool { n++; return true })
-		return []shuffle.Bucket[nothing, int64]{{Keys: make([]nothing, 1), Values: []int64{n}}}, nil
+		return single(n), nil
 	})
 	if r.node.Partitions <= 1 {
 		counts = nil
@@ -21,9 +22,14 @@ func ZipWithIndex[T any](r *RDD[T]) *RDD[Pair[T, int64]] {
 	out := narrow(r, "zipWithIndex", func(tc *TaskContext, p int) iter.Seq[Pair[T, int64]] {
 		var at int64
 		if counts != nil {
-			for _, b := range fetch[nothing, int64](tc, counts, 0)[:p] {
-				at += b.Values[0]
-			}
+			before := 0
+			fetchRows(tc, nil, counts, 0, func(b shuffle.Bucket[nothing, int64]) bool {
+				if before < p {
+					at += b.Values[0]
+				}
+				before++
+				return before < p
+			})
 		}
 		return numbered(r.iterate(tc, p), at, 1)
 	})

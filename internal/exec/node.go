@@ -2,6 +2,8 @@ package exec
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"sync"
 	"sync/atomic"
 )
@@ -104,17 +106,25 @@ type Shuffle struct {
 }
 
 // MapOutput is what one map task wrote: a bucket for each reduce partition. A bucket is a typed
-// collection behind any: one box a bucket, none a record.
+// collection behind any: one box a bucket, none a record. An output that holds memory of a budget or a file has a
+// method Release, which gives it back.
 type MapOutput interface {
 	Bucket(reduce int) any
+}
+
+func release(out MapOutput) {
+	if r, ok := out.(interface{ Release() }); ok {
+		r.Release()
+	}
 }
 
 // A Store is how tasks write and read shuffle data.
 type Store interface {
 	// Put publishes the output of one map partition; one that is there stays.
 	Put(s *Shuffle, mapPartition int, out MapOutput) error
-	// Get gives the buckets of a reduce partition in the order of the map partitions.
-	Get(s *Shuffle, reduce int) ([]any, error)
+	// Get gives the buckets of a reduce partition in the order of the map partitions. An error is the last that it
+	// gives.
+	Get(s *Shuffle, reduce int) iter.Seq2[any, error]
 }
 
 // Complete tells whether every map partition has published.
@@ -124,13 +134,35 @@ func (s *Shuffle) Complete() bool {
 	return s.started && s.missing == 0 && (s.decided || s.Decide == nil)
 }
 
+// Release gives back what the map tasks wrote. A job that needs it later computes it again.
+func (s *Shuffle) Release() {
+	s.mu.Lock()
+	outputs := s.outputs
+	s.outputs, s.missing, s.started, s.decided = nil, 0, false, false
+	s.mu.Unlock()
+	for _, out := range outputs {
+		if out != nil {
+			release(out)
+		}
+	}
+}
+
+// errMissing is the error of a job that reads a shuffle which was released meanwhile.
+func (s *Shuffle) errMissing() error {
+	return fmt.Errorf("outputs of %s at %s are missing: they were released while a job needed them; "+
+		"a batch's RDDs can be used until the batch is over", s.Parent.Op, s.Parent.Site)
+}
+
 // decide has the buckets cut, when all outputs are there. It is called by the job that has the claim.
 func (s *Shuffle) decide() error {
 	s.mu.Lock()
-	outputs, wanted := s.outputs, s.Decide != nil && !s.decided
+	outputs, wanted, there := s.outputs, s.Decide != nil && !s.decided, s.started && s.missing == 0
 	s.mu.Unlock()
 	if !wanted {
 		return nil
+	}
+	if !there {
+		return s.errMissing()
 	}
 	if err := s.Decide(outputs); err != nil {
 		return err
@@ -181,25 +213,40 @@ func (s *Shuffle) begin() {
 }
 
 func (s *Shuffle) put(p int, out MapOutput) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.begin()
-	if s.outputs[p] == nil { // Readers may hold the first one.
-		s.missing--
-		s.outputs[p] = out
+	if !s.publish(p, out) {
+		release(out)
 	}
 }
 
-func (s *Shuffle) bucket(reduce int) []any {
+// publish makes out the output of a map partition, unless there is one, which readers may hold.
+func (s *Shuffle) publish(p int, out MapOutput) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	bs := make([]any, 0, len(s.outputs))
-	for _, out := range s.outputs {
-		if out != nil {
-			bs = append(bs, out.Bucket(reduce))
+	s.begin()
+	if s.outputs[p] != nil {
+		return false
+	}
+	s.missing--
+	s.outputs[p] = out
+	return true
+}
+
+// buckets gives the buckets of a reduce partition.
+func (s *Shuffle) buckets(reduce int) iter.Seq2[any, error] {
+	s.mu.Lock()
+	outputs, there := s.outputs, s.started && s.missing == 0
+	s.mu.Unlock()
+	return func(yield func(any, error) bool) {
+		if !there {
+			yield(nil, s.errMissing())
+			return
+		}
+		for _, out := range outputs {
+			if !yield(out.Bucket(reduce), nil) {
+				return
+			}
 		}
 	}
-	return bs
 }
 
 // Memory keeps buckets typed, in this process: nothing is encoded.
@@ -209,7 +256,7 @@ type Memory struct{}
 func (Memory) Put(s *Shuffle, p int, out MapOutput) error { s.put(p, out); return nil }
 
 // Get implements Store.
-func (Memory) Get(s *Shuffle, reduce int) ([]any, error) { return s.bucket(reduce), nil }
+func (Memory) Get(s *Shuffle, reduce int) iter.Seq2[any, error] { return s.buckets(reduce) }
 
 // Honest is Memory that carries each bucket through its encoding, as a cluster would: when it is written, or where the
 // buckets are cut later, when it is read.
@@ -221,6 +268,7 @@ func (Honest) Put(s *Shuffle, p int, out MapOutput) error {
 		s.put(p, out)
 		return nil
 	}
+	defer release(out)
 	enc := make(encoded, s.Buckets)
 	for i := range enc {
 		data, err := s.Encode(out.Bucket(i))
@@ -234,23 +282,19 @@ func (Honest) Put(s *Shuffle, p int, out MapOutput) error {
 }
 
 // Get implements Store.
-func (Honest) Get(s *Shuffle, reduce int) ([]any, error) {
-	bs := s.bucket(reduce)
-	for i, b := range bs {
-		data, written := b.([]byte)
-		if !written {
-			var err error
-			if data, err = s.Encode(b); err != nil {
-				return nil, err
+func (Honest) Get(s *Shuffle, reduce int) iter.Seq2[any, error] {
+	return func(yield func(any, error) bool) {
+		s.buckets(reduce)(func(b any, err error) bool {
+			data, written := b.([]byte)
+			if err == nil && !written {
+				data, err = s.Encode(b)
 			}
-		}
-		v, err := s.Decode(data)
-		if err != nil {
-			return nil, err
-		}
-		bs[i] = v
+			if err == nil {
+				b, err = s.Decode(data)
+			}
+			return yield(b, err) && err == nil
+		})
 	}
-	return bs, nil
 }
 
 type encoded [][]byte

@@ -58,7 +58,7 @@ func TestStages(t *testing.T) {
 			Task: func(t *Task, p int) (any, error) {
 				var all []string
 				for _, sh := range n.Deps().Shuffles {
-					for _, b := range t.Fetch(sh, p) {
+					for b := range t.Fetch(sh, p) {
 						all = append(all, b.([]string)...)
 					}
 				}

@@ -29,7 +29,9 @@ func reduced(log *[]string, write func(p int) error) *Node {
 // read collects what the shuffle below n gives.
 func read(ctx context.Context, s *Scheduler, n *Node) (got string, err error) {
 	err = s.Run(ctx, &Job{Action: "collect", Target: n, Partitions: []int{0},
-		Task: func(t *Task, p int) (any, error) { return fmt.Sprint(t.Fetch(n.Deps().Shuffles[0], p)...), nil },
+		Task: func(t *Task, p int) (any, error) {
+			return fmt.Sprint(slices.Collect(t.Fetch(n.Deps().Shuffles[0], p))...), nil
+		},
 		Done: func(_ int, v any) error { got = v.(string); return nil }})
 	return got, err
 }
@@ -111,9 +113,61 @@ func TestPutOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := store.Get(sh, 0)
-		if fmt.Sprint(got) != "[[first]]" || err != nil || !sh.Complete() {
-			t.Errorf("%T: %v, %v, complete %v", store, got, err, sh.Complete())
+		for got, err := range store.Get(sh, 0) {
+			if fmt.Sprint(got) != "[first]" || err != nil || !sh.Complete() {
+				t.Errorf("%T: %v, %v, complete %v", store, got, err, sh.Complete())
+			}
 		}
+	}
+}
+
+// held is an output that tells how often it was released.
+type held struct {
+	words
+	released *int
+}
+
+func (h held) Release() { *h.released++ }
+
+// TestRelease: what is released is given back and computed again when it is needed again; what lost against an output
+// that was there, and what the honest mode has encoded, is given back at once.
+func TestRelease(t *testing.T) {
+	for _, tt := range []struct {
+		store       Store
+		losers, all int
+	}{{Memory{}, 1, 2}, {Honest{}, 2, 2}} {
+		released := 0
+		sh := &Shuffle{Parent: &Node{Op: "source", Partitions: 1}, Buckets: 1,
+			Encode: func(any) ([]byte, error) { return nil, nil },
+			Decode: func([]byte) (any, error) { return "", nil }}
+		for range 2 {
+			if err := tt.store.Put(sh, 0, held{words{{"word"}}, &released}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if released != tt.losers {
+			t.Errorf("%T: %d were released, want %d", tt.store, released, tt.losers)
+		}
+		sh.Release()
+		if released != tt.all || sh.Complete() {
+			t.Errorf("%T: %d were released, want %d; complete %v", tt.store, released, tt.all, sh.Complete())
+		}
+		for _, err := range tt.store.Get(sh, 0) {
+			if err == nil || !strings.Contains(err.Error(), "outputs of source") {
+				t.Errorf("%T: error %v", tt.store, err)
+			}
+		}
+	}
+	var log []string
+	n := reduced(&log, func(int) error { return nil })
+	s := NewScheduler(1, 1, Memory{}, &Goroutines{}, nil)
+	for range 2 {
+		if got, err := read(t.Context(), s, n); got != "[of 0] [of 1]" || err != nil {
+			t.Errorf("read %s, %v", got, err)
+		}
+		n.Deps().Shuffles[0].Release()
+	}
+	if got := strings.Join(log, ", "); got != "map 0, map 1, map 0, map 1" {
+		t.Errorf("ran %s", got)
 	}
 }

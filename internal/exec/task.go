@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"runtime"
 	"runtime/debug"
@@ -141,13 +142,16 @@ func (t *Task) OnEnd(f func()) {
 	t.cleanup = append(t.cleanup, f)
 }
 
-// Fetch gives the buckets of a shuffle's reduce partition in map order, or fails the task.
-func (t *Task) Fetch(s *Shuffle, reduce int) []any {
-	bs, err := t.store.Get(s, reduce)
-	if err != nil {
-		t.Fail(err)
+// Fetch gives the buckets of a shuffle's reduce partition in map order; what goes wrong fails the task.
+func (t *Task) Fetch(s *Shuffle, reduce int) iter.Seq[any] {
+	return func(yield func(any) bool) {
+		t.store.Get(s, reduce)(func(b any, err error) bool {
+			if err != nil {
+				t.Fail(err)
+			}
+			return yield(b)
+		})
 	}
-	return bs
 }
 
 // attempt runs f once and turns every way to go wrong into an error. After runtime.Goexit it does not return; the

@@ -214,7 +214,7 @@ func BenchmarkReduceSide(b *testing.B) {
 	b.Run("merge", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			rows, err := Merge(in, func(x, y int) int { return x + y }, Own[string, int]{})
+			rows, err := mergeOf(in, func(x, y int) int { return x + y }, Own[string, int]{})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -226,7 +226,7 @@ func BenchmarkReduceSide(b *testing.B) {
 	b.Run("group", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			rows, err := Group(in, nil)
+			rows, err := groupOf(in, nil)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -5,11 +5,9 @@ import "fmt"
 // A Combine is the map side of a shuffle that combines: of all rows of one key in a map partition it makes one
 // (reduceByKey, aggregateByKey, combineByKey, countByValue).
 type Combine[K comparable, V, C any] struct {
-	table  *Table[K, C]
-	deal   dealer[K]
-	create func(V) C
-	merge  func(C, V) C
-	own    Own[K, C]
+	*folder[K, V, C]
+	deal dealer[K]
+	own  Own[K, C]
 }
 
 // Own says how keys and values are kept without holding on to memory of others, such as a fetch buffer. Nil
@@ -31,40 +29,8 @@ func NewCombine[K comparable, V, C any](
 	if err != nil {
 		return nil, err
 	}
-	return &Combine[K, V, C]{
-		table: NewTable[K, C](own.Key), deal: d, create: create, merge: merge, own: own,
-	}, nil
+	return &Combine[K, V, C]{newFolder(create, merge, own.Key), d, own}, nil
 }
-
-// Add takes one row. It does not fail at once; Err and Finish tell of a key that cannot be held.
-func (c *Combine[K, V, C]) Add(k K, v V) {
-	if p, fresh := c.table.Slot(k); fresh {
-		*p = c.create(v)
-	} else {
-		*p = c.merge(*p, v)
-	}
-}
-
-// AddKnown takes the row only if its key is there already, and tells whether it did. A writer over its budget
-// goes on with it and sets the other rows aside; as their keys are new, they come after all keys that are there.
-func (c *Combine[K, V, C]) AddKnown(k K, v V) bool {
-	p := c.table.Find(k)
-	if p == nil {
-		return false
-	}
-	*p = c.merge(*p, v)
-	return true
-}
-
-// Len returns the number of distinct keys so far.
-func (c *Combine[K, V, C]) Len() int { return c.table.Len() }
-
-// Bytes returns the memory held, without what keys and values point to (an arena's strings are in it). While Finish
-// runs the rows, but not the bytes of string keys, are there twice.
-func (c *Combine[K, V, C]) Bytes() int64 { return c.table.Bytes() }
-
-// Err is the Err of the table: looking at it now and then ends a hopeless task early.
-func (c *Combine[K, V, C]) Err() error { return c.table.Err() }
 
 // Finish returns the bucket of each reduce partition and leaves the writer empty, ready for the next task with its
 // memory kept. In each bucket keys stand in the order in which they first came. A key that the table
@@ -89,6 +55,48 @@ func (c *Combine[K, V, C]) Finish() ([]Bucket[K, C], error) {
 		parts = append(parts, uint32(p))
 	}
 	return c.fill(counts, parts), nil
+}
+
+// Publish is Finish for a writer with a bound, which is of no use afterwards. The rows lie in memory if there is room
+// to lay them out, otherwise on disk.
+func (c *Combine[K, V, C]) Publish() (*Output[K, C], error) {
+	if c.sp == nil {
+		buckets, err := c.Finish()
+		return NewOutput(buckets), err
+	}
+	if err := c.table.Err(); err != nil {
+		return nil, fmt.Errorf("map-side combine of %d keys: %w", c.table.Len(), err)
+	}
+	heap, _ := c.heap(c.table.Len(), c.table.entry)
+	bytes := int64(c.table.Len())*(sizeOf[K]()+sizeOf[C]()) + heap
+	if c.aside != nil || !c.held.Reach(c.table.Bytes()+heap+bytes) {
+		return c.publishRows()
+	}
+	bytes += c.table.arena.Bytes()
+	buckets, err := c.Finish()
+	if err != nil {
+		return nil, err
+	}
+	return NewOutput(buckets).owned(c.sp, c.folded, c.held, bytes), nil
+}
+
+// publishRows deals the rows through a writer that may spill, the table's first and then those of the keys that it
+// did not take.
+func (c *Combine[K, V, C]) publishRows() (*Output[K, C], error) {
+	rows, err := NewRows(c.deal.n, c.deal.of, Own[K, C]{})
+	if err != nil {
+		return nil, err
+	}
+	rows.Within(c.sp, c.folded)
+	n, table := 0, c.table.Len()
+	c.each(func(k K, v C) bool {
+		if n++; n <= table && c.own.Value != nil { // What was set aside is nobody else's.
+			v = c.own.Value(v)
+		}
+		rows.Add(k, v)
+		return rows.Err() == nil
+	})
+	return rows.Publish()
 }
 
 // fill lays the table's rows out. Without parts all go to partition 0.

@@ -57,7 +57,7 @@ func TestReduce(t *testing.T) {
 				each = append(each, reduceModel([]Bucket[string, string]{picked}))
 				all = append(all, picked)
 			}
-			got, err := Merge(combined[p], join, Own[string, string]{})
+			got, err := mergeOf(combined[p], join, Own[string, string]{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,7 +114,7 @@ func TestGroup(t *testing.T) {
 		var want [3]map[string][]string
 		g := NewGroups[string](nil)
 		g.numbers.seed = fixed(seed)
-		var sides [3]*Side[string]
+		var sides [3]*Side[string, string]
 		for s, parts := range in {
 			want[s] = map[string][]string{}
 			for k, v := range concat(parts).All() {
@@ -123,7 +123,7 @@ func TestGroup(t *testing.T) {
 				}
 				want[s][k] = append(want[s][k], v)
 			}
-			side, err := AddSide(g, parts)
+			side, err := sideOf(g, parts)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -152,7 +152,7 @@ func TestGroup(t *testing.T) {
 
 func checkGroup(t *testing.T, in []Bucket[string, string], want map[string][]string) {
 	t.Helper()
-	got, err := Group(in, nil)
+	got, err := groupOf(in, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestMergeLeavesBuckets(t *testing.T) {
 			1: "a[1] b[10] ", // one bucket takes the way without a table
 			3: "a[1] b[110] c[1000] ",
 		} {
-			rows, err := Merge(in[:n], add, own)
+			rows, err := mergeOf(in[:n], add, own)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -221,7 +221,7 @@ func TestMergeFew(t *testing.T) {
 	}
 	for i, row := range rows {
 		for _, own := range []Own[string, string]{{}, {Key: same}, {Value: same}} {
-			got, err := Merge(row.in, join, own)
+			got, err := mergeOf(row.in, join, own)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -239,9 +239,9 @@ func TestMergeFew(t *testing.T) {
 func TestReduceNaN(t *testing.T) {
 	b := Bucket[float64, int]{Keys: []float64{1, math.NaN()}, Values: []int{1, 2}}
 	in := []Bucket[float64, int]{b, b}
-	_, mergeErr := Merge(in, func(a, b int) int { return a + b }, Own[float64, int]{})
-	_, groupErr := Group(in, nil)
-	_, sideErr := AddSide(NewGroups[float64](nil), in)
+	_, mergeErr := mergeOf(in, func(a, b int) int { return a + b }, Own[float64, int]{})
+	_, groupErr := groupOf(in, nil)
+	_, sideErr := sideOf(NewGroups[float64](nil), in)
 	for _, err := range []error{mergeErr, groupErr, sideErr} {
 		if !errors.Is(err, ErrNaN) {
 			t.Errorf("error %v", err)
@@ -252,7 +252,7 @@ func TestReduceNaN(t *testing.T) {
 // TestZeros: -0 and +0 are one key.
 func TestZeros(t *testing.T) {
 	b := Bucket[float64, string]{Keys: []float64{0, math.Copysign(0, -1)}, Values: []string{"plus", "minus"}}
-	got, err := Group([]Bucket[float64, string]{b}, nil)
+	got, err := groupOf([]Bucket[float64, string]{b}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestManyReaders(t *testing.T) {
 	for p := range n {
 		for range 2 {
 			wg.Go(func() {
-				rows, err := Merge([]Bucket[string, string]{buckets[p], buckets[p]}, join, Own[string, string]{})
+				rows, err := mergeOf([]Bucket[string, string]{buckets[p], buckets[p]}, join, Own[string, string]{})
 				if err != nil || len(rowsOf(rows).Keys) != buckets[p].Len() {
 					t.Errorf("bucket %d: error %v", p, err)
 				}
@@ -289,7 +289,7 @@ func TestGroupAllocs(t *testing.T) {
 		in.Values = append(in.Values, i)
 	}
 	if n := testing.AllocsPerRun(3, func() {
-		if _, err := Group([]Bucket[int, int]{in}, nil); err != nil {
+		if _, err := groupOf([]Bucket[int, int]{in}, nil); err != nil {
 			t.Error(err)
 		}
 	}); n > 60 {

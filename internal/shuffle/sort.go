@@ -19,22 +19,30 @@ const radixMin = 512
 // Sort puts rows into order, equal keys in the order in which they stand, and gives new arrays. It takes 32 bytes a row
 // beside them meanwhile.
 func Sort[K, V any](b Bucket[K, V], o Order[K]) (Bucket[K, V], error) {
-	if uint64(b.Len()) > math.MaxUint32 {
-		return b, fmt.Errorf("sort of %d rows: %w", b.Len(), ErrTooLarge)
+	entries, err := o.entries(b.Keys)
+	if err != nil {
+		return b, err
 	}
-	entries := make([]entry, b.Len())
-	for i, k := range b.Keys {
-		entries[i].i = uint32(i)
-		if o.prefix != nil {
-			entries[i].prefix = o.prefix(k)
-		}
-	}
-	entries = o.sort(entries, b.Keys)
 	out := Bucket[K, V]{Keys: make([]K, len(entries)), Values: make([]V, len(entries))}
 	for i, e := range entries {
 		out.Keys[i], out.Values[i] = b.Keys[e.i], b.Values[e.i]
 	}
 	return out, nil
+}
+
+// entries gives an entry for each key, in order.
+func (o Order[K]) entries(keys []K) ([]entry, error) {
+	if uint64(len(keys)) > math.MaxUint32 {
+		return nil, fmt.Errorf("sort of %d rows: %w", len(keys), ErrTooLarge)
+	}
+	entries := make([]entry, len(keys))
+	for i, k := range keys {
+		entries[i].i = uint32(i)
+		if o.prefix != nil {
+			entries[i].prefix = o.prefix(k)
+		}
+	}
+	return o.sort(entries, keys), nil
 }
 
 // sort puts entries into order; it may give another array.
@@ -116,12 +124,12 @@ type Sampled[K any] struct {
 	Weight float64
 }
 
-// Sample gives keys of a sorted run, evenly spaced, from which n partitions of about equal size can be cut.
-func Sample[K, V any](run Bucket[K, V], n int) []Sampled[K] {
-	want := min(run.Len(), n*samplesPerPartition)
-	out := make([]Sampled[K], want)
+// sampled gives the rows, evenly spaced, of a sorted run from which n partitions of about equal size can be cut.
+func sampled(rows, n int) []int {
+	want := min(rows, n*samplesPerPartition)
+	out := make([]int, want)
 	for i := range out {
-		out[i] = Sampled[K]{run.Keys[(2*i+1)*run.Len()/(2*want)], float64(run.Len()) / float64(want)}
+		out[i] = (2*i + 1) * rows / (2 * want)
 	}
 	return out
 }
@@ -155,28 +163,4 @@ func Bounds[K any](samples []Sampled[K], n int, o Order[K]) []K {
 func PartitionOf[K any](k K, bounds []K, o Order[K]) int {
 	p, _ := slices.BinarySearchFunc(bounds, k, o.compare)
 	return p
-}
-
-// Cut gives the part of a sorted run that belongs to partition p.
-func Cut[K, V any](run Bucket[K, V], p int, bounds []K, o Order[K]) Bucket[K, V] {
-	from, to := 0, run.Len()
-	after := func(bound K) int { // the first row that comes after bound
-		i, _ := slices.BinarySearchFunc(run.Keys, bound, func(k, bound K) int {
-			if o.compare(k, bound) <= 0 {
-				return -1
-			}
-			return 1
-		})
-		return i
-	}
-	if p > 0 {
-		from = to
-		if p-1 < len(bounds) {
-			from = after(bounds[p-1])
-		}
-	}
-	if p < len(bounds) {
-		to = after(bounds[p])
-	}
-	return Bucket[K, V]{Keys: run.Keys[from:to:to], Values: run.Values[from:to:to]}
 }

@@ -38,35 +38,35 @@ func checkSorted[K cmp.Ordered](t *testing.T, keys []K) {
 
 func sortInParts[K any](t *testing.T, keys []K, o Order[K], runs, n int) (got []int) {
 	t.Helper()
-	var sorted []Bucket[K, int]
+	var sorted []*Sorted[K, int]
 	var samples []Sampled[K]
 	for r := range runs {
 		var b Bucket[K, int]
 		for i := r * len(keys) / runs; i < (r+1)*len(keys)/runs; i++ {
 			b.Keys, b.Values = append(b.Keys, keys[i]), append(b.Values, i)
 		}
-		run, err := Sort(b, o)
+		run, err := sortedOf(b, o, n)
 		if err != nil {
 			t.Fatal(err)
 		}
 		sorted = append(sorted, run)
-		samples = append(samples, Sample(run, n)...)
+		samples = append(samples, run.Samples()...)
 	}
 	bounds := Bounds(samples, n, o)
 	if len(bounds) >= n {
 		t.Fatalf("%d bounds for %d partitions", len(bounds), n)
 	}
 	for p := range n {
-		parts := make([]Bucket[K, int], runs)
+		parts := make([]Cut[K, int], runs)
 		for r, run := range sorted {
-			parts[r] = Cut(run, p, bounds, o)
-			for _, k := range parts[r].Keys {
+			parts[r] = run.Cut(p, bounds)
+			for _, k := range cutOf(run, p, bounds, o).Keys {
 				if q := PartitionOf(k, bounds, o); q != p {
 					t.Fatalf("key %v is cut into partition %d and dealt to %d", k, p, q)
 				}
 			}
 		}
-		for _, i := range MergeSorted(parts, o) {
+		for _, i := range MergeSorted(nil, Wire[K, int]{}, o, parts) {
 			got = append(got, i)
 		}
 	}
@@ -112,7 +112,7 @@ func TestSort(t *testing.T) {
 func TestBoundsAreEven(t *testing.T) {
 	o := NaturalOrder[int](false)
 	var samples []Sampled[int]
-	var all []Bucket[int, struct{}]
+	var all []*Sorted[int, struct{}]
 	r := rand.New(rand.NewPCG(3, 4))
 	total := 0
 	for _, n := range []int{100_000, 10, 30_000} {
@@ -120,14 +120,14 @@ func TestBoundsAreEven(t *testing.T) {
 		for i := range b.Keys {
 			b.Keys[i] = int(r.ExpFloat64() * 1e6)
 		}
-		run, _ := Sort(b, o)
-		all, samples, total = append(all, run), append(samples, Sample(run, 8)...), total+n
+		run, _ := sortedOf(b, o, 8)
+		all, samples, total = append(all, run), append(samples, run.Samples()...), total+n
 	}
 	bounds := Bounds(samples, 8, o)
 	for p := range 8 {
 		n := 0
 		for _, run := range all {
-			n += Cut(run, p, bounds, o).Len()
+			n += cutOf(run, p, bounds, o).Len()
 		}
 		if want := total / 8; n < want*8/10 || n > want*12/10 {
 			t.Errorf("partition %d has %d of %d rows", p, n, total)

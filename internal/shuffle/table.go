@@ -113,7 +113,7 @@ func (t *Table[K, V]) Slot(k K) (v *V, fresh bool) {
 
 // slotCell is Slot for keys that are no strings.
 func (t *Table[K, V]) slotCell(k K) (*V, bool) {
-	h := t.hashCell(k)
+	h := hashCell(&t.seed, t.kind, k)
 	mask := uint64(len(t.index) - 1)
 	i := h >> t.shift
 	for {
@@ -130,14 +130,14 @@ func (t *Table[K, V]) slotCell(k K) (*V, bool) {
 	}
 }
 
-func (t *Table[K, V]) hashCell(k K) uint64 {
-	switch t.kind {
+func hashCell[K comparable](s *seed, kind kind, k K) uint64 {
+	switch kind {
 	case kindWord8, kindWord4, kindWord2, kindWord1:
-		return t.seed.word(wordOf(&k, t.kind))
+		return s.word(wordOf(&k, kind))
 	case kindBytes:
-		return t.seed.bytes(bytesOf(&k))
+		return s.bytes(bytesOf(&k))
 	}
-	return maphash.Comparable(t.seed.std, k)
+	return maphash.Comparable(s.std, k)
 }
 
 // Find returns where the value of k is kept, or nil if the table does not hold k. A table over its budget is
@@ -164,7 +164,7 @@ func (t *Table[K, V]) Find(k K) *V {
 }
 
 func (t *Table[K, V]) findCell(k K) *V {
-	h := t.hashCell(k)
+	h := hashCell(&t.seed, t.kind, k)
 	mask := uint64(len(t.index) - 1)
 	for i := h >> t.shift; ; i++ {
 		x := t.index[i&mask]
@@ -279,6 +279,24 @@ func (t *Table[K, V]) Err() error { return t.err }
 // values point to. When the index doubles, the old one is held beside the new for a moment.
 func (t *Table[K, V]) Bytes() int64 {
 	return int64(len(t.index))*8 + t.texts.bytes() + t.cells.bytes() + t.arena.Bytes()
+}
+
+// soon is what Bytes may come to when n more keys come, as far as that depends on their number.
+func (t *Table[K, V]) soon(n int) int64 {
+	bytes := t.Bytes()
+	if t.Len()+n > t.limit {
+		bytes += int64(len(t.index)) * 16 // the new index, while the old one is still there
+	}
+	return bytes
+}
+
+// entry gives the value of the i-th key, and the key if it is no string.
+func (t *Table[K, V]) entry(i int) (k *K, v *V) {
+	if t.kind == kindText {
+		return nil, &t.texts.at(uint32(i)).value
+	}
+	e := t.cells.at(uint32(i))
+	return &e.key, &e.value
 }
 
 // Reset empties the table and keeps as much of its memory as the last use needed, so that it can serve the
