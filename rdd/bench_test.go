@@ -25,7 +25,7 @@ func BenchmarkReduceByKey(b *testing.B) {
 			in := rdd.Parallelize(sc, pairs, 2)
 			b.ReportAllocs()
 			for b.Loop() {
-				counted(b, rdd.ReduceByKey(in, add))
+				countElements(b, rdd.ReduceByKey(in, add))
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
 		})
@@ -51,7 +51,7 @@ func BenchmarkWordCount(b *testing.B) {
 	ones := rdd.MapToPair(in, func(w string) (string, int) { return w, 1 })
 	b.ReportAllocs()
 	for b.Loop() {
-		counted(b, rdd.ReduceByKey(ones, add))
+		countElements(b, rdd.ReduceByKey(ones, add))
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(lines*width), "ns/word")
 }
@@ -69,10 +69,10 @@ func BenchmarkShuffles(b *testing.B) {
 		name string
 		run  func()
 	}{
-		{"groupByKey", func() { counted(b, rdd.GroupByKey(in)) }},
-		{"join", func() { counted(b, rdd.Join(in, in)) }},
-		{"sortByKey", func() { counted(b, rdd.SortByKey(in)) }},
-		{"repartition", func() { counted(b, rdd.Repartition(in, 4)) }},
+		{"groupByKey", func() { countElements(b, rdd.GroupByKey(in)) }},
+		{"join", func() { countElements(b, rdd.Join(in, in)) }},
+		{"sortByKey", func() { countElements(b, rdd.SortByKey(in)) }},
+		{"repartition", func() { countElements(b, rdd.Repartition(in, 4)) }},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -83,7 +83,7 @@ func BenchmarkShuffles(b *testing.B) {
 	}
 }
 
-func counted[T any](b *testing.B, r *rdd.RDD[T]) {
+func countElements[T any](b *testing.B, r *rdd.RDD[T]) {
 	if _, err := rdd.Count(context.Background(), r); err != nil {
 		b.Fatal(err)
 	}
