@@ -87,6 +87,7 @@ type sharedFetcher struct {
 
 	mu      sync.Mutex
 	open    *openFetcher
+	failed  failedOpen
 	closed  bool           // the context was stopped
 	retired sync.WaitGroup // of those that are being closed
 }
@@ -104,22 +105,40 @@ type openFetcher struct {
 // idleFetcher is how long connections are kept for the next action.
 const idleFetcher = time.Second
 
+// A failedOpen is why a job could not connect. It holds for the other tasks of the job, which may begin while it ends:
+// each would sign in with the same wrong password.
+type failedOpen struct {
+	job  jobKey
+	err  error
+	time time.Time
+}
+
+// failedKept is how long it holds: a batch that is run again runs jobs of the same numbers.
+const failedKept = time.Second
+
+type jobKey struct {
+	batch       int64
+	output, job int
+}
+
+func jobOf(tc *rdd.TaskContext) jobKey { return jobKey{tc.Desc.Batch, tc.Desc.Output, tc.Desc.Job} }
+
 // get gives the fetcher, until release. A task whose opener was cancelled opens one itself.
-func (s *sharedFetcher) get(ctx context.Context) (*openFetcher, error) {
+func (s *sharedFetcher) get(tc *rdd.TaskContext) (*openFetcher, error) {
 	for {
-		o, mine, err := s.join()
+		o, mine, err := s.join(jobOf(tc))
 		if err != nil {
 			return nil, err
 		}
 		if mine {
-			s.connect(ctx, o)
+			s.connect(tc, o)
 			return o, o.err
 		}
 		select {
 		case <-o.done:
-		case <-ctx.Done():
+		case <-tc.Done():
 			s.release(o)
-			return nil, context.Cause(ctx)
+			return nil, context.Cause(tc)
 		}
 		if !errors.Is(o.err, context.Canceled) {
 			return o, o.err
@@ -128,11 +147,14 @@ func (s *sharedFetcher) get(ctx context.Context) (*openFetcher, error) {
 }
 
 // join takes part in what is open, or is to be opened by the caller then.
-func (s *sharedFetcher) join() (o *openFetcher, mine bool, err error) {
+func (s *sharedFetcher) join(job jobKey) (o *openFetcher, mine bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, false, errors.New("the context of the RDD has been stopped")
+	}
+	if s.failed.err != nil && s.failed.job == job && time.Since(s.failed.time) < failedKept {
+		return nil, false, s.failed.err
 	}
 	if mine = s.open == nil; mine {
 		s.open = &openFetcher{done: make(chan struct{}), free: s.sc.OnStop(s.close)}
@@ -174,17 +196,20 @@ func (s *sharedFetcher) retire(o *openFetcher) {
 }
 
 // connect opens the fetcher for all; if that fails the next action tries again.
-func (s *sharedFetcher) connect(ctx context.Context, o *openFetcher) {
+func (s *sharedFetcher) connect(tc *rdd.TaskContext, o *openFetcher) {
 	defer close(o.done)
-	c, err := s.dial(ctx)
+	c, err := s.dial(tc)
 	if err != nil {
-		if ctx.Err() != nil {
+		if tc.Err() != nil {
 			err = errors.Join(context.Canceled, err)
 		}
 		o.err = err
 		o.free()
 		s.mu.Lock()
 		s.open = nil
+		if tc.Err() == nil {
+			s.failed = failedOpen{jobOf(tc), err, time.Now()}
+		}
 		s.mu.Unlock()
 		return
 	}
