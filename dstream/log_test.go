@@ -50,7 +50,7 @@ func newLogged(t *testing.T) (*dstream.Context, *logged) {
 // TestFailedBatchIsLogged: with its level, the batch said once, and the stack of a panic once, be it in a task or in
 // the driver.
 func TestFailedBatchIsLogged(t *testing.T) {
-	bad := func(int) bool { return regexp.MustCompile("(").MatchString("x") }
+	bad := func(int) bool { return regexp.MustCompile(strings.Repeat("(", 1)).MatchString("x") }
 	tests := map[string]struct {
 		output func(d *dstream.DStream[int])
 		level  string

@@ -13,9 +13,6 @@ import (
 	"github.com/weirstream/weir/rdd"
 )
 
-// parts shows the elements of each partition.
-func parts[T any](r *rdd.RDD[T]) string { return show(true, rdd.Glom(r)) }
-
 // TestUnionOfWhatIsDealtAlike keeps the dealing and the partitions; any other union has the partitions of all.
 func TestUnionOfWhatIsDealtAlike(t *testing.T) {
 	sc := newContext(t)
@@ -60,7 +57,7 @@ func TestUnionOfWhatIsDealtAlike(t *testing.T) {
 	if err != nil || len(first) != 6 {
 		t.Errorf("took %v, %v", first, err)
 	}
-	if got := show(true, rdd.Union(a, b)); strings.Index(got, "(b,3)") < 0 {
+	if got := show(true, rdd.Union(a, b)); !strings.Contains(got, "(b,3)") {
 		t.Errorf("%s", got)
 	}
 }

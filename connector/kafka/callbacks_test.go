@@ -101,8 +101,8 @@ func TestCallsInsideSendCallback(t *testing.T) {
 			t.Errorf("a record that there is room for: %v", errs[0])
 		}
 		says(t, errs[1], `write to topic "t"`, "buffer.memory is full", "send from another goroutine")
-		says(t, errs[2], "Producer.Flush", "cannot be called inside of a function given to Producer.Send")
-		says(t, errs[3], "Producer.Close", "cannot be called inside of a function given to Producer.Send")
+		says(t, errs[2], "producer's Flush", "cannot be called inside of a function given to Producer.Send")
+		says(t, errs[3], "producer's Close", "cannot be called inside of a function given to Producer.Send")
 		if n := len(contentsOf(t, c, "t")); n != 5 || told != 2 {
 			t.Errorf("%d records, %d told", n, told)
 		}

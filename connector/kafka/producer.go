@@ -372,7 +372,7 @@ func (s *Producer[K, V]) outside(call string) error {
 	if !s.callbacks.inside() {
 		return nil
 	}
-	return fmt.Errorf("Producer.%s waits until every record is told of, so it cannot be called inside of %s, "+
+	return fmt.Errorf("a producer's %s waits until every record is told of, so it cannot be called inside of %s, "+
 		"which tells of one: call it on another goroutine", call, insideCallback)
 }
 

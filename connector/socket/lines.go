@@ -76,7 +76,7 @@ func (e *ending) Read(p []byte) (int, error) {
 
 // split is splitLines, but that a last line without an end is none after an error.
 func (e *ending) split(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	if atEOF && !e.whole && bytes.IndexAny(data, "\r\n") < 0 {
+	if atEOF && !e.whole && !bytes.ContainsAny(data, "\r\n") {
 		e.cut = len(data)
 		return 0, nil, nil
 	}

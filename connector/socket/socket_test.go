@@ -78,7 +78,7 @@ func TestCutLine(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, one := range []bool{false, true} {
-			var r io.Reader = io.MultiReader(strings.NewReader(tt.in), &failing{tt.end})
+			r := io.MultiReader(strings.NewReader(tt.in), &failing{tt.end})
 			if one {
 				r = iotest.OneByteReader(r)
 			}

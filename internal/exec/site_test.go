@@ -29,8 +29,8 @@ func TestSiteOfAPanic(t *testing.T) {
 		f            func()
 		text, method string
 	}{
-		"regexp":          {func() { regexp.MustCompile("(") }, "error parsing regexp", "TestSiteOfAPanic"},
-		"strings":         {func() { strings.Repeat("x", -1) }, "negative Repeat count", "TestSiteOfAPanic"},
+		"regexp":          {func() { regexp.MustCompile(strings.Repeat("(", 1)) }, "error parsing regexp", "TestSiteOfAPanic"},
+		"strings":         {func() { _ = strings.Repeat("x", -1) }, "negative Repeat count", "TestSiteOfAPanic"},
 		"index":           {func() { _ = []int{}[len(name(t))] }, "index out of range", "TestSiteOfAPanic"},
 		"below json":      {func() { _, _ = json.Marshal(chain) }, "at the bottom", "nested.MarshalJSON"},
 		"a nil in a call": {func() { _ = (*regexp.Regexp)(nil).MatchString("x") }, "nil pointer", "TestSiteOfAPanic"},
