@@ -20,6 +20,7 @@ import (
 // refused by levels that encode. The level can be set once, until Unpersist. It returns r.
 func (r *RDD[T]) Persist(level StorageLevel) *RDD[T] {
 	c, err := codec.For[T]()
+	asked := level
 	if r.sc.honest {
 		level.Serialized = true
 	}
@@ -27,21 +28,31 @@ func (r *RDD[T]) Persist(level StorageLevel) *RDD[T] {
 	switch {
 	case level == NotPersisted:
 		r.refuse("persist with the level NONE: Unpersist does that")
-	case before != nil && before.asked != level:
-		r.refuse("persist with the level %v: it is persisted with %v; Unpersist it first", level, before.asked)
+	case before != nil && before.asked != asked:
+		r.refuse("persist with the level %v: it is persisted with %v; Unpersist it first", asked, before.asked)
 	case err != nil && (level.Serialized || level.Disk):
 		r.refuse("persist with the level %v: %w", level, err)
 	}
 	if before != nil || r.node.Err != nil {
 		return r
 	}
-	k := &kept[T]{sc: r.sc, asked: level, level: level, parts: map[int]*keptPart[T]{}}
+	k := &kept[T]{sc: r.sc, asked: asked, level: level, parts: map[int]*keptPart[T]{}}
 	if err == nil {
 		k.codec = c
+	}
+	if k.codec != nil && bytesless(c) { // Encoded nothing would tell how many there are, and memory costs nothing.
+		k.level = MemoryOnly
 	}
 	r.kept.Store(k)
 	k.list(r.node)
 	return r
+}
+
+// bytesless tells whether values are encoded in no bytes at all.
+func bytesless[T any](c *codec.Codec[T]) bool {
+	var v T
+	data, err := c.Append(nil, &v)
+	return err == nil && len(data) == 0
 }
 
 // Cache is Persist with the level MEMORY_ONLY.
@@ -167,7 +178,19 @@ func (k *kept[T]) read(tc *TaskContext, p int, part *keptPart[T], yield func(T) 
 
 // decode yields the values of encoded records.
 func (k *kept[T]) decode(tc *TaskContext, data []byte, yield func(T) bool) (more bool, err error) {
-	return decodeAll(tc, k.codec, data, yield)
+	for n := 0; len(data) > 0; n++ {
+		if n&1023 == 1023 {
+			tc.Check()
+		}
+		v, rest, err := k.codec.Decode(data)
+		if err != nil {
+			return false, err
+		}
+		if data = rest; !yield(v) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 func (k *kept[T]) readFile(tc *TaskContext, held keptPart[T], yield func(T) bool) error {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/weirstream/weir/rdd"
 )
@@ -203,5 +204,25 @@ func TestPersistRefuses(t *testing.T) {
 	kept := rdd.Map(rdd.Parallelize(sc, []int{1, 2}), func(int) func() { return nil }).Cache()
 	if n, err := rdd.Count(context.Background(), kept); err != nil || n != 2 {
 		t.Errorf("a type without a codec in memory: %d, %v", n, err)
+	}
+}
+
+// TestPersistElementsWithoutBytes: what is encoded in no bytes at all is kept in its number, whatever the level.
+func TestPersistElementsWithoutBytes(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, level := range []rdd.StorageLevel{rdd.MemoryOnly, rdd.MemoryOnlySer, rdd.MemoryAndDisk, rdd.DiskOnly} {
+		for _, honest := range []string{"false", "true"} {
+			sc := newContext(t, "weir.honest", honest)
+			r := rdd.Map(rdd.Parallelize(sc, []int{1, 2, 3}, 2), func(int) struct{} { return struct{}{} }).Persist(level)
+			for range 2 {
+				if n, err := rdd.Count(ctx, r); n != 3 || err != nil {
+					t.Fatalf("%v, honest %s: %d, %v", level, honest, n, err)
+				}
+			}
+			if r.StorageLevel() != level {
+				t.Errorf("kept with %v, not %v", r.StorageLevel(), level)
+			}
+		}
 	}
 }
