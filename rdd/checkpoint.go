@@ -3,41 +3,46 @@ package rdd
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/internal/exec"
+	"github.com/weirstream/weir/internal/vfs"
 )
 
 // SetCheckpointDir says where RDDs are written that [RDD.Checkpoint] marks: in a folder of a new name in dir, which is
-// made. What is written outlives the context; spark.cleaner.referenceTracking.cleanCheckpoints has it removed with its
-// RDD.
+// made. dir may lie on a file system that was handed in by [WithFileSystem]. What is written outlives the context;
+// spark.cleaner.referenceTracking.cleanCheckpoints has it removed with its RDD.
 func (sc *Context) SetCheckpointDir(dir string) error {
-	path, err := localPath(dir)
-	switch {
-	case dir == "":
-		err = errors.New("SetCheckpointDir needs the name of a folder")
-	case err == nil:
-		path, err = filepath.Abs(filepath.Join(path, newUUID()))
+	fsys, path, err := sc.FileSystem(dir)
+	if err == nil && slices.Contains(fsys.Schemes(), "file") {
+		path, err = filepath.Abs(path) // The program may go to another directory.
+		path = filepath.ToSlash(path)
 	}
+	path = vfs.Join(path, newUUID())
 	if err == nil {
-		err = os.MkdirAll(path, 0o700)
+		ctx, cancel := context.WithTimeout(context.Background(), checkpointDirTimeout)
+		defer cancel()
+		err = fsys.MkdirAll(ctx, path)
 	}
 	if err != nil {
-		return fmt.Errorf("the checkpoint folder %q cannot be used: %w", dir, err)
+		return fmt.Errorf("SetCheckpointDir(%q): %w", dir, err)
 	}
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	sc.checkpointDir = path
 	return nil
 }
+
+// checkpointDirTimeout bounds the making of a folder.
+const checkpointDirTimeout = 15 * time.Second
 
 // CheckpointDir is the folder for this context in that given to SetCheckpointDir, "" if there is none.
 func (sc *Context) CheckpointDir() string {
@@ -104,8 +109,9 @@ func (r *RDD[T]) Checkpoint() *RDD[T] {
 	if r.node.Err != nil {
 		return r
 	}
-	f := checkpointFiles[T]{dir: filepath.Join(dir, fmt.Sprintf("rdd-%d", r.node.ID)), codec: c,
+	f := checkpointFiles[T]{dir: vfs.Join(dir, fmt.Sprintf("rdd-%d", r.node.ID)), codec: c,
 		compress: conf.CheckpointCompress.Get(r.sc.conf)}
+	f.fs, _, _ = r.sc.FileSystem(dir) // SetCheckpointDir has found it before.
 	mark := &checkpoint{site: exec.Caller(), path: f.dir}
 	mark.write = func(ctx context.Context) error {
 		if err := f.write(ctx, r); err != nil {
@@ -113,7 +119,7 @@ func (r *RDD[T]) Checkpoint() *RDD[T] {
 		}
 		r.cut("checkpoint", mark.site, f.read)
 		if conf.CleanCheckpoints.Get(r.sc.conf) {
-			runtime.AddCleanup(r, func(dir string) { _ = os.RemoveAll(dir) }, f.dir)
+			runtime.AddCleanup(r, checkpointFiles[T].remove, f)
 		}
 		return nil
 	}

@@ -1,11 +1,10 @@
 package rdd_test
 
 import (
+	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"iter"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/weirstream/weir/internal/vfs/objectfile"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -45,7 +45,7 @@ func TestCheckpoint(t *testing.T) {
 		}
 		state := func() string {
 			dir, written := upper.CheckpointFile()
-			files, _ := filepath.Glob(filepath.Join(dir, "*"))
+			files, _ := filepath.Glob(filepath.Join(dir, "part-*"))
 			return fmt.Sprint(computed.Load(), upper.IsCheckpointed(), written, len(files), upper.Dependencies()[0].Op)
 		}
 		var states []string
@@ -152,7 +152,7 @@ func TestCheckpointTroubles(t *testing.T) {
 		!strings.Contains(err.Error(), "SetCheckpointDir first") {
 		t.Errorf("without a folder: %v", err)
 	}
-	for dir, want := range map[string]string{"": "needs the name", "hdfs://host/dir": "not hdfs", "/proc/none": "/proc/none"} {
+	for dir, want := range map[string]string{"": "the path is empty", "hdfs://host/dir": "no file system for hdfs", "/proc/none": "/proc/none"} {
 		if err := sc.SetCheckpointDir(dir); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("SetCheckpointDir(%q): %v", dir, err)
 		}
@@ -202,22 +202,65 @@ func checkpointed(t *testing.T, settings ...string) (r *rdd.RDD[string], file st
 	return r, filepath.Join(dir, "part-00000")
 }
 
-// TestCheckpointFormat holds a file against docs/FORMAT.md, section 10.
+// TestCheckpointFormat: files are object files.
 func TestCheckpointFormat(t *testing.T) {
 	_, file := checkpointed(t)
 	got, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	frame := func(content string) string {
-		n := uint32(len(content))
-		head := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, n), n)
-		sum := crc32.Checksum([]byte(content), crc32.MakeTable(crc32.Castagnoli))
-		return string(binary.LittleEndian.AppendUint32(head, sum)) + content
+	var want bytes.Buffer
+	o, err := objectfile.NewWriter(&want, "string")
+	if err != nil {
+		t.Fatal(err)
 	}
-	want := "weirrdd\x01" + frame("string") + frame("\x01A\x02BC") + frame("\x02\x00\x00\x00\x00\x00\x00\x00")
-	if string(got) != want {
-		t.Errorf("got  %q\nwant %q", got, want)
+	for _, s := range []string{"\x01A", "\x02BC"} {
+		if err := o.Append(func(dst []byte) ([]byte, error) { return append(dst, s...), nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := o.Close(); err != nil || !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("%v, got  %q\nwant %q", err, got, want.Bytes())
+	}
+}
+
+// TestCompressedCheckpoints are smaller by spark.checkpoint.compress, and only by that.
+func TestCompressedCheckpoints(t *testing.T) {
+	sizes := map[string]int64{}
+	for _, compress := range []string{"false", "true"} {
+		sc := newContext(t, "spark.checkpoint.compress", compress)
+		if err := sc.SetCheckpointDir(t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+		r := rdd.Parallelize(sc, make([]string, 10_000), 1).Checkpoint()
+		show(true, r)
+		dir, _ := r.CheckpointFile()
+		info, err := os.Stat(filepath.Join(dir, "part-00000"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes[compress] = info.Size()
+	}
+	if sizes["false"] < 10_000 || sizes["true"] > 1000 {
+		t.Errorf("sizes %v", sizes)
+	}
+}
+
+// TestCheckpointOnAnotherFileSystem, one that was handed in, and of elements without bytes.
+func TestCheckpointOnAnotherFileSystem(t *testing.T) {
+	sc, m := onFiles(t, nil)
+	if err := sc.SetCheckpointDir("mem:/checkpoints"); err != nil {
+		t.Fatal(err)
+	}
+	r := rdd.Map(rdd.Parallelize(sc, []int{1, 2, 3}, 2), func(int) struct{} { return struct{}{} }).Checkpoint()
+	for range 2 {
+		if n, err := rdd.Count(t.Context(), r); n != 3 || err != nil {
+			t.Errorf("counted %d, %v", n, err)
+		}
+	}
+	dir, _ := r.CheckpointFile()
+	if got := listing(t, m, dir); !strings.Contains(got, "part-00000 part-00001") {
+		t.Errorf("%s holds %s", dir, got)
 	}
 }
 

@@ -1,16 +1,16 @@
 package rdd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/internal/block"
@@ -89,7 +89,7 @@ func NewContext(c *conf.Conf, opts ...Option) (*Context, error) {
 		}
 	})
 	runner := exec.NewScheduler(master.Threads, sc.tries, store, sc.inside, sc.emit)
-	if err := schedule(runner, c); err != nil {
+	if err := sc.schedule(runner, c); err != nil {
 		return nil, err
 	}
 	sc.runner = runner
@@ -108,9 +108,9 @@ func budgetOf(c *conf.Conf) int64 {
 }
 
 // schedule has the scheduler share its slots, and try slow tasks a second time, as the settings say.
-func schedule(s *exec.Scheduler, c *conf.Conf) error {
+func (sc *Context) schedule(s *exec.Scheduler, c *conf.Conf) error {
 	if conf.Scheduling.Get(c) == conf.FAIR {
-		pools, err := poolsOf(conf.AllocationFile.Get(c))
+		pools, err := sc.poolsOf(conf.AllocationFile.Get(c))
 		if err != nil {
 			return err
 		}
@@ -129,37 +129,31 @@ func schedule(s *exec.Scheduler, c *conf.Conf) error {
 }
 
 // poolsOf reads spark.scheduler.allocation.file, if there is one.
-func poolsOf(name string) ([]exec.Pool, error) {
-	if name == "" {
+func (sc *Context) poolsOf(file string) (pools []exec.Pool, err error) {
+	if file == "" {
 		return nil, nil
 	}
-	path, err := localPath(name)
-	if err != nil {
-		return nil, fmt.Errorf("%s=%s: %w", conf.AllocationFile.Name(), name, err)
+	ctx, cancel := context.WithTimeout(context.Background(), allocationTimeout)
+	defer cancel()
+	fsys, name, err := sc.FileSystem(file)
+	var data []byte
+	if err == nil {
+		data, err = vfs.ReadFile(ctx, fsys, name, allocationMax)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", conf.AllocationFile.Name(), err)
+	if err == nil {
+		pools, err = exec.ReadPools(bytes.NewReader(data))
 	}
-	defer f.Close()
-	pools, err := exec.ReadPools(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s=%s: %w", conf.AllocationFile.Name(), name, err)
+		return nil, fmt.Errorf("%s=%s: %w", conf.AllocationFile.Name(), file, err)
 	}
 	return pools, nil
 }
 
-// localPath is the path of a file of this machine, which may be given as a URL.
-func localPath(name string) (string, error) {
-	scheme, rest, ok := strings.Cut(name, ":/")
-	if !ok || len(scheme) < 2 { // C:/ is no scheme.
-		return name, nil
-	}
-	if scheme != "file" {
-		return "", fmt.Errorf("this version reads and writes files of this machine only, not %s", scheme)
-	}
-	return "/" + strings.TrimLeft(rest, "/"), nil
-}
+// allocationTimeout and allocationMax bound the reading of a file of pools.
+const (
+	allocationTimeout = 15 * time.Second
+	allocationMax     = 1 << 20
+)
 
 func (sc *Context) emit(e exec.Event) {
 	if p, ok := e.(exec.PoolMade); ok {

@@ -175,8 +175,8 @@ func TestAllocationFile(t *testing.T) {
 		"a URL":          {"FAIR", "file://" + good, ""},
 		"FIFO":           {"FIFO", bad, ""},
 		"a bad one":      {"FAIR", bad, `bad.xml: pool "urgent": weight must be a whole number`},
-		"one that isn't": {"FAIR", filepath.Join(dir, "none.xml"), "spark.scheduler.allocation.file: open"},
-		"another place":  {"FAIR", "hdfs://host/fair.xml", "not hdfs"},
+		"one that isn't": {"FAIR", filepath.Join(dir, "none.xml"), "none.xml: "},
+		"another place":  {"FAIR", "hdfs://host/fair.xml", "no file system for hdfs"},
 	}
 	for name, tt := range tests {
 		c := conf.New().Set("spark.scheduler.mode", tt.mode)

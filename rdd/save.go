@@ -47,10 +47,17 @@ func save[T any](ctx context.Context, r *RDD[T], action, path string, kind compr
 	if err != nil {
 		return atCall(action, err)
 	}
-	parts := make([]vfs.Pending, r.node.Partitions)
-	err = run(ctx, r, action, r.all(), func(tc *TaskContext, in iter.Seq[T]) (vfs.Pending, error) {
-		return writePart(tc, s, kind, in, begin)
-	}, func(i int, p vfs.Pending) error { parts[i] = p; return nil })
+	return s.saveParts(ctx, action, r.node.Partitions, func(parts []vfs.Pending) error {
+		return run(ctx, r, action, r.all(), func(tc *TaskContext, in iter.Seq[T]) (vfs.Pending, error) {
+			return writePart(tc, s, kind, in, begin)
+		}, func(i int, p vfs.Pending) error { parts[i] = p; return nil })
+	})
+}
+
+// saveParts shows the n files that write has written.
+func (s *saving) saveParts(ctx context.Context, action string, n int, write func(parts []vfs.Pending) error) error {
+	parts := make([]vfs.Pending, n)
+	err := write(parts)
 	if err == nil {
 		if err = s.publish(ctx, parts); err != nil {
 			err = atCall(action, err)

@@ -13,8 +13,8 @@ import (
 
 // What is written to disk is frames: records one behind the other, about frameBytes of them, in one lz4 block. A frame
 // begins with three numbers of four bytes, little endian: the length of its records, that of what follows, and the
-// CRC-32C of what follows. Where lz4 saves nothing both lengths are equal and the records follow as they are. Files in
-// spark.local.dir live as long as their process; those of RDD checkpoints may not, and docs/FORMAT.md fixes their form.
+// CRC-32C of what follows. Where lz4 saves nothing both lengths are equal and the records follow as they are. Files
+// live as long as their process, so that the form may change.
 const (
 	frameBytes  = 64 << 10
 	frameHeader = 12
@@ -30,19 +30,11 @@ type FrameWriter struct {
 	raw    []byte
 	stored []byte
 	bytes  int64
-	plain  bool // nothing is compressed
 }
 
 // NewFrameWriter writes to w. Flush must be called at the end.
 func NewFrameWriter(w io.Writer) *FrameWriter {
 	return &FrameWriter{w: bufio.NewWriterSize(w, 64<<10)}
-}
-
-// NewPlainFrameWriter writes to w and compresses nothing. A FrameReader reads that, too.
-func NewPlainFrameWriter(w io.Writer) *FrameWriter {
-	f := NewFrameWriter(w)
-	f.plain = true
-	return f
 }
 
 // Append writes the record that f appends to its argument.
@@ -79,8 +71,9 @@ func (f *FrameWriter) frame(raw []byte) error {
 		return fmt.Errorf("a record of %d bytes is too large for the disk: at most %d", len(raw), frameMax)
 	}
 	stored := raw
-	if !f.plain {
-		stored = f.compressed(raw)
+	n, err := f.lz.CompressBlock(raw, f.room(len(raw)))
+	if err == nil && n > 0 && n < len(raw) { // Otherwise it would save nothing.
+		stored = f.stored[:n]
 	}
 	var header [frameHeader]byte
 	binary.LittleEndian.PutUint32(header[:], uint32(len(raw)))
@@ -91,20 +84,16 @@ func (f *FrameWriter) frame(raw []byte) error {
 	if _, err := f.w.Write(header[:]); err != nil {
 		return err
 	}
-	_, err := f.w.Write(stored)
+	_, err = f.w.Write(stored)
 	return err
 }
 
-// compressed gives records in lz4, or as they are where that saves nothing.
-func (f *FrameWriter) compressed(raw []byte) []byte {
-	if need := lz4.CompressBlockBound(len(raw)); cap(f.stored) < need {
+// room is memory for what lz4 makes of n bytes.
+func (f *FrameWriter) room(n int) []byte {
+	if need := lz4.CompressBlockBound(n); cap(f.stored) < need {
 		f.stored = make([]byte, need)
 	}
-	n, err := f.lz.CompressBlock(raw, f.stored[:cap(f.stored)])
-	if err != nil || n == 0 || n >= len(raw) {
-		return raw
-	}
-	return f.stored[:n]
+	return f.stored[:cap(f.stored)]
 }
 
 // Flush writes what is left.

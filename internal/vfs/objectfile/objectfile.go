@@ -42,7 +42,11 @@ type Writer struct {
 	count  uint32
 	frames uint64
 	values uint64
+	plain  bool
 }
+
+// Plain has the following frames stored as they are.
+func (o *Writer) Plain(plain bool) { o.plain = plain }
 
 // NewWriter begins a file of values of the given schema.
 func NewWriter(w io.Writer, schema string) (*Writer, error) {
@@ -78,13 +82,9 @@ func (o *Writer) frame() error {
 	if len(o.raw) > frameMax {
 		return fmt.Errorf("a value of %d bytes is too large for an object file: at most %d", len(o.raw), frameMax)
 	}
-	if need := lz4.CompressBlockBound(len(o.raw)); cap(o.stored) < need {
-		o.stored = make([]byte, need)
-	}
-	stored := o.stored[:cap(o.stored)]
-	n, err := o.lz.CompressBlock(o.raw, stored)
-	if stored = stored[:n]; err != nil || n == 0 || n >= len(o.raw) {
-		stored = o.raw
+	stored := o.raw
+	if !o.plain {
+		stored = o.compressed()
 	}
 	if err := o.write(len(o.raw), o.count, stored); err != nil {
 		return err
@@ -93,6 +93,18 @@ func (o *Writer) frame() error {
 	o.values += uint64(o.count)
 	o.raw, o.count = o.raw[:0], 0
 	return nil
+}
+
+// compressed gives the frame's values in lz4, or as they are where that saves nothing.
+func (o *Writer) compressed() []byte {
+	if need := lz4.CompressBlockBound(len(o.raw)); cap(o.stored) < need {
+		o.stored = make([]byte, need)
+	}
+	n, err := o.lz.CompressBlock(o.raw, o.stored[:cap(o.stored)])
+	if err != nil || n == 0 || n >= len(o.raw) {
+		return o.raw
+	}
+	return o.stored[:n]
 }
 
 func (o *Writer) write(size int, count uint32, stored []byte) error {
