@@ -25,13 +25,13 @@ type RangePartitioner[K cmp.Ordered] struct {
 const (
 	// rangeSamples is how many keys are looked at for each partition that is to be made, of each partition of the RDD;
 	// maxRangeSamples how many in all.
-	rangeSamples    = 20
+	rangeSamples    = 60
 	maxRangeSamples = 1_000_000
 )
 
 // NewRangePartitioner samples r's keys by a job, and makes a partitioner whose partitions hold about equally many of
 // its pairs: n of them, or fewer if there are not so many keys. [Descending] is the only option that it takes. The job
-// computes r once: persist r if that costs anything. The driver holds the sample: 20 keys for each of the n and each
+// computes r once: persist r if that costs anything. The driver holds the sample: 60 keys for each of the n and each
 // partition of r, a million at most.
 func NewRangePartitioner[K cmp.Ordered, V any](ctx context.Context, r *RDD[Pair[K, V]], n int, opts ...ShuffleOption,
 ) (*RangePartitioner[K], error) {
