@@ -165,7 +165,12 @@ func (d *DStream[T]) at(g *generation) *rdd.RDD[T] {
 		r = rdd.Same(r).Persist(d.level) // An RDD that the user made may be his in other batches, too.
 		g.free[d.node] = r.Unpersist
 	}
+	if r == nil {
+		g.made[d.node] = nil
+		return nil
+	}
 	g.made[d.node] = r
+	g.batch.ssc.loop.kept[r.ID()]++
 	return r
 }
 
@@ -175,8 +180,10 @@ type generation struct {
 	batch *Batch
 	made  map[*node]any
 	free  map[*node]func() // gives back what is persisted
+	first int              // the ID from which on its RDDs were made
 }
 
 func (l *loop) newGeneration(b *Batch) *generation {
-	return &generation{batch: b, made: make(map[*node]any, len(l.ssc.nodes)), free: map[*node]func(){}}
+	return &generation{batch: b, made: make(map[*node]any, len(l.ssc.nodes)), free: map[*node]func(){},
+		first: l.ssc.sc.NextID()}
 }

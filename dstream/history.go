@@ -82,9 +82,7 @@ func (l *loop) keepGeneration(g *generation) {
 // letGo gives back all that earlier batches hold, when the loop has ended.
 func (l *loop) letGo() {
 	for _, past := range l.past {
-		for _, free := range past.free {
-			free()
-		}
+		past.drop(func(*node) bool { return true })
 	}
 	l.past = nil
 }
@@ -97,16 +95,37 @@ func (g *generation) over(need time.Duration, now Time) bool {
 
 // prune drops the RDDs that are needed no more after the batch at now. Those that nobody has asked for yet are made
 // when somebody does.
-func (g *generation) prune(now Time) {
-	for n := range g.made {
-		if g.over(n.need, now) {
-			delete(g.made, n)
-			if free := g.free[n]; free != nil {
-				free()
-				delete(g.free, n)
+func (g *generation) prune(now Time) { g.drop(func(n *node) bool { return g.over(n.need, now) }) }
+
+// drop gives back what the RDDs of nodes hold that are over: what they persist and what their shuffles wrote.
+func (g *generation) drop(over func(n *node) bool) {
+	kept := g.batch.ssc.loop.kept
+	var dropped []madeRDD
+	for n, made := range g.made {
+		if !over(n) {
+			continue
+		}
+		delete(g.made, n)
+		if free := g.free[n]; free != nil {
+			free()
+			delete(g.free, n)
+		}
+		if r, ok := made.(madeRDD); ok {
+			if kept[r.ID()]--; kept[r.ID()] == 0 {
+				delete(kept, r.ID())
 			}
+			dropped = append(dropped, r)
 		}
 	}
+	for _, r := range dropped {
+		r.LetGo(g.first, func(id int) bool { return kept[id] > 0 })
+	}
+}
+
+// A madeRDD is an RDD of any type.
+type madeRDD interface {
+	ID() int
+	LetGo(first int, stays func(id int) bool)
 }
 
 // runSteps runs the steps of the batch that have not run yet.

@@ -52,6 +52,7 @@ type loop struct {
 
 	generating     chan struct{}        // held by who makes RDDs, and so reads or changes what follows
 	past           map[Time]*generation // of this batch and earlier ones, as far as they are needed
+	kept           map[int]int          // how many streams of these have the RDD of that ID
 	oldest, newest Time                 // batches that have run
 }
 
@@ -72,6 +73,7 @@ func newLoop(ssc *Context, ids []string) *loop {
 
 		generating: make(chan struct{}, 1),
 		past:       map[Time]*generation{},
+		kept:       map[int]int{},
 	}
 	l.life, l.kill = context.WithCancelCause(exec.WithProperties(context.Background(), ssc.properties))
 	return l

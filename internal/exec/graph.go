@@ -35,6 +35,50 @@ func pending(n *Node) []*Shuffle {
 	return order
 }
 
+// hold keeps the outputs of all shuffles below n until free is called: a job may be reading when they are released.
+func hold(n *Node) (free func()) {
+	var held []*Shuffle
+	Below(n, func(*Node) bool { return true }, func(sh *Shuffle) {
+		sh.hold()
+		held = append(held, sh)
+	})
+	return func() {
+		for _, sh := range held {
+			sh.free()
+		}
+	}
+}
+
+// Below gives f each shuffle below n once, where enter says whether to go on from a node to its parents. It is asked
+// once for each node, n too.
+func Below(n *Node, enter func(*Node) bool, f func(*Shuffle)) {
+	var (
+		seen    = map[*Node]bool{}
+		visited = map[*Shuffle]bool{}
+		visit   func(*Node)
+	)
+	visit = func(n *Node) {
+		if seen[n] {
+			return
+		}
+		if seen[n] = true; !enter(n) {
+			return
+		}
+		deps := n.Deps()
+		for _, p := range deps.Narrow {
+			visit(p)
+		}
+		for _, sh := range deps.Shuffles {
+			if !visited[sh] {
+				visited[sh] = true
+				f(sh)
+				visit(sh.Parent)
+			}
+		}
+	}
+	visit(n)
+}
+
 // invalid joins what the user did wrong anywhere below n.
 func invalid(n *Node) error {
 	var (

@@ -103,6 +103,8 @@ type Shuffle struct {
 	started bool
 	decided bool
 	turn    chan struct{} // held by the job that runs the map stage
+	holders int           // jobs that may read the outputs
+	over    bool          // the outputs are to go when nobody holds them
 }
 
 // MapOutput is what one map task wrote: a bucket for each reduce partition. A bucket is a typed
@@ -134,12 +136,42 @@ func (s *Shuffle) Complete() bool {
 	return s.started && s.missing == 0 && (s.decided || s.Decide == nil)
 }
 
-// Release gives back what the map tasks wrote. A job that needs it later computes it again.
+// Release gives back what the map tasks wrote, when the jobs that read it have ended. A job that needs it later
+// computes it again.
 func (s *Shuffle) Release() {
 	s.mu.Lock()
-	outputs := s.outputs
-	s.outputs, s.missing, s.started, s.decided = nil, 0, false, false
+	s.over = true
+	outputs := s.letGo()
 	s.mu.Unlock()
+	releaseAll(outputs)
+}
+
+// hold keeps what the map tasks wrote, or will write, until free is called as often.
+func (s *Shuffle) hold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holders++
+}
+
+func (s *Shuffle) free() {
+	s.mu.Lock()
+	s.holders--
+	outputs := s.letGo()
+	s.mu.Unlock()
+	releaseAll(outputs)
+}
+
+// letGo forgets the outputs if they were released and nobody holds them; mu is held.
+func (s *Shuffle) letGo() (outputs []MapOutput) {
+	if !s.over || s.holders > 0 {
+		return nil
+	}
+	outputs = s.outputs
+	s.outputs, s.missing, s.started, s.decided, s.over = nil, 0, false, false, false
+	return outputs
+}
+
+func releaseAll(outputs []MapOutput) {
 	for _, out := range outputs {
 		if out != nil {
 			release(out)
@@ -147,10 +179,9 @@ func (s *Shuffle) Release() {
 	}
 }
 
-// errMissing is the error of a job that reads a shuffle which was released meanwhile.
+// errMissing is the error of a task that reads a shuffle before all its map tasks have published.
 func (s *Shuffle) errMissing() error {
-	return fmt.Errorf("outputs of %s at %s are missing: they were released while a job needed them; "+
-		"a batch's RDDs can be used until the batch is over", s.Parent.Op, s.Parent.Site)
+	return fmt.Errorf("outputs of %s at %s are missing", s.Parent.Op, s.Parent.Site)
 }
 
 // decide has the buckets cut, when all outputs are there. It is called by the job that has the claim.

@@ -184,6 +184,7 @@ func (s *Scheduler) Run(ctx context.Context, job *Job) error {
 
 	running, over := s.add(ctx, job, cancel)
 	defer over()
+	defer hold(job.Target)()
 	stages := pending(job.Target)
 	running.plan(stages)
 	for i, sh := range stages {

@@ -171,3 +171,25 @@ func TestRelease(t *testing.T) {
 		t.Errorf("ran %s", got)
 	}
 }
+
+// TestReleaseWaits: what a job is reading goes when the job has ended.
+func TestReleaseWaits(t *testing.T) {
+	released := 0
+	sh := &Shuffle{Parent: &Node{Op: "source", Partitions: 1}, Buckets: 1,
+		Write: func(*Task, int) (MapOutput, error) { return held{words{{"word"}}, &released}, nil }}
+	n := (&Node{Op: "reduce", Partitions: 1}).SetDeps(Deps{Shuffles: []*Shuffle{sh}})
+	s := NewScheduler(1, 1, Memory{}, &Goroutines{}, nil)
+	err := s.Run(t.Context(), &Job{Action: "collect", Target: n, Partitions: []int{0},
+		Task: func(task *Task, p int) (any, error) {
+			sh.Release()
+			for b := range task.Fetch(sh, p) {
+				if fmt.Sprint(b) != "[word]" || released > 0 {
+					t.Errorf("read %v when %d were released", b, released)
+				}
+			}
+			return nil, nil
+		}, Done: func(int, any) error { return nil }})
+	if err != nil || released != 1 || sh.Complete() {
+		t.Errorf("%v, %d were released, complete %v", err, released, sh.Complete())
+	}
+}
