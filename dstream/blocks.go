@@ -7,11 +7,12 @@ import (
 	"sync"
 
 	"github.com/weirstream/weir/codec"
+	"github.com/weirstream/weir/internal/block"
 	"github.com/weirstream/weir/rdd"
 )
 
-// A block is what becomes one partition of a batch.
-type block[T any] struct {
+// A received block is what becomes one partition of a batch.
+type received[T any] struct {
 	vs       []T
 	bytes    int64
 	position []byte
@@ -19,22 +20,24 @@ type block[T any] struct {
 
 // blocks holds what a receiver stored: a buffer that becomes a block at each block interval, blocks that no
 // batch has taken, and blocks that batches hold. The bound counts the first two: what a batch has taken is
-// bounded by the number of batches in the queue, and the sender never waits for a running batch.
+// bounded by the number of batches in the queue, and the sender never waits for a running batch. The budget counts all
+// three: a sender is not refused what the bound lets in, so others have less.
 type blocks[T any] struct {
-	bound int64
-	size  func(T) int64
+	bound  int64
+	size   func(T) int64
+	budget *block.Budget
 
 	mu     sync.Mutex
-	buffer block[T]
-	list   []block[T]
+	buffer received[T]
+	list   []received[T]
 	first  int64         // number of list[0]
 	taken  int64         // blocks below this number belong to batches
 	held   int64         // bytes that no batch has taken
 	room   chan struct{} // closed and renewed when memory becomes free
 }
 
-func (b *blocks[T]) init(bound int64) {
-	b.bound = max(bound, 1)
+func (b *blocks[T]) init(bound int64, budget *block.Budget) {
+	b.bound, b.budget = max(bound, 1), budget
 	b.room = make(chan struct{})
 	b.size = sizer[T]()
 }
@@ -69,6 +72,7 @@ func (b *blocks[T]) add(ctx context.Context, bytes int64, put func()) error {
 		}
 		if b.held == 0 || bytes <= b.bound-b.held {
 			b.held += bytes
+			b.budget.Force(bytes)
 			put()
 			b.mu.Unlock()
 			return nil
@@ -107,7 +111,7 @@ func (b *blocks[T]) addBlock(ctx context.Context, vs []T, position []byte) error
 	for _, v := range vs {
 		n += b.size(v)
 	}
-	bl := block[T]{vs: slices.Clone(vs), bytes: n, position: slices.Clone(position)}
+	bl := received[T]{vs: slices.Clone(vs), bytes: n, position: slices.Clone(position)}
 	return b.add(ctx, n, func() {
 		b.flush() // Keeps the order of One before Many.
 		b.list = append(b.list, bl)
@@ -124,7 +128,7 @@ func (b *blocks[T]) cut() {
 func (b *blocks[T]) flush() {
 	if len(b.buffer.vs) > 0 {
 		b.list = append(b.list, b.buffer)
-		b.buffer = block[T]{}
+		b.buffer = received[T]{}
 	}
 }
 
@@ -179,7 +183,23 @@ func (b *blocks[T]) drop(until int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if n := min(until, b.taken) - b.first; n > 0 {
+		for _, bl := range b.list[:n] {
+			b.budget.Release(bl.bytes)
+		}
 		b.list = slices.Delete(b.list, 0, int(n))
 		b.first += n
 	}
+}
+
+// free gives the memory of all blocks back, when no batch will come any more.
+func (b *blocks[T]) free() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, bl := range b.list {
+		b.budget.Release(bl.bytes)
+	}
+	b.budget.Release(b.buffer.bytes)
+	b.first += int64(len(b.list))
+	b.list, b.buffer = nil, received[T]{}
+	b.taken = b.first
 }

@@ -100,3 +100,40 @@ func TestBatchesGiveBack(t *testing.T) {
 		})
 	}
 }
+
+// TestReceivedCounts: what a receiver stored counts against the budget until its batch is over.
+func TestReceivedCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ssc := newContext(t)
+		memory := ssc.RDD().Memory()
+		f := &feed{run: func(_ context.Context, st *dstream.Store[string], _ int) error {
+			for _, ms := range []time.Duration{100, 300, 500, 1300} {
+				go func() { // A receiver's Start does not block.
+					time.Sleep(ms * time.Millisecond)
+					_ = st.One(strings.Repeat("x", 1000))
+				}()
+			}
+			return nil
+		}}
+		var inBody []int64
+		dstream.ForeachRDD(dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)),
+			func(context.Context, *rdd.RDD[string], *dstream.Batch) error {
+				inBody = append(inBody, memory.Used()/1000)
+				return nil
+			})
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(800 * time.Millisecond)
+		if got := memory.Used() / 1000; got != 3 {
+			t.Errorf("%d records are held before the first batch", got)
+		}
+		time.Sleep(2500 * time.Millisecond)
+		if err := ssc.Stop(t.Context(), dstream.KeepContext()); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(inBody); got != "[3 1 0]" || memory.Used() != 0 {
+			t.Errorf("the batches found %s records held, and %d bytes are held in the end", got, memory.Used())
+		}
+	})
+}

@@ -66,7 +66,7 @@ func newSupervisor[T any](ssc *Context, r Receiver[T]) *supervisor[T] {
 		first = min(first, float64(n))
 	}
 	s.limiter = rate.NewLimiter(rate.Limit(first), burst(first, s.every))
-	s.blocks.init(int64(conf.ReceiverMemory.Get(ssc.conf)))
+	s.blocks.init(int64(conf.ReceiverMemory.Get(ssc.conf)), ssc.sc.Memory())
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -330,6 +330,7 @@ func (s *supervisor[T]) Close(ctx context.Context) error {
 	}
 	select {
 	case <-s.idle:
+		s.blocks.free()
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
