@@ -1,0 +1,127 @@
+// Soak runs more random programs than the tests do:
+//
+//	go run ./internal/cmd/soak --graphs 1000000 --seed 1
+//
+// runs the graphs, and as many chains of RDDs, of the seeds from 1 on, in rounds. Its last line says how many ran and
+// failed; it exits with 0 if none did, with 1 if some did, and with 2 for wrong flags. Programs that fail are printed
+// with the command that runs each again.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, goTest))
+}
+
+// suite is the package whose tests are run.
+const suite = "github.com/weirstream/weir/internal/simulate"
+
+// roundMax is how many seeds a round has: enough that its start costs nothing, few enough to see progress.
+const roundMax = 20_000
+
+// A round runs the programs of n seeds and writes what it has to say.
+type round func(ctx context.Context, out io.Writer, seed uint64, n int) error
+
+func run(ctx context.Context, args []string, out io.Writer, round round) int {
+	flags := flag.NewFlagSet("soak", flag.ContinueOnError)
+	flags.SetOutput(out)
+	n := flags.Int("graphs", 100_000, "how many graphs to run, and as many chains of RDDs")
+	seed := flags.Uint64("seed", 1, "the first seed")
+	if err := flags.Parse(args); err != nil || *n < 1 || flags.NArg() > 0 {
+		fmt.Fprintln(out, "usage: soak [--graphs N] [--seed S], N being at least 1")
+		return 2
+	}
+	var total tally
+	var err error
+	for left := *n; left > 0 && err == nil && ctx.Err() == nil; left -= roundMax {
+		from, size := *seed+uint64(*n-left), min(left, roundMax)
+		counts := &counting{out: out}
+		err = round(ctx, counts, from, size)
+		counts.flush()
+		total.add(counts.tally)
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && counts.failed > 0 {
+			err = nil // The failures are counted, and the next round may find others.
+		}
+		if err != nil {
+			fmt.Fprintf(out, "the round of seeds %d to %d ended: %v\n", from, from+uint64(size)-1, err)
+		}
+	}
+	fmt.Fprintf(out, "%d programs ran, %d failed\n", total.ran, total.failed)
+	if total.failed > 0 || err != nil || ctx.Err() != nil {
+		return 1
+	}
+	return 0
+}
+
+// goTest runs a round as a test, for only a test may have a bubble in which time is virtual.
+func goTest(ctx context.Context, out io.Writer, seed uint64, n int) error {
+	cmd := exec.CommandContext(ctx, "go", "test", suite, "-run", "^(TestGraphs|TestChains)$", "-count=1", "-v",
+		"-timeout=0", "-args", "-graphs", strconv.Itoa(n), "-from", strconv.FormatUint(seed, 10))
+	cmd.Stdout, cmd.Stderr = out, out
+	return cmd.Run()
+}
+
+type tally struct{ ran, failed int }
+
+func (t *tally) add(o tally) { t.ran, t.failed = t.ran+o.ran, t.failed+o.failed }
+
+// counting hands on the lines of a test, but for the frame of one that passes, and counts what they say has run.
+type counting struct {
+	tally
+	out  io.Writer
+	rest strings.Builder // of a line
+}
+
+var ran = regexp.MustCompile(`(\d+) \w+ ran, (\d+) failed`)
+
+// Write implements io.Writer.
+func (c *counting) Write(p []byte) (int, error) {
+	c.rest.Write(p)
+	text := c.rest.String()
+	end := strings.LastIndexByte(text, '\n') + 1
+	c.rest.Reset()
+	c.rest.WriteString(text[end:])
+	for line := range strings.Lines(text[:end]) {
+		if err := c.line(line); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+func (c *counting) flush() {
+	lines := bufio.NewScanner(strings.NewReader(c.rest.String()))
+	for lines.Scan() {
+		_ = c.line(lines.Text() + "\n") // Nobody is left to tell of an output that cannot be written to.
+	}
+}
+
+func (c *counting) line(line string) error {
+	if m := ran.FindStringSubmatch(line); m != nil {
+		n, _ := strconv.Atoi(m[1]) // They are digits.
+		failed, _ := strconv.Atoi(m[2])
+		c.add(tally{n, failed})
+	}
+	for _, frame := range []string{"=== ", "--- PASS", "PASS", "ok "} {
+		if strings.HasPrefix(strings.TrimSpace(line)+" ", frame) {
+			return nil
+		}
+	}
+	_, err := io.WriteString(c.out, line)
+	return err
+}

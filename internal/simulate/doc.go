@@ -1,0 +1,16 @@
+// Package simulate compares the engine with its definition. From a seed it makes a random program, a graph of operators
+// over a few types of elements, with random batches for its inputs; a naive evaluator, which knows neither partitions
+// nor panes nor tasks, computes what each output must have in each batch, and the engine must give that: on one core
+// and on several, with outputs one after the other or together, with memory for everything or for next to nothing, in
+// the honest mode and without it, and when tasks, outputs and batches fail at first.
+//
+// Each graph runs twice with such settings, and the two runs must give the same in the same order, also where the
+// definition leaves the order open: what an attempt gives is a function of its input.
+//
+//	go test ./internal/simulate                                     # thousands of graphs
+//	go test ./internal/simulate -run TestGraphs -args -seed N       # one graph again, shrunk if it fails
+//	go test ./internal/simulate -run TestChains -args -seed N       # one chain of RDDs again
+//	go run ./internal/cmd/soak --graphs N --seed S                  # more of them, from seed S on
+//
+// A new operator of dstream wants a line in operators_test.go: the engine's operator and its definition side by side.
+package simulate
