@@ -214,7 +214,8 @@ func TestPersistElementsWithoutBytes(t *testing.T) {
 	for _, level := range []rdd.StorageLevel{rdd.MemoryOnly, rdd.MemoryOnlySer, rdd.MemoryAndDisk, rdd.DiskOnly} {
 		for _, honest := range []string{"false", "true"} {
 			sc := newContext(t, "weir.honest", honest)
-			r := rdd.Map(rdd.Parallelize(sc, []int{1, 2, 3}, 2), func(int) struct{} { return struct{}{} }).Persist(level)
+			numbers := rdd.Parallelize(sc, []int{1, 2, 3}, 2)
+			r := rdd.Map(numbers, func(int) struct{} { return struct{}{} }).Persist(level)
 			for range 2 {
 				if n, err := rdd.Count(ctx, r); n != 3 || err != nil {
 					t.Fatalf("%v, honest %s: %d, %v", level, honest, n, err)
