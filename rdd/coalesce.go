@@ -46,7 +46,9 @@ func Repartition[T any](r *RDD[T], n int) *RDD[T] {
 		if err != nil {
 			return nil, err
 		}
-		rows.Within(r.sc.space(tc), wire)
+		sp := r.sc.space(tc)
+		defer sp.Close()
+		rows.Within(sp, wire)
 		to := p % d.n
 		r.iterate(tc, p)(func(v T) bool {
 			rows.AddTo(to, nothing{}, v)

@@ -99,6 +99,7 @@ func cogrouped[K comparable, G any](sc *Context, d *dealing,
 	return shuffled(sc, "cogroup", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, G]] {
 		return func(yield func(Pair[K, G]) bool) {
 			in := newGathering[K](tc, sc, p)
+			defer in.sp.Close()
 			of := groups(in)
 			in.g.Keys()(func(n int, k K) bool { return yield(Pair[K, G]{k, of(n)}) })
 		}

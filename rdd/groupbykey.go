@@ -22,6 +22,7 @@ func GroupByKey[K comparable, V any](r *RDD[Pair[K, V]], opts ...ShuffleOption) 
 	out := shuffled(r.sc, "groupByKey", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, []V]] {
 		return func(yield func(Pair[K, []V]) bool) {
 			in := newGathering[K](tc, r.sc, p)
+			defer in.sp.Close()
 			vs := groupSide[K, V]{r: r, sh: sh}.of(in)
 			in.g.Keys()(func(n int, k K) bool { return yield(Pair[K, []V]{k, vs.Of(n)}) })
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"reflect"
 	"sync"
 	"weak"
 
@@ -442,8 +443,10 @@ func (f *filling[T]) append(v T) int64 {
 		}
 		v, size = w, int64(c.Size(&w))
 	}
+	before := cap(f.vs)
 	f.vs = append(f.vs, v)
-	return size
+	place := int64(reflect.TypeFor[T]().Size())
+	return max(size-place, 0) + int64(cap(f.vs)-before)*place // The places that are free are taken, too.
 }
 
 // opaqueSize is taken for an element whose type cannot be measured.

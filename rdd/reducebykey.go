@@ -54,8 +54,10 @@ func combineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], op string, create 
 				fold(tc, r.sc, r.iterate(tc, p), create(tc), mergeValue)(pair)
 				return
 			}
+			sp := r.sc.space(tc)
+			defer sp.Close()
 			merge := shuffle.NewMerge(mergeCombiners, shuffle.Own[K, C]{Value: keep(tc)})
-			merge.Within(r.sc.space(tc), wire)
+			merge.Within(sp, wire)
 			for part := range fetch[K, C](tc, sh, p) {
 				merge.AddPart(part)
 			}
@@ -75,8 +77,10 @@ func fold[K comparable, V, C any](tc *TaskContext, sc *Context, in iter.Seq[Pair
 	merge func(C, V) C,
 ) iter.Seq2[K, C] {
 	return func(yield func(K, C) bool) {
+		sp := sc.space(tc)
+		defer sp.Close()
 		t := shuffle.NewReduce(create, merge, newCloner[K]()(tc))
-		t.Within(sc.space(tc), wireOf[K, V]().Values, wireOf[K, C]())
+		t.Within(sp, wireOf[K, V]().Values, wireOf[K, C]())
 		in(func(kv Pair[K, V]) bool {
 			t.Add(kv.Key, kv.Value)
 			return true
@@ -105,7 +109,9 @@ func combined[K comparable, V, C any](r *RDD[Pair[K, V]], d *dealing,
 		if err != nil {
 			return nil, err
 		}
-		out.Within(r.sc.space(tc), values, wire)
+		sp := r.sc.space(tc)
+		defer sp.Close()
+		out.Within(sp, values, wire)
 		r.iterate(tc, p)(func(kv Pair[K, V]) bool {
 			out.Add(kv.Key, kv.Value)
 			return true

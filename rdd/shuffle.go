@@ -60,7 +60,7 @@ func wireOf[K, V any]() shuffle.Wire[K, V] {
 	return w
 }
 
-// space is what tables and writers of the task get their memory from, until it ends.
+// space is what tables and writers of the task get their memory from, until it is closed or the task ends.
 func (sc *Context) space(tc *TaskContext) *shuffle.Space {
 	sp := &shuffle.Space{Budget: sc.budget, Disk: sc.disk, Fail: tc.Fail, Check: tc.Check}
 	tc.OnEnd(sp.Close)
@@ -171,7 +171,9 @@ func dealRows[K comparable, V any](r *RDD[Pair[K, V]], d *dealing) (*exec.Shuffl
 		if err != nil {
 			return nil, err
 		}
-		out.Within(r.sc.space(tc), wire)
+		sp := r.sc.space(tc)
+		defer sp.Close()
+		out.Within(sp, wire)
 		r.iterate(tc, p)(func(kv Pair[K, V]) bool {
 			out.Add(kv.Key, kv.Value)
 			return out.Err() == nil
@@ -206,7 +208,7 @@ func side[K comparable, V any](tc *TaskContext, sp *shuffle.Space, r *RDD[Pair[K
 		if err != nil {
 			tc.Fail(err)
 		}
-		tc.OnEnd(out.Release)
+		defer out.Release() // What was read of it is kept by who reads it.
 		yield(out.Bucket(0).(shuffle.Part[K, V]))
 	}
 }

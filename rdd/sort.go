@@ -55,6 +55,7 @@ func RepartitionAndSortWithinPartitions[K cmp.Ordered, V any](r *RDD[Pair[K, V]]
 	out := shuffled(r.sc, "repartitionAndSortWithinPartitions", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
 		return func(yield func(Pair[K, V]) bool) {
 			sp := r.sc.space(tc)
+			defer sp.Close()
 			all, err := shuffle.NewSorter(order, shuffle.Own[K, V]{}, sp, wire)
 			if err != nil {
 				tc.Fail(err)
@@ -116,7 +117,9 @@ func sorted[T, K, V any](r *RDD[T], op string, o shuffle.Order[K], row func(T) (
 	wire := wireOf[K, V]()
 	out := shuffled(r.sc, op, &dealing{n: n}, func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
 		return func(yield func(Pair[K, V]) bool) {
-			rows := shuffle.MergeSorted(r.sc.space(tc), wire, o, fetchSorted[K, V](tc, sh, p))
+			sp := r.sc.space(tc)
+			defer sp.Close()
+			rows := shuffle.MergeSorted(sp, wire, o, fetchSorted[K, V](tc, sh, p))
 			rows(func(k K, v V) bool { return yield(Pair[K, V]{k, v}) })
 		}
 	})
@@ -144,7 +147,9 @@ func sortShuffle[T, K, V any](r *RDD[T], n int, o shuffle.Order[K], row func(T) 
 	own, wire := owning[K, V](), wireOf[K, V]()
 	bounds := new([]K)
 	sh, err := newShuffle[T, K, V](r, n, func(tc *TaskContext, p int) (exec.MapOutput, error) {
-		rows, err := shuffle.NewSorter(o, own(tc), r.sc.space(tc), wire)
+		sp := r.sc.space(tc)
+		defer sp.Close()
+		rows, err := shuffle.NewSorter(o, own(tc), sp, wire)
 		if err != nil {
 			return nil, err
 		}

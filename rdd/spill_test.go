@@ -194,3 +194,32 @@ func TestSpillWithoutCodec(t *testing.T) {
 		t.Errorf("%d, %v", total, err)
 	}
 }
+
+// TestCoalescedMemory: partitions that one task computes one after the other give back what each took.
+func TestCoalescedMemory(t *testing.T) {
+	sc := newContext(t)
+	in := rdd.Map(rdd.Range(sc, 0, 200_000, 1, 2), func(i int64) rdd.Pair[int64, int64] { return rdd.KV(i, i) })
+	for name, r := range map[string]*rdd.RDD[rdd.Pair[int64, int64]]{
+		"reduceByKey": rdd.ReduceByKey(in, func(a, b int64) int64 { return a + b }, rdd.Partitions(50)),
+		"sortByKey":   rdd.SortByKey(in, rdd.Partitions(50)),
+		"groupByKey": rdd.MapValues(rdd.GroupByKey(in, rdd.Partitions(50)),
+			func(vs []int64) int64 { return int64(len(vs)) }),
+		"dealt": rdd.MapValues(rdd.CoGroup(rdd.RepartitionByKey(in, rdd.Partitions(50)), in, rdd.Partitions(50)),
+			func(g rdd.CoGrouped[int64, int64]) int64 { return int64(len(g.Left)) }),
+	} {
+		if _, err := rdd.Count(context.Background(), r); err != nil { // The map tasks leave their outputs.
+			t.Fatal(name, err)
+		}
+		before, most := sc.Memory().Used(), int64(0)
+		seen := rdd.Map(rdd.Coalesce(r, 1), func(kv rdd.Pair[int64, int64]) int64 {
+			most = max(most, sc.Memory().Used()-before)
+			return kv.Key
+		})
+		if n, err := rdd.Count(context.Background(), seen); n != 200_000 || err != nil {
+			t.Errorf("%s: %d elements, %v", name, n, err)
+		}
+		if after := sc.Memory().Used(); most > 4<<20 || after != before {
+			t.Errorf("%s: one task of 50 partitions took %d bytes at a time and kept %d", name, most, after-before)
+		}
+	}
+}
