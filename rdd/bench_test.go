@@ -83,6 +83,27 @@ func BenchmarkShuffles(b *testing.B) {
 	}
 }
 
+// BenchmarkSpill reduces a million pairs of as many keys with a budget that holds them, and with an eighth of that.
+func BenchmarkSpill(b *testing.B) {
+	const rows = 1 << 20
+	pairs := make([]rdd.Pair[int, int], rows)
+	for i := range pairs {
+		pairs[i] = rdd.KV(i*7919%rows, i)
+	}
+	for _, budget := range []string{"256m", "12m"} {
+		b.Run("budget="+budget, func(b *testing.B) {
+			sc := newContext(b, "weir.memory.budget", budget, "weir.receiver.memory", "1m", "weir.kafka.fetchBytes", "1m",
+				"spark.local.dir", b.TempDir())
+			in := rdd.Parallelize(sc, pairs, 2)
+			for b.Loop() {
+				countElements(b, rdd.ReduceByKey(in, add))
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+			b.ReportMetric(float64(sc.Memory().Peak())/(1<<20), "peak-MiB")
+		})
+	}
+}
+
 func countElements[T any](b *testing.B, r *rdd.RDD[T]) {
 	if _, err := rdd.Count(context.Background(), r); err != nil {
 		b.Fatal(err)
