@@ -2,6 +2,7 @@ package dstream
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -68,6 +69,61 @@ func TestPID(t *testing.T) {
 			}
 			if math.Abs(rate-s.rate) > 1e-9 {
 				t.Errorf("%s, step %d: rate %v, want %v", tt.name, i, rate, s.rate)
+			}
+		}
+	}
+}
+
+// A sparkPID is PIDRateEstimator of Spark 3.5, line by line: times in milliseconds, -1 where nothing is known.
+type sparkPID struct {
+	batchIntervalMillis                         int64
+	proportional, integral, derivative, minRate float64
+	firstRun                                    bool
+	latestTime                                  int64
+	latestRate, latestError                     float64
+}
+
+func (p *sparkPID) compute(time, numElements, processingDelay, schedulingDelay int64) (float64, bool) {
+	if !(time > p.latestTime && numElements > 0 && processingDelay > 0) {
+		return 0, false
+	}
+	delaySinceUpdate := float64(time-p.latestTime) / 1000
+	processingRate := float64(numElements) / float64(processingDelay) * 1000
+	err := p.latestRate - processingRate
+	historicalError := float64(schedulingDelay) * processingRate / float64(p.batchIntervalMillis)
+	dError := (err - p.latestError) / delaySinceUpdate
+	newRate := max(p.latestRate-p.proportional*err-p.integral*historicalError-p.derivative*dError, p.minRate)
+	p.latestTime = time
+	if p.firstRun {
+		p.latestRate, p.latestError, p.firstRun = processingRate, 0, false
+		return 0, false
+	}
+	p.latestRate, p.latestError = newRate, err
+	return newRate, true
+}
+
+// TestPIDIsSparks: batches of random sizes, delays and times have the rates that Spark gives them.
+func TestPIDIsSparks(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for round := range 500 {
+		interval := int64(1 + r.IntN(5000))
+		spark := &sparkPID{batchIntervalMillis: interval, proportional: 2 * r.Float64(), integral: r.Float64(),
+			derivative: r.Float64(), minRate: 1 + 100*r.Float64(), firstRun: true, latestTime: -1, latestRate: -1,
+			latestError: -1}
+		ours := &pid{interval: time.Duration(interval) * time.Millisecond, proportional: spark.proportional,
+			integral: spark.integral, derivative: spark.derivative, minRate: spark.minRate}
+		at := int64(r.IntN(1 << 40))
+		for step := range 30 {
+			at += int64(r.IntN(3)) * interval // Now and then a time comes twice.
+			elements, processing, scheduling := int64(r.IntN(20_000)), int64(r.IntN(3000)), int64(r.IntN(4000))
+			if r.IntN(5) == 0 {
+				elements = 0
+			}
+			want, learned := spark.compute(at, elements, processing, scheduling)
+			got, ok := ours.compute(Time(at), elements, time.Duration(processing)*time.Millisecond,
+				time.Duration(scheduling)*time.Millisecond)
+			if ok != learned || math.Abs(got-want) > 1e-6*max(1, want) {
+				t.Fatalf("round %d, step %d: rate %v (%v), Spark's is %v (%v)", round, step, got, ok, want, learned)
 			}
 		}
 	}

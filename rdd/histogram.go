@@ -30,13 +30,14 @@ func HistogramN[T Number](ctx context.Context, r *RDD[T], n int) (limits []float
 		return nil, nil, fmt.Errorf("histogram at %s: the elements reach from %v to %v, which cannot be divided into "+
 			"equal buckets", exec.Caller(), s.Min, s.Max)
 	}
-	if limits = []float64{s.Min, s.Max}; s.Min != s.Max {
-		limits = limits[:1]
-		for i := 1; i < n; i++ {
-			limits = append(limits, s.Min+(s.Max-s.Min)/float64(n)*float64(i))
-		}
-		limits = append(limits, s.Max)
+	if s.Min == s.Max {
+		return []float64{s.Min, s.Max}, []int64{s.Count}, nil
 	}
+	limits = []float64{s.Min}
+	for i := 1; i < n; i++ {
+		limits = append(limits, s.Min+(s.Max-s.Min)/float64(n)*float64(i))
+	}
+	limits = append(limits, s.Max)
 	counts, err = Histogram(ctx, r, limits)
 	return limits, counts, err
 }
