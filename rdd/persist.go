@@ -150,6 +150,15 @@ func (k *kept[T]) read(tc *TaskContext, p int, part *keptPart[T], yield func(T) 
 	held := *part
 	there := k.parts[p] == part
 	k.mu.Unlock()
+	if held.vs == nil && held.data == nil && held.file == "" {
+		return there && held.count == 0 && held.entry != nil // A partition without elements is kept, too.
+	}
+	k.readHeld(tc, p, part, held, yield)
+	return true
+}
+
+// readHeld yields what a partition held at some time. Memory that was taken away since is still there to read.
+func (k *kept[T]) readHeld(tc *TaskContext, p int, part *keptPart[T], held keptPart[T], yield func(T) bool) {
 	switch {
 	case held.vs != nil:
 		k.sc.budget.Touch(held.entry)
@@ -171,10 +180,7 @@ func (k *kept[T]) read(tc *TaskContext, p int, part *keptPart[T], yield func(T) 
 			k.forget(p, part) // The next attempt computes it anew.
 			tc.Fail(fmt.Errorf("read partition %d of a persisted RDD: %w", p, err))
 		}
-	default:
-		return there && held.count == 0 && held.entry != nil // A partition without elements is kept, too.
 	}
-	return true
 }
 
 // decode yields the values of encoded records.
@@ -219,16 +225,18 @@ func (k *kept[T]) readFile(tc *TaskContext, held keptPart[T], yield func(T) bool
 	}
 }
 
-// fill computes a partition, keeps it if that can be, and yields it.
+// fill computes a partition, keeps it if that can be, and yields it. The partition is done before its elements go on to
+// the reader: who asks for it again, among them the reader himself, must not wait for the reader.
 func (k *kept[T]) fill(tc *TaskContext, r *RDD[T], p int, part *keptPart[T], yield func(T) bool) {
 	f := filling[T]{k: k, tc: tc, grant: k.sc.budget, toDisk: !k.level.Memory}
 	published := false
+	done := sync.OnceFunc(func() { close(part.done) })
 	defer func() { // also when the task fails
 		if !published {
 			f.abandon()
 			k.forget(p, part)
 		}
-		close(part.done)
+		done()
 	}()
 	more := true
 	r.compute(tc, p)(func(v T) bool {
@@ -237,6 +245,8 @@ func (k *kept[T]) fill(tc *TaskContext, r *RDD[T], p int, part *keptPart[T], yie
 			return more
 		}
 		if !f.add(v) { // There is no room: what was collected goes on to the reader, and so does the rest.
+			k.forget(p, part)
+			done()
 			more = f.pass(yield)
 		}
 		return more
@@ -244,16 +254,17 @@ func (k *kept[T]) fill(tc *TaskContext, r *RDD[T], p int, part *keptPart[T], yie
 	if f.passing || !more {
 		return
 	}
-	k.publish(tc, p, part, &f)
+	held := k.publish(tc, p, part, &f)
 	published = true
-	k.read(tc, p, part, yield)
+	done()
+	k.readHeld(tc, p, part, held, yield) // and not what is there now: others may have taken it away already
 	if k.isFreed() {
 		k.discard(part)
 	}
 }
 
-// publish makes what was filled the partition's content.
-func (k *kept[T]) publish(tc *TaskContext, p int, part *keptPart[T], f *filling[T]) {
+// publish makes what was filled the partition's content, and gives that.
+func (k *kept[T]) publish(tc *TaskContext, p int, part *keptPart[T], f *filling[T]) keptPart[T] {
 	if err := tc.Err(); err != nil {
 		tc.Fail(err)
 	}
@@ -267,6 +278,7 @@ func (k *kept[T]) publish(tc *TaskContext, p int, part *keptPart[T], f *filling[
 	part.data, part.file = content.data, content.file
 	f.grant.Release(f.granted - f.used)
 	part.entry = k.sc.budget.Hold(f.used, k, func() { k.evict(p, part) })
+	return *part
 }
 
 func (k *kept[T]) isFreed() bool {

@@ -184,6 +184,41 @@ func TestPersistOnce(t *testing.T) {
 	}
 }
 
+// TestPersistReadWithin: who is given the elements of a partition while it is computed may ask for them again, whether
+// it was kept or there was no room for it.
+func TestPersistReadWithin(t *testing.T) {
+	sc := newContext(t, "weir.memory.budget", "64k", "weir.receiver.memory", "64k", "weir.kafka.fetchBytes", "1k")
+	for _, n := range []int{20, 800} { // of 100 bytes each
+		r, _ := computed(sc, n, 2)
+		r.Persist(rdd.MemoryOnly)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		pairs, err := rdd.Count(ctx, rdd.Cartesian(r, r))
+		cancel()
+		if err != nil || pairs != int64(n*n) {
+			t.Errorf("%d elements make %d pairs with themselves, %v", n, pairs, err)
+		}
+	}
+}
+
+// TestPersistEvictedAtOnce: what others push out as soon as it is kept is still given to the one who computed it.
+func TestPersistEvictedAtOnce(t *testing.T) {
+	sc := newContext(t, "spark.master", "local[4]", "weir.memory.budget", "64k", "weir.receiver.memory", "64k",
+		"weir.kafka.fetchBytes", "1k")
+	for range 300 {
+		var rs []*rdd.RDD[string]
+		for range 4 {
+			r, _ := computed(sc, 40, 2)
+			rs = append(rs, r.Persist(rdd.MemoryOnlySer))
+		}
+		if n, err := rdd.Count(t.Context(), rdd.Union(rs[0], rs[1:]...)); err != nil || n != 160 {
+			t.Fatalf("%d elements, %v", n, err)
+		}
+		for _, r := range rs {
+			r.Unpersist()
+		}
+	}
+}
+
 func TestPersistRefuses(t *testing.T) {
 	sc := newContext(t)
 	twice := rdd.Parallelize(sc, []int{1}).Cache().Persist(rdd.DiskOnly)
