@@ -135,11 +135,10 @@ func CountApproxDistinctByKey[K, V comparable](r *RDD[Pair[K, V]], relativeSD fl
 	p, badSD := sketchBits(relativeSD)
 	values, badValue := codec.ForKey[V]()
 	sketches := narrow(r, "sketches", func(tc *TaskContext, part int) iter.Seq[Pair[K, sketch]] {
-		in := r.iterate(tc, part)
 		first := func(v V) sketch { return addValue(tc, values, make(sketch, 1<<p), v) }
 		next := func(s sketch, v V) sketch { return addValue(tc, values, s, v) }
 		return func(yield func(Pair[K, sketch]) bool) {
-			fold(tc, r.sc, in, first, next)(func(k K, s sketch) bool { return yield(Pair[K, sketch]{k, s}) })
+			fold(tc, r, part, first, next)(func(k K, s sketch) bool { return yield(Pair[K, sketch]{k, s}) })
 		}
 	})
 	merge := func(s, o sketch) sketch { s.merge(o); return s }

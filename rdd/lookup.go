@@ -55,12 +55,12 @@ func CountByKey[K comparable, V any](ctx context.Context, r *RDD[Pair[K, V]]) (m
 func ReduceByKeyLocally[K comparable, V any](ctx context.Context, r *RDD[Pair[K, V]], f func(V, V) V) (map[K]V, error) {
 	parts := make([]map[K]V, max(r.node.Partitions, 0))
 	clones := newMutableCloner[V]()
-	err := run(ctx, r, "reduceByKeyLocally", r.all(), func(tc *TaskContext, in iter.Seq[Pair[K, V]]) (map[K]V, error) {
+	err := runParts(ctx, r, "reduceByKeyLocally", r.all(), func(tc *TaskContext, p int) (map[K]V, error) {
 		create := clones(tc)
 		if create == nil {
 			create = func(v V) V { return v }
 		}
-		return maps.Collect(fold(tc, r.sc, in, create, f)), nil
+		return maps.Collect(fold(tc, r, p, create, f)), nil
 	}, func(i int, part map[K]V) error { parts[i] = part; return nil })
 	if err != nil {
 		return nil, err

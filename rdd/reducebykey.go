@@ -51,7 +51,7 @@ func combineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], op string, create 
 		return func(yield func(Pair[K, C]) bool) {
 			pair := func(k K, c C) bool { return yield(Pair[K, C]{k, c}) }
 			if sh == nil {
-				fold(tc, r.sc, r.iterate(tc, p), create(tc), mergeValue)(pair)
+				fold(tc, r, p, create(tc), mergeValue)(pair)
 				return
 			}
 			sp := r.sc.space(tc)
@@ -73,16 +73,15 @@ func combineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], op string, create 
 }
 
 // fold aggregates a partition that needs no shuffle.
-func fold[K comparable, V, C any](tc *TaskContext, sc *Context, in iter.Seq[Pair[K, V]], create func(V) C,
-	merge func(C, V) C,
+func fold[K comparable, V, C any](tc *TaskContext, r *RDD[Pair[K, V]], p int, create func(V) C, merge func(C, V) C,
 ) iter.Seq2[K, C] {
 	return func(yield func(K, C) bool) {
-		sp := sc.space(tc)
+		sp := r.sc.space(tc)
 		defer sp.Close()
 		t := shuffle.NewReduce(create, merge, newCloner[K]()(tc))
 		t.Within(sp, wireOf[K, V]().Values, wireOf[K, C]())
-		in(func(kv Pair[K, V]) bool {
-			t.Add(kv.Key, kv.Value)
+		readColumns(tc, r, p, func(b shuffle.Bucket[K, V]) bool {
+			t.AddAll(b)
 			return true
 		})
 		rows, err := t.All()
@@ -112,9 +111,9 @@ func combined[K comparable, V, C any](r *RDD[Pair[K, V]], d *dealing,
 		sp := r.sc.space(tc)
 		defer sp.Close()
 		out.Within(sp, values, wire)
-		r.iterate(tc, p)(func(kv Pair[K, V]) bool {
-			out.Add(kv.Key, kv.Value)
-			return true
+		readColumns(tc, r, p, func(b shuffle.Bucket[K, V]) bool {
+			out.AddAll(b)
+			return out.Err() == nil
 		})
 		return out.Publish()
 	})

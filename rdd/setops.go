@@ -38,15 +38,12 @@ func sides[T comparable](a, b *RDD[T], op string, opts []ShuffleOption,
 
 // occurrences counts each element within its partition, so that no more than that is sent.
 func occurrences[T comparable](r *RDD[T]) *RDD[Pair[T, int64]] {
-	return narrow(r, "occurrences", func(tc *TaskContext, p int) iter.Seq[Pair[T, int64]] {
-		in := r.iterate(tc, p)
+	ones := Map(r, func(v T) Pair[T, int64] { return Pair[T, int64]{v, 1} })
+	return narrow(ones, "occurrences", func(tc *TaskContext, p int) iter.Seq[Pair[T, int64]] {
 		return func(yield func(Pair[T, int64]) bool) {
-			ones := func(yield func(Pair[T, int64]) bool) {
-				in(func(v T) bool { return yield(Pair[T, int64]{v, 1}) })
-			}
 			one := func(n int64) int64 { return n }
 			add := func(a, b int64) int64 { return a + b }
-			fold(tc, r.sc, ones, one, add)(func(v T, n int64) bool { return yield(Pair[T, int64]{v, n}) })
+			fold(tc, ones, p, one, add)(func(v T, n int64) bool { return yield(Pair[T, int64]{v, n}) })
 		}
 	})
 }

@@ -158,6 +158,34 @@ func (r *RDD[T]) reads(err error, parent *exec.Node, sh *exec.Shuffle) {
 	}
 }
 
+// readColumns gives take the pairs of partition p, some hundred at a time, until it gives false. They are there until
+// take returns.
+func readColumns[K, V any](tc *TaskContext, r *RDD[Pair[K, V]], p int, take func(b shuffle.Bucket[K, V]) bool) {
+	b := shuffle.Bucket[K, V]{Keys: make([]K, 0, batchLen), Values: make([]V, 0, batchLen)}
+	if r.batched() {
+		r.batches(tc, p)(func(in []Pair[K, V]) bool {
+			b.Keys, b.Values = b.Keys[:0], b.Values[:0]
+			for _, kv := range in {
+				b.Keys, b.Values = append(b.Keys, kv.Key), append(b.Values, kv.Value)
+			}
+			return take(b)
+		})
+		return
+	}
+	more := true
+	r.iterate(tc, p)(func(kv Pair[K, V]) bool {
+		b.Keys, b.Values = append(b.Keys, kv.Key), append(b.Values, kv.Value)
+		if len(b.Keys) == batchLen {
+			more = take(b)
+			b.Keys, b.Values = b.Keys[:0], b.Values[:0]
+		}
+		return more
+	})
+	if more && len(b.Keys) > 0 {
+		take(b)
+	}
+}
+
 // dealRows is the map side of a shuffle that does not combine: each pair goes to the bucket of its key.
 func dealRows[K comparable, V any](r *RDD[Pair[K, V]], d *dealing) (*exec.Shuffle, error) {
 	deal, err := dealer[K](d)
@@ -174,8 +202,8 @@ func dealRows[K comparable, V any](r *RDD[Pair[K, V]], d *dealing) (*exec.Shuffl
 		sp := r.sc.space(tc)
 		defer sp.Close()
 		out.Within(sp, wire)
-		r.iterate(tc, p)(func(kv Pair[K, V]) bool {
-			out.Add(kv.Key, kv.Value)
+		readColumns(tc, r, p, func(b shuffle.Bucket[K, V]) bool {
+			out.AddAll(b)
 			return out.Err() == nil
 		})
 		return out.Publish()
@@ -200,8 +228,8 @@ func side[K comparable, V any](tc *TaskContext, sp *shuffle.Space, r *RDD[Pair[K
 			tc.Fail(err)
 		}
 		rows.Within(sp, wire)
-		r.iterate(tc, p)(func(kv Pair[K, V]) bool {
-			rows.Add(kv.Key, kv.Value)
+		readColumns(tc, r, p, func(b shuffle.Bucket[K, V]) bool {
+			rows.AddAll(b)
 			return true
 		})
 		out, err := rows.Publish()
@@ -216,11 +244,13 @@ func side[K comparable, V any](tc *TaskContext, sp *shuffle.Space, r *RDD[Pair[K
 // collected gives the pairs of a partition, for types that cannot be written.
 func collected[K comparable, V any](tc *TaskContext, r *RDD[Pair[K, V]], p int, clone func(K) K,
 ) (b shuffle.Bucket[K, V]) {
-	r.iterate(tc, p)(func(kv Pair[K, V]) bool {
+	readColumns(tc, r, p, func(in shuffle.Bucket[K, V]) bool {
 		if clone != nil {
-			kv.Key = clone(kv.Key)
+			for i, k := range in.Keys {
+				in.Keys[i] = clone(k)
+			}
 		}
-		b.Keys, b.Values = append(b.Keys, kv.Key), append(b.Values, kv.Value)
+		b.Keys, b.Values = append(b.Keys, in.Keys...), append(b.Values, in.Values...)
 		return true
 	})
 	return b

@@ -153,9 +153,10 @@ func sortShuffle[T, K, V any](r *RDD[T], n int, o shuffle.Order[K], row func(T) 
 		if err != nil {
 			return nil, err
 		}
-		r.iterate(tc, p)(func(v T) bool {
-			rows.Add(row(v))
-			return true
+		r.readAll(tc, p, func(in []T) {
+			for _, v := range in {
+				rows.Add(row(v))
+			}
 		})
 		out, err := rows.Publish(n)
 		return sortedOutput[K, V]{out, bounds}, err

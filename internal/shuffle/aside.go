@@ -253,32 +253,28 @@ func (r *refolder[K, V, C]) each(a *aside[K, V, C], yield func(pos uint64, k K, 
 // eachHere yields the table's keys by their positions, which is the order in which they came unless a table was set
 // aside before.
 func (r *refolder[K, V, C]) eachHere(yield func(pos uint64, k K, c C) bool) {
-	type entry struct {
-		pos uint64
-		k   K
-		c   *C
+	n := r.table.Len()
+	pos := make([]uint64, n)
+	for i := range pos {
+		_, p := r.table.entry(i)
+		pos[i] = p.pos
 	}
-	sorted, last := true, uint64(0)
-	for _, p := range r.table.AllPtr() {
-		sorted = sorted && p.pos >= last
-		last = p.pos
-	}
-	if sorted {
-		for k, p := range r.table.AllPtr() {
-			if !yield(p.pos, k, p.c) {
-				return
-			}
-		}
-		return
-	}
-	entries := make([]entry, 0, r.table.Len())
-	for k, p := range r.table.AllPtr() {
-		entries = append(entries, entry{p.pos, k, &p.c})
-	}
-	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.pos, b.pos) })
-	for _, e := range entries {
-		if !yield(e.pos, e.k, *e.c) {
+	for _, i := range byPosition(pos) {
+		k, p := r.table.row(int(i))
+		if !yield(p.pos, k, p.c) {
 			return
 		}
 	}
+}
+
+// byPosition numbers the positions in their order.
+func byPosition(pos []uint64) []uint32 {
+	order := make([]uint32, len(pos))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	if !slices.IsSorted(pos) {
+		slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(pos[a], pos[b]) })
+	}
+	return order
 }

@@ -87,8 +87,8 @@ func (f *folder[K, V, C]) addFull(k K, v V) {
 	}
 }
 
-// addAll is Add for the rows of b.
-func (f *folder[K, V, C]) addAll(b Bucket[K, V]) {
+// AddAll is Add for the rows of b.
+func (f *folder[K, V, C]) AddAll(b Bucket[K, V]) {
 	for b.Len() > 0 {
 		if f.left <= 0 && f.full() {
 			for i, k := range b.Keys {

@@ -188,16 +188,24 @@ func (l *numbering[K, V]) number(p Part[K, V]) bool {
 	return true
 }
 
-// countKeys numbers keys and counts them.
+// countKeys numbers keys by the places of their entries, which follow the order in which they came, and counts them.
 func countKeys[K comparable](t *Table[K, uint32], counts []uint32, keys []K, numbers []uint32) []uint32 {
-	for i, k := range keys {
-		n, fresh := t.Slot(k)
-		if fresh {
-			*n = uint32(len(counts))
-			counts = append(counts, 0)
+	for len(keys) > 0 {
+		n := min(len(keys), placesLen)
+		for i, at := range t.places(keys[:n]) {
+			if at&freshPlace != 0 {
+				if at == noPlace {
+					return counts // The table's Err tells.
+				}
+				at &^= freshPlace
+				*t.value(at) = uint32(len(counts))
+				counts = append(counts, 0)
+			}
+			number := *t.value(at)
+			counts[number]++
+			numbers[i] = number
 		}
-		counts[*n]++
-		numbers[i] = *n
+		keys, numbers = keys[n:], numbers[n:]
 	}
 	return counts
 }

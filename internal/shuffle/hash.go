@@ -52,10 +52,15 @@ func (s *seed) long(b []byte) uint64 {
 
 // bytes hashes a key of any length.
 func (s *seed) bytes(b []byte) uint64 {
+	lo, hi := pack(b)
+	return s.packed(b, lo, hi)
+}
+
+// packed is bytes where b has been packed already.
+func (s *seed) packed(b []byte, lo, hi uint64) uint64 {
 	if len(b) > 16 {
 		return s.long(b)
 	}
-	lo, hi := pack(b)
 	return s.short(lo, hi, len(b))
 }
 

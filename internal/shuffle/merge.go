@@ -9,6 +9,19 @@ import (
 // through merge. The reduce side of a shuffle calls it for the buckets of all map partitions in the order of the
 // map partitions; t then iterates in the order in which keys first came. Buckets may be fetched one by one.
 func Fold[K comparable, V, C any](t *Table[K, C], b Bucket[K, V], create func(V) C, merge func(C, V) C) {
+	for b.Len() >= placesMin {
+		n := min(b.Len(), placesLen)
+		values := b.Values[:n]
+		for i, at := range t.places(b.Keys[:n]) {
+			if at&freshPlace == 0 {
+				p := t.value(at)
+				*p = merge(*p, values[i])
+			} else if at != noPlace {
+				*t.value(at &^ freshPlace) = create(values[i])
+			}
+		}
+		b = Bucket[K, V]{b.Keys[n:], b.Values[n:]}
+	}
 	for i, k := range b.Keys {
 		if p, fresh := t.Slot(k); fresh {
 			*p = create(b.Values[i])
@@ -72,7 +85,7 @@ func (m *Merge[K, C]) AddPart(p Part[K, C]) {
 // fold reads with copies: of a frame of a file that is kept for one value all others would be kept.
 func (m *Merge[K, C]) fold(p Part[K, C]) {
 	p.pieces(m.sp, m.folded, false, func(b Bucket[K, C]) bool {
-		m.addAll(b)
+		m.AddAll(b)
 		return true
 	})
 }

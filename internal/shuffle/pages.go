@@ -29,6 +29,9 @@ func (p *pages[E]) next() *E {
 	return e
 }
 
+// grow makes room. It is rare, and large enough not to be copied to each place that appends.
+//
+//go:noinline
 func (p *pages[E]) grow() {
 	switch {
 	case p.room == 0:

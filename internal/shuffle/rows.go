@@ -123,6 +123,13 @@ func (r *Rows[K, V]) undealt(K) int {
 // Add takes one row and deals it by its key. It does not fail at once; Err and Finish tell.
 func (r *Rows[K, V]) Add(k K, v V) { r.AddTo(r.deal.of(k), k, v) }
 
+// AddAll is Add for the rows of b.
+func (r *Rows[K, V]) AddAll(b Bucket[K, V]) {
+	for i, k := range b.Keys {
+		r.AddTo(r.deal.of(k), k, b.Values[i])
+	}
+}
+
 // AddTo takes one row for partition p.
 func (r *Rows[K, V]) AddTo(p int, k K, v V) {
 	if uint(p) >= uint(r.deal.n) {

@@ -46,6 +46,8 @@ type Table[K comparable, V any] struct {
 	max   int // keysMax, lower in tests
 	spare V   // the slot of a key that was refused
 	err   error
+
+	together *places // of keys that are looked up together; nil until some were
 }
 
 // text is the entry of a string key. The value comes first because a struct that ends in an empty value is padded.
@@ -82,52 +84,23 @@ func NewTable[K comparable, V any](clone func(K) K) *Table[K, V] {
 // that is not seen at all. In both cases Err tells. Where K is an interface, a key that cannot be compared panics,
 // as it does in a map.
 func (t *Table[K, V]) Slot(k K) (v *V, fresh bool) {
-	if t.kind != kindText {
-		return t.slotCell(k)
-	}
-	s := textOf(&k)
-	b := textBytes(s)
-	lo, hi := pack(b)
-	var h uint64
-	if len(s) <= 16 {
-		h = t.seed.short(lo, hi, len(s))
+	var at uint32
+	if t.kind == kindText {
+		b := textBytes(textOf(&k))
+		lo, hi := pack(b)
+		at = t.textPlace(textOf(&k), lo, hi, t.seed.packed(b, lo, hi))
 	} else {
-		h = t.seed.long(b)
+		at = t.cellPlace(k, hashCell(&t.seed, t.kind, k))
 	}
-	mask := uint64(len(t.index) - 1)
-	i := h >> t.shift
-	for {
-		x := t.index[i&mask]
-		if x == 0 {
-			return t.addText(s, lo, hi, h, i&mask)
-		}
-		if (x^h)>>32 == 0 {
-			e := t.texts.at(uint32(x) - 1)
-			if e.lo == lo && e.hi == hi && int(e.n) == len(s) && (len(s) <= 16 || t.arena.at(e.pos, len(s)) == s) {
-				return &e.value, false
-			}
-		}
-		i++
+	switch {
+	case at == noPlace:
+		var zero V
+		t.spare = zero
+		return &t.spare, true
+	case at&freshPlace != 0:
+		return t.value(at &^ freshPlace), true
 	}
-}
-
-// slotCell is Slot for keys that are no strings.
-func (t *Table[K, V]) slotCell(k K) (*V, bool) {
-	h := hashCell(&t.seed, t.kind, k)
-	mask := uint64(len(t.index) - 1)
-	i := h >> t.shift
-	for {
-		x := t.index[i&mask]
-		if x == 0 {
-			return t.addCell(k, h, i&mask)
-		}
-		if (x^h)>>32 == 0 {
-			if e := t.cells.at(uint32(x) - 1); e.key == k {
-				return &e.value, false
-			}
-		}
-		i++
-	}
+	return t.value(at), false
 }
 
 func hashCell[K comparable](s *seed, kind kind, k K) uint64 {
@@ -179,8 +152,8 @@ func (t *Table[K, V]) findCell(k K) *V {
 	}
 }
 
-// addText makes the entry of a new string key whose free slot is i.
-func (t *Table[K, V]) addText(s string, lo, hi, h, i uint64) (*V, bool) {
+// addText makes the entry of a new string key whose free slot is i, and gives its place.
+func (t *Table[K, V]) addText(s string, lo, hi, h, i uint64) uint32 {
 	if t.Len() >= t.max || uint64(len(s)) > math.MaxUint32 {
 		return t.refuse()
 	}
@@ -190,13 +163,12 @@ func (t *Table[K, V]) addText(s string, lo, hi, h, i uint64) (*V, bool) {
 	}
 	e := t.texts.next()
 	e.lo, e.hi, e.pos, e.n = lo, hi, pos, uint32(len(s))
-	t.enter(h, i, t.texts.n)
-	return &e.value, true
+	return t.enter(h, i, t.texts.n)
 }
 
 // addCell makes the entry of any other new key. A NaN gets an entry but no slot in the index: it could never
 // be found, and all NaNs in one index would be a chain to walk for each of them.
-func (t *Table[K, V]) addCell(k K, h, i uint64) (*V, bool) {
+func (t *Table[K, V]) addCell(k K, h, i uint64) uint32 {
 	if t.Len() >= t.max {
 		return t.refuse()
 	}
@@ -204,20 +176,17 @@ func (t *Table[K, V]) addCell(k K, h, i uint64) (*V, bool) {
 	e.key = k
 	if k != k {
 		t.fail(ErrNaN)
-		return &e.value, true
+		return uint32(t.cells.n-1) | freshPlace
 	}
 	if t.clone != nil {
 		e.key = t.clone(k)
 	}
-	t.enter(h, i, t.cells.n)
-	return &e.value, true
+	return t.enter(h, i, t.cells.n)
 }
 
-func (t *Table[K, V]) refuse() (*V, bool) {
+func (t *Table[K, V]) refuse() uint32 {
 	t.fail(ErrTooLarge)
-	var zero V
-	t.spare = zero
-	return &t.spare, true
+	return noPlace
 }
 
 // fail keeps the first error.
@@ -228,11 +197,12 @@ func (t *Table[K, V]) fail(err error) {
 }
 
 // enter puts the n-th entry into slot i.
-func (t *Table[K, V]) enter(h, i uint64, n int) {
+func (t *Table[K, V]) enter(h, i uint64, n int) uint32 {
 	t.index[i] = h>>32<<32 | uint64(n)
 	if n > t.limit {
 		t.double()
 	}
+	return uint32(n-1) | freshPlace
 }
 
 // setIndex makes an empty index of size slots, a power of two.
@@ -297,6 +267,16 @@ func (t *Table[K, V]) entry(i int) (k *K, v *V) {
 	}
 	e := t.cells.at(uint32(i))
 	return &e.key, &e.value
+}
+
+// row gives the i-th key and its value.
+func (t *Table[K, V]) row(i int) (K, *V) {
+	if t.kind == kindText {
+		e := t.texts.at(uint32(i))
+		return ofText[K](t.textAt(e)), &e.value
+	}
+	e := t.cells.at(uint32(i))
+	return e.key, &e.value
 }
 
 // Reset empties the table and keeps as much of its memory as the last use needed, so that it can serve the
