@@ -31,11 +31,7 @@ func (c *Codec[T]) Append(dst []byte, v *T) ([]byte, error) {
 	if c.plan.foreign {
 		heap = onHeap(v)
 	}
-	out, err := appendSteps(dst, addressOf(v), heap, c.plan, maxDepth)
-	if err != nil {
-		return dst, encodeError(c.plan, err)
-	}
-	return out, nil
+	return c.plan.append(dst, addressOf(v), heap)
 }
 
 // Decode reads one value from the front of src and gives the bytes behind it. The value shares no
@@ -48,19 +44,48 @@ func (c *Codec[T]) Decode(src []byte) (v T, rest []byte, err error) { return c.d
 func (c *Codec[T]) DecodeAlias(src []byte) (v T, rest []byte, err error) { return c.decode(src, true) }
 
 func (c *Codec[T]) decode(src []byte, alias bool) (v T, rest []byte, err error) {
-	l := limits{left: maxDepth, alias: alias}
 	if c.plan.foreign {
 		heap := onHeap(&v)
-		rest, err = decodeSteps(src, heap, heap, c.plan, l)
+		rest, err = c.plan.decode(src, heap, heap, alias)
 		v = *at[T](heap)
 	} else {
-		rest, err = decodeSteps(src, addressOf(&v), address{}, c.plan, l)
+		rest, err = c.plan.decode(src, addressOf(&v), address{}, alias)
 	}
 	if err != nil {
 		var zero T
-		return zero, src, decodeError(c.plan, src, rest, err)
+		v = zero
 	}
-	return v, rest, nil
+	return v, rest, err
+}
+
+// decode is what of a codec's decode does not depend on its type, for the compiler makes the other for each. The same
+// holds for append, heap and own.
+func (p *plan) decode(src []byte, to, heap address, alias bool) ([]byte, error) {
+	rest, err := decodeSteps(src, to, heap, p, limits{left: maxDepth, alias: alias})
+	if err != nil {
+		return src, decodeError(p, src, rest, err)
+	}
+	return rest, nil
+}
+
+func (p *plan) append(dst []byte, v, heap address) ([]byte, error) {
+	out, err := appendSteps(dst, v, heap, p, maxDepth)
+	if err != nil {
+		return dst, encodeError(p, err)
+	}
+	return out, nil
+}
+
+func (p *plan) heap(v, heap address) int {
+	g := gauge{visits: sizeVisits, left: maxDepth}
+	return int(p.size) + heapOf(v, heap, p, &g)
+}
+
+func (p *plan) own(v, heap address) error {
+	if err := ownSteps(v, heap, p, maxDepth); err != nil {
+		return encodeError(p, err)
+	}
+	return nil
 }
 
 // Size estimates the bytes of memory that *v takes: itself and all it points to. What it shares with
@@ -73,8 +98,7 @@ func (c *Codec[T]) Size(v *T) int {
 	if c.plan.foreign {
 		heap = onHeap(v)
 	}
-	g := gauge{visits: sizeVisits, left: maxDepth}
-	return int(c.plan.size) + heapOf(addressOf(v), heap, c.plan, &g)
+	return c.plan.heap(addressOf(v), heap)
 }
 
 // Clone gives a copy of v that shares no memory with it: strings and byte slices that lie in a fetch
@@ -86,16 +110,16 @@ func (c *Codec[T]) Clone(v T) (T, error) {
 	var err error
 	if c.plan.foreign {
 		heap := onHeap(&v)
-		err = ownSteps(heap, heap, c.plan, maxDepth)
+		err = c.plan.own(heap, heap)
 		v = *at[T](heap)
 	} else {
-		err = ownSteps(addressOf(&v), address{}, c.plan, maxDepth)
+		err = c.plan.own(addressOf(&v), address{})
 	}
 	if err != nil {
 		var zero T
-		return zero, encodeError(c.plan, err)
+		v = zero
 	}
-	return v, nil
+	return v, err
 }
 
 // PointerFree says whether a T is all in one piece of memory without pointers, so that a table of

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"iter"
 	"path/filepath"
 	"runtime"
@@ -15,6 +16,7 @@ import (
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/internal/exec"
 	"github.com/weirstream/weir/internal/vfs"
+	"github.com/weirstream/weir/internal/vfs/objectfile"
 )
 
 // SetCheckpointDir says where RDDs are written that [RDD.Checkpoint] marks: in a folder of a new name in dir, which is
@@ -109,19 +111,28 @@ func (r *RDD[T]) Checkpoint() *RDD[T] {
 	if r.node.Err != nil {
 		return r
 	}
-	f := checkpointFiles[T]{dir: vfs.Join(dir, fmt.Sprintf("rdd-%d", r.node.ID)), codec: c,
-		compress: conf.CheckpointCompress.Get(r.sc.conf)}
+	f := checkpointFiles{dir: vfs.Join(dir, fmt.Sprintf("rdd-%d", r.node.ID)), schema: c.Schema()}
 	f.fs, _, _ = r.sc.FileSystem(dir) // SetCheckpointDir has found it before.
+	plain := !conf.CheckpointCompress.Get(r.sc.conf)
 	mark := &checkpoint{site: exec.Caller(), path: f.dir}
+	write := func(tc *TaskContext, p int, w io.Writer) error { return writeObjects(tc, r, p, c, w, plain) }
+	site := mark.site
 	mark.write = func(ctx context.Context) error {
-		if err := f.write(ctx, r); err != nil {
+		if err := f.write(ctx, r.sc, r.node, write); err != nil {
 			return err
 		}
-		r.cut("checkpoint", mark.site, f.read)
-		if conf.CleanCheckpoints.Get(r.sc.conf) {
-			runtime.AddCleanup(r, checkpointFiles[T].remove, f)
-		}
+		r.cut("checkpoint", site, func(tc *TaskContext, p int) iter.Seq[T] {
+			return func(yield func(T) bool) {
+				next := checked(tc, yield)
+				f.read(tc, p, func(raw []byte, count int) (bool, error) {
+					return objectfile.Values(raw, count, c.DecodeAlias, next)
+				})
+			}
+		})
 		return nil
+	}
+	if conf.CleanCheckpoints.Get(r.sc.conf) {
+		runtime.AddCleanup(r.node, checkpointFiles.remove, f)
 	}
 	r.setMark(mark)
 	return r

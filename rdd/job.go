@@ -35,23 +35,30 @@ func runAll[T, R any](ctx context.Context, r *RDD[T], action string, begin func(
 func runParts[T, R any](ctx context.Context, r *RDD[T], action string, partitions []int,
 	f func(tc *TaskContext, p int) (R, error), each func(i int, result R) error,
 ) error {
-	site, desc := exec.Describe(ctx, &r.sc.jobs)
+	return r.sc.runJob(ctx, r.node, action, partitions, func(tc *TaskContext, p int) (any, error) { return f(tc, p) },
+		func(i int, result any) error { return each(i, result.(R)) })
+}
+
+// runJob is run for an RDD of any type.
+func (sc *Context) runJob(ctx context.Context, of *exec.Node, action string, partitions []int,
+	task func(tc *TaskContext, p int) (any, error), done func(i int, result any) error,
+) error {
+	site, desc := exec.Describe(ctx, &sc.jobs)
 	job := &exec.Job{
-		Action: action, Site: site, Target: r.node, Partitions: partitions, Desc: desc,
-		Task: func(t *exec.Task, p int) (any, error) {
-			return f((*TaskContext)(t), p)
-		},
-		Done: func(i int, result any) error { return each(i, result.(R)) },
+		Action: action, Site: site, Target: of, Partitions: partitions, Desc: desc, Done: done,
+		Task: func(t *exec.Task, p int) (any, error) { return task((*TaskContext)(t), p) },
 	}
-	if err := r.sc.logPanic(r.sc.runner.Run(ctx, job)); err != nil {
+	if err := sc.logPanic(sc.runner.Run(ctx, job)); err != nil {
 		return err
 	}
-	return r.sc.checkpointMarked(ctx, r.node)
+	return sc.checkpointMarked(ctx, of)
 }
 
 // all lists the partitions of r.
-func (r *RDD[T]) all() []int {
-	ps := make([]int, max(r.node.Partitions, 0))
+func (r *RDD[T]) all() []int { return allOf(r.node) }
+
+func allOf(n *exec.Node) []int {
+	ps := make([]int, max(n.Partitions, 0))
 	for i := range ps {
 		ps[i] = i
 	}

@@ -20,17 +20,25 @@ func SaveAsObjectFile[T any](ctx context.Context, r *RDD[T], path string) error 
 	if err != nil {
 		return fmt.Errorf("saveAsObjectFile: %w", err)
 	}
-	begin := func(w io.Writer) (func(T) error, func() error, error) {
-		o, err := objectfile.NewWriter(w, c.Schema())
-		if err != nil {
-			return nil, nil, err
-		}
-		write := func(v T) error {
-			return o.Append(func(dst []byte) ([]byte, error) { return c.Append(dst, &v) })
-		}
-		return write, o.Close, nil
+	write := func(tc *TaskContext, p int, w io.Writer) error { return writeObjects(tc, r, p, c, w, false) }
+	return r.sc.save(ctx, r.node, "saveAsObjectFile", path, compress.None, write)
+}
+
+// writeObjects writes the elements of a partition, in frames without compression if they are to be plain.
+func writeObjects[T any](tc *TaskContext, r *RDD[T], p int, c *codec.Codec[T], w io.Writer, plain bool) error {
+	o, err := objectfile.NewWriter(w, c.Schema())
+	if err != nil {
+		return err
 	}
-	return save(ctx, r, "saveAsObjectFile", path, compress.None, begin)
+	o.Plain(plain)
+	r.iterate(tc, p)(func(v T) bool {
+		err = o.Append(func(dst []byte) ([]byte, error) { return c.Append(dst, &v) })
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
+	return o.Close()
 }
 
 // ObjectFile makes an RDD of what [SaveAsObjectFile] wrote, a partition for each file. T must have the schema of the
@@ -48,17 +56,23 @@ func ObjectFile[T any](sc *Context, path string) *RDD[T] {
 }
 
 func eachObject[T any](tc *TaskContext, f split.File, c *codec.Codec[T], yield func(T) bool) error {
+	return readObjects(tc, f, c.Schema(), func(raw []byte, count int) (bool, error) {
+		return objectfile.Values(raw, count, c.DecodeAlias, yield)
+	})
+}
+
+// readObjects gives decode the frames of a file until it wants no more.
+func readObjects(tc *TaskContext, f split.File, schema string, decode func(raw []byte, count int) (bool, error)) error {
 	file, err := vfs.OpenSame(tc, f.FS, f.Info, 0, f.Length)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	more := true
-	r, err := objectfile.NewReader(file, f.Length, c.Schema())
+	r, err := objectfile.NewReader(file, f.Length, schema)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.Name, err)
 	}
-	err = objectfile.Each(r, c.DecodeAlias, func(v T) bool { more = yield(v); return more })
+	more, err := r.Each(decode)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s, at byte %d: %w", f.Name, r.Offset(), err)

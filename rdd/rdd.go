@@ -14,8 +14,8 @@ import (
 type RDD[T any] struct {
 	sc   *Context
 	node *exec.Node
-	from atomic.Pointer[source[T]] // a checkpoint puts another one there
-	kept atomic.Pointer[kept[T]]   // what Persist keeps
+	from atomic.Pointer[source[T]]  // a checkpoint puts another one there
+	kept atomic.Pointer[keeping[T]] // what Persist keeps
 	mark atomic.Pointer[checkpoint]
 	// dealt says how the keys of a keyed RDD are spread over its partitions; nil if nothing is known.
 	dealt *dealing
@@ -82,16 +82,23 @@ func Same[T any](r *RDD[T]) *RDD[T] {
 
 // narrow makes the child of a transformation that computes its partition p from r's partition p.
 func narrow[T, U any](r *RDD[T], op string, compute func(tc *TaskContext, p int) iter.Seq[U]) *RDD[U] {
-	n := r.sc.node(op, r.node.Partitions)
-	n.AddNarrow(r.node)
-	n.Prefer(r.node.Preferred())
-	return newRDD(r.sc, n, compute)
+	return newRDD(r.sc, r.sc.child(op, r.node), compute)
+}
+
+// child makes the node of an operator that reads each partition of one parent.
+func (sc *Context) child(op string, parent *exec.Node) *exec.Node {
+	n := sc.node(op, parent.Partitions)
+	n.AddNarrow(parent)
+	n.Prefer(parent.Preferred())
+	return n
 }
 
 // refuse keeps what the user did wrong in making r, with the place of the call.
-func (r *RDD[T]) refuse(format string, args ...any) {
-	if r.node.Err == nil {
-		r.node.Err = fmt.Errorf("%s: %w", r.node.Site, fmt.Errorf(format, args...))
+func (r *RDD[T]) refuse(format string, args ...any) { refuse(r.node, format, args) }
+
+func refuse(n *exec.Node, format string, args []any) {
+	if n.Err == nil {
+		n.Err = fmt.Errorf("%s: %w", n.Site, fmt.Errorf(format, args...))
 	}
 }
 

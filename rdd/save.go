@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"strings"
 	"sync"
 	"time"
@@ -31,33 +30,33 @@ type saving struct {
 
 const success = "_SUCCESS"
 
-// save writes a file for each partition of r into a directory. begin starts one: it gives what writes an element, and
-// what writes the end.
-func save[T any](ctx context.Context, r *RDD[T], action, path string, kind compress.Kind,
-	begin func(w io.Writer) (write func(T) error, end func() error, err error),
-) error {
+// A part writes what one file holds: the elements of partition p.
+type part func(tc *TaskContext, p int, w io.Writer) error
+
+// save writes a file for each partition of an RDD into a directory.
+func (sc *Context) save(ctx context.Context, of *exec.Node, action, path string, kind compress.Kind, write part) error {
 	s := &saving{suffix: kind.Suffix(), again: exec.ScopeOf(ctx) != nil}
-	err := r.Err()
+	err := of.Err
 	if err == nil && !kind.CanWrite() {
 		_, err = compress.NewWriter(kind, nil)
 	}
 	if err == nil {
-		err = s.prepare(ctx, r.sc, path)
+		err = s.prepare(ctx, sc, path)
 	}
 	if err != nil {
 		return atCall(action, err)
 	}
-	return s.saveParts(ctx, action, r.node.Partitions, func(parts []vfs.Pending) error {
-		return run(ctx, r, action, r.all(), func(tc *TaskContext, in iter.Seq[T]) (vfs.Pending, error) {
-			return writePart(tc, s, kind, in, begin)
-		}, func(i int, p vfs.Pending) error { parts[i] = p; return nil })
-	})
+	return s.saveParts(ctx, sc, of, action, kind, write)
 }
 
-// saveParts shows the n files that write has written.
-func (s *saving) saveParts(ctx context.Context, action string, n int, write func(parts []vfs.Pending) error) error {
-	parts := make([]vfs.Pending, n)
-	err := write(parts)
+// saveParts writes a file for each partition, and shows them when all are there.
+func (s *saving) saveParts(ctx context.Context, sc *Context, of *exec.Node, action string, kind compress.Kind,
+	write part,
+) error {
+	parts := make([]vfs.Pending, max(of.Partitions, 0))
+	err := sc.runJob(ctx, of, action, allOf(of), func(tc *TaskContext, p int) (any, error) {
+		return s.writePart(tc, p, kind, write)
+	}, func(i int, p any) error { parts[i] = p.(vfs.Pending); return nil })
 	if err == nil {
 		if err = s.publish(ctx, parts); err != nil {
 			err = atCall(action, err)
@@ -99,25 +98,15 @@ func (s *saving) prepare(ctx context.Context, sc *Context, path string) (err err
 func (s *saving) part(p int) string { return vfs.Join(s.dir, fmt.Sprintf("part-%05d%s", p, s.suffix)) }
 
 // writePart writes one file in a task.
-func writePart[T any](tc *TaskContext, s *saving, kind compress.Kind, in iter.Seq[T],
-	begin func(w io.Writer) (write func(T) error, end func() error, err error),
-) (vfs.Pending, error) {
-	file, err := s.fs.Create(tc, s.part(tc.PartitionID()))
+func (s *saving) writePart(tc *TaskContext, p int, kind compress.Kind, write part) (done vfs.Pending, err error) {
+	file, err := s.fs.Create(tc, s.part(p))
 	if err != nil {
-		return vfs.Pending{}, err
+		return done, err
 	}
 	defer file.Abort() // also when the task unwinds
 	packed, err := compress.NewWriter(kind, file)
-	if err != nil {
-		return vfs.Pending{}, err
-	}
-	write, end, err := begin(packed)
-	if err != nil {
-		return vfs.Pending{}, err
-	}
-	in(func(v T) bool { err = write(v); return err == nil })
 	if err == nil {
-		err = end()
+		err = write(tc, p, packed)
 	}
 	if err == nil {
 		err = packed.Close()
@@ -126,15 +115,14 @@ func writePart[T any](tc *TaskContext, s *saving, kind compress.Kind, in iter.Se
 		err = tc.Err()
 	}
 	if err != nil {
-		return vfs.Pending{}, err
+		return done, err
 	}
-	p, err := file.Finish()
-	if err == nil {
+	if done, err = file.Finish(); err == nil {
 		s.mu.Lock()
-		s.drops = append(s.drops, p)
+		s.drops = append(s.drops, done)
 		s.mu.Unlock()
 	}
-	return p, err
+	return done, err
 }
 
 // publish shows the files of the attempts that won, and then that they are all there.

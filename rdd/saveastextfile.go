@@ -41,16 +41,16 @@ func SaveAsTextFile[T any](ctx context.Context, r *RDD[T], path string, opts ...
 	for _, opt := range opts {
 		opt(&o)
 	}
-	return save(ctx, r, "saveAsTextFile", path, o.kind, func(w io.Writer) (func(T) error, func() error, error) {
+	return r.sc.save(ctx, r.node, "saveAsTextFile", path, o.kind, func(tc *TaskContext, p int, w io.Writer) error {
 		b := bufio.NewWriterSize(w, 64<<10)
-		write := func(v T) error {
+		r.iterate(tc, p)(func(v T) bool {
 			if s, ok := any(v).(string); ok {
 				_, _ = b.WriteString(s)
 			} else {
 				_, _ = fmt.Fprint(b, v)
 			}
-			return b.WriteByte('\n') // The first error of a bufio.Writer stays.
-		}
-		return write, b.Flush, nil
+			return b.WriteByte('\n') == nil // The first error of a bufio.Writer stays.
+		})
+		return b.Flush()
 	})
 }

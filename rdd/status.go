@@ -1,11 +1,8 @@
 package rdd
 
 import (
-	"os"
-	"runtime"
 	"slices"
 	"time"
-	"weak"
 
 	"github.com/weirstream/weir/internal/exec"
 )
@@ -91,57 +88,4 @@ func (sc *Context) PersistentRDDs() []PersistentRDD {
 	}
 	slices.SortFunc(all, func(a, b PersistentRDD) int { return a.ID - b.ID })
 	return all
-}
-
-// list has PersistentRDDs list what is kept of an RDD, as long as anybody holds that.
-func (k *kept[T]) list(node *exec.Node) {
-	mine, of, sc := weak.Make(k), weak.Make(node), k.sc
-	runtime.AddCleanup(k, sc.unlist, any(mine)) // of one that is dropped without Unpersist
-	p := PersistentRDD{ID: node.ID, Op: node.Op, Site: node.Site.String(), Level: k.asked, Partitions: node.Partitions}
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	if sc.persisted == nil {
-		sc.persisted = map[any]func() (PersistentRDD, bool){}
-	}
-	sc.persisted[mine] = func() (PersistentRDD, bool) {
-		k, n, p := mine.Value(), of.Value(), p
-		if k == nil {
-			return p, false
-		}
-		if n != nil {
-			p.Name = n.Name
-		}
-		k.measure(&p)
-		return p, true
-	}
-}
-
-func (sc *Context) unlist(key any) {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	delete(sc.persisted, key)
-}
-
-// measure adds up the partitions that are kept.
-func (k *kept[T]) measure(p *PersistentRDD) {
-	var files []string
-	k.mu.Lock()
-	for _, part := range k.parts {
-		switch {
-		case part.vs != nil || part.data != nil:
-			p.Memory += part.bytes
-		case part.file == "" && (part.count > 0 || part.entry == nil):
-			continue // It is being computed.
-		}
-		p.Cached++
-		if part.file != "" {
-			files = append(files, part.file)
-		}
-	}
-	k.mu.Unlock()
-	for _, name := range files {
-		if info, err := os.Stat(name); err == nil {
-			p.Disk += info.Size()
-		}
-	}
 }

@@ -269,27 +269,42 @@ func (o *Reader) end(size uint32, stored []byte) error {
 	return io.EOF
 }
 
-// Each yields the values of a file, which decode takes from the front of its argument.
-func Each[T any](o *Reader, decode func(src []byte) (T, []byte, error), yield func(T) bool) error {
+// Each gives decode the frames, one at a time, until it wants no more or fails, and tells whether it had all. Values
+// does it.
+func (o *Reader) Each(decode func(raw []byte, count int) (more bool, err error)) (all bool, err error) {
 	for {
 		raw, count, err := o.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return true, nil
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
-		for range count {
-			v, rest, err := decode(raw)
-			if err != nil {
-				return fmt.Errorf("%w: %w", ErrDamaged, err)
-			}
-			if raw = rest; !yield(v) {
-				return nil
-			}
-		}
-		if len(raw) > 0 {
-			return fmt.Errorf("%w: %d bytes are left of a frame", ErrDamaged, len(raw))
+		if more, err := decode(raw, count); err != nil || !more {
+			return false, err
 		}
 	}
+}
+
+// Values yields the values of a frame until yield gives false, and tells whether it had all.
+func Values[T any](raw []byte, count int, decode func(src []byte) (T, []byte, error), yield func(T) bool,
+) (more bool, err error) {
+	for range count {
+		v, rest, err := decode(raw)
+		if err != nil {
+			return false, fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		if raw = rest; !yield(v) {
+			return false, nil
+		}
+	}
+	return true, left(raw)
+}
+
+// left is the error of a frame that holds more than its values.
+func left(raw []byte) error {
+	if len(raw) > 0 {
+		return fmt.Errorf("%w: %d bytes are left of a frame", ErrDamaged, len(raw))
+	}
+	return nil
 }

@@ -46,7 +46,9 @@ func read[T any](t testing.TB, data []byte) (vs []T, at int64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	err = objectfile.Each(r, c.DecodeAlias, func(v T) bool { vs = append(vs, v); return true })
+	_, err = r.Each(func(raw []byte, count int) (bool, error) {
+		return objectfile.Values(raw, count, c.DecodeAlias, func(v T) bool { vs = append(vs, v); return true })
+	})
 	return vs, r.Offset(), err
 }
 
