@@ -13,15 +13,15 @@ func Filter[T any](r *RDD[T], keep func(T) bool) *RDD[T] {
 	vectored(r, out, func(*TaskContext) func([]T) []T {
 		var buf []T
 		return func(in []T) []T {
-			buf = room(buf, len(in))
-			n := 0
+			out, n := room(buf, len(in))[:len(in)], 0
 			for _, v := range in {
-				buf[n] = v
+				out[n] = v
 				if keep(v) {
 					n++
 				}
 			}
-			return buf[:n]
+			buf = out
+			return out[:n]
 		}
 	})
 	out.dealt = r.dealt

@@ -18,11 +18,12 @@ func Map[T, U any](r *RDD[T], f func(T) U) *RDD[U] {
 	vectored(r, out, func(*TaskContext) func([]T) []U {
 		var buf []U
 		return func(in []T) []U {
-			buf = room(buf, len(in))
+			out := room(buf, len(in))[:len(in)] // A local one: what a closure shares is read again after each call.
 			for i, v := range in {
-				buf[i] = f(v)
+				out[i] = f(v)
 			}
-			return buf
+			buf = out
+			return out
 		}
 	})
 	return out

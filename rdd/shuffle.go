@@ -161,18 +161,19 @@ func (r *RDD[T]) reads(err error, parent *exec.Node, sh *exec.Shuffle) {
 // readColumns gives take the pairs of partition p, some hundred at a time, until it gives false. They are there until
 // take returns.
 func readColumns[K, V any](tc *TaskContext, r *RDD[Pair[K, V]], p int, take func(b shuffle.Bucket[K, V]) bool) {
-	b := shuffle.Bucket[K, V]{Keys: make([]K, 0, batchLen), Values: make([]V, 0, batchLen)}
 	if r.batched() {
+		var b shuffle.Bucket[K, V]
 		r.batches(tc, p)(func(in []Pair[K, V]) bool {
-			b.Keys, b.Values = b.Keys[:0], b.Values[:0]
-			for _, kv := range in {
-				b.Keys, b.Values = append(b.Keys, kv.Key), append(b.Values, kv.Value)
+			keys, values := room(b.Keys, len(in))[:len(in)], room(b.Values, len(in))[:len(in)]
+			for i, kv := range in {
+				keys[i], values[i] = kv.Key, kv.Value
 			}
+			b = shuffle.Bucket[K, V]{Keys: keys, Values: values}
 			return take(b)
 		})
 		return
 	}
-	more := true
+	b, more := shuffle.Bucket[K, V]{Keys: make([]K, 0, batchLen), Values: make([]V, 0, batchLen)}, true
 	r.iterate(tc, p)(func(kv Pair[K, V]) bool {
 		b.Keys, b.Values = append(b.Keys, kv.Key), append(b.Values, kv.Value)
 		if len(b.Keys) == batchLen {
