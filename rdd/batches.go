@@ -50,8 +50,12 @@ func (r *RDD[T]) readAll(tc *TaskContext, p int, take func(in []T)) {
 // inBatches collects what is pushed one by one.
 func inBatches[T any](in iter.Seq[T]) batches[T] {
 	return func(yield func([]T) bool) {
-		buf, more := make([]T, 0, batchLen), true
+		var buf []T
+		more := true
 		in(func(v T) bool {
+			if buf == nil { // Many partitions of a stream's batches are empty.
+				buf = make([]T, 0, batchLen)
+			}
 			buf = append(buf, v)
 			if len(buf) == batchLen {
 				more = yield(buf)

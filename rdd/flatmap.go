@@ -30,8 +30,12 @@ func FlatMap[T, U any](r *RDD[T], f func(T) iter.Seq[U]) *RDD[U] {
 // flattened is FlatMap's form of batches.
 func flattened[T, U any](in batches[T], f func(T) iter.Seq[U]) batches[U] {
 	return func(yield func([]U) bool) {
-		buf, more := make([]U, 0, batchLen), true
+		var buf []U
+		more := true
 		inner := func(u U) bool {
+			if buf == nil {
+				buf = make([]U, 0, batchLen)
+			}
 			buf = append(buf, u)
 			if len(buf) == batchLen {
 				more = yield(buf)
