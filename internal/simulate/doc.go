@@ -4,13 +4,19 @@
 // and on several, with outputs one after the other or together, with memory for everything or for next to nothing, in
 // the honest mode and without it, and when tasks, outputs and batches fail at first.
 //
-// Each graph runs twice with such settings, and the two runs must give the same in the same order, also where the
-// definition leaves the order open: what an attempt gives is a function of its input.
+// Chains are the same for package rdd alone: a graph of one batch, with an action beside each output whose result is
+// compared, too.
 //
-//	go test ./internal/simulate                                     # thousands of graphs
+// Each graph and each chain runs twice with such settings, and the two runs must give the same in the same order, also
+// where the definition leaves the order open: what an attempt gives is a function of its input. Hashes of tables have
+// another seed in each run; which tasks of a chain fail differs as well.
+//
+//	go test ./internal/simulate                                     # thousands of graphs and chains
 //	go test ./internal/simulate -run TestGraphs -args -seed N       # one graph again, shrunk if it fails
 //	go test ./internal/simulate -run TestChains -args -seed N       # one chain of RDDs again
 //	go run ./internal/cmd/soak --graphs N --seed S                  # more of them, from seed S on
 //
-// A new operator of dstream wants a line in operators_test.go: the engine's operator and its definition side by side.
+// A new operator of dstream wants a line in operators_test.go, one of rdd in chainoperators_test.go or action_test.go:
+// the engine's operator and its definition side by side. TestOperatorsAreCovered fails until it has one, or a reason
+// why not.
 package simulate

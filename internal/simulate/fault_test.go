@@ -24,18 +24,7 @@ func faults[T any]() []*operator {
 		one("mapPartitions", func(_ *execution, s *Step, d *stream[T]) *stream[T] {
 			return dstream.MapPartitions(d, func(tc *rdd.TaskContext, in iter.Seq[T]) iter.Seq[T] {
 				fails := (tc.PartitionID()+int(tc.BatchSequence()))%3 == 0 && tc.AttemptNumber() <= s.Seed%2
-				return func(yield func(T) bool) {
-					left := s.Seed
-					in(func(v T) bool {
-						if left--; left < 0 && fails {
-							failTask(tc, s.Variant)
-						}
-						return yield(v)
-					})
-					if fails {
-						failTask(tc, s.Variant)
-					}
-				}
+				return failing(tc, in, s, fails)
 			})
 		}, same).needing(bag, "that fails", "that panics").giving(kept),
 		// One call in the whole life of the program fails.
@@ -48,6 +37,23 @@ func faults[T any]() []*operator {
 				return v, nil
 			})
 		}, same).needing(bag, "that fails").giving(kept),
+	}
+}
+
+// failing hands some elements on, and then fails if it is to.
+func failing[T any](tc *rdd.TaskContext, in iter.Seq[T], s *Step, fails bool) iter.Seq[T] {
+	if !fails {
+		return in
+	}
+	return func(yield func(T) bool) {
+		left := s.Seed
+		in(func(v T) bool {
+			if left--; left < 0 {
+				failTask(tc, s.Variant)
+			}
+			return yield(v)
+		})
+		failTask(tc, s.Variant)
 	}
 }
 

@@ -12,12 +12,13 @@ import (
 
 // The bounds of a graph. A step with a batch of more than a weight, which is about as many elements, is left out: joins
 // and windows of windows multiply. Most graphs are light, for bugs show with few elements; some are heavy, so that
-// tables grow.
+// tables grow, or bulky, so that the least budget is not enough.
 const (
 	stepsMax    = 10
 	batchesMax  = 14
 	lightWeight = 400
 	heavyWeight = 4000
+	bulkyRows   = 150
 	lengthMax   = 9
 	slideMax    = 6
 )
@@ -28,22 +29,16 @@ var intervals = []time.Duration{time.Second, 100 * time.Millisecond, 250 * time.
 // New makes the graph of a seed.
 func New(seed uint64) *Graph {
 	r := rand.New(rand.NewPCG(seed, 1))
-	g := &Graph{Seed: seed, Interval: pick(r, intervals), Batches: 2 + r.IntN(batchesMax-1), Parallelism: 1 + r.IntN(5)}
+	g := &Graph{Seed: seed, Interval: pick(r, intervals), Batches: 2 + r.IntN(batchesMax-1), Parallelism: 1 + r.IntN(5),
+		ops: operators()}
 	if r.IntN(8) == 0 {
 		g.Remember = 1 + r.IntN(4)
 	}
-	weightMax, rows := lightWeight, pick(r, []int{3, 10, 30})
-	if r.IntN(50) == 0 {
-		weightMax, rows = heavyWeight, 500
-	}
+	weightMax, rows := bounds(r)
 	for range 1 + r.IntN(3) {
 		g.Steps = append(g.Steps, newInput(r, g, rows))
 	}
-	g.settle()
-	a := g.answer(g.nominal())
-	for range 2 + r.IntN(stepsMax-1) {
-		g.grow(r, a, weightMax)
-	}
+	g.growAll(r, weightMax)
 	for range 1 + r.IntN(3) {
 		g.Outputs = append(g.Outputs, newOutput(r, g))
 	}
@@ -52,6 +47,26 @@ func New(seed uint64) *Graph {
 	}
 	g.prune()
 	return g
+}
+
+// bounds are how heavy a graph's batches may be, and how many rows its inputs have at most.
+func bounds(r *rand.Rand) (weightMax, rowsMax int) {
+	switch r.IntN(50) {
+	case 0:
+		return heavyWeight, 500
+	case 1, 2:
+		return heavyWeight, bulkyRows
+	}
+	return lightWeight, pick(r, []int{3, 10, 30})
+}
+
+// growAll adds steps to the inputs.
+func (g *Graph) growAll(r *rand.Rand, weightMax int) {
+	g.settle()
+	a := g.answer(g.nominal())
+	for range 2 + r.IntN(stepsMax-1) {
+		g.grow(r, a, weightMax)
+	}
 }
 
 func pick[T any](r *rand.Rand, vs []T) T { return vs[r.IntN(len(vs))] }
@@ -77,7 +92,7 @@ func (g *Graph) newStep(r *rand.Rand) *Step {
 	at := len(g.Steps) - 1 - min(r.IntN(len(g.Steps)), r.IntN(len(g.Steps)))
 	var fitting []*operator
 	weights := 0
-	for _, o := range operators() {
+	for _, o := range g.ops {
 		if o.in[0] == g.Steps[at].kind() {
 			fitting, weights = append(fitting, o), weights+o.weight
 		}
@@ -195,6 +210,10 @@ var words = []func(r *rand.Rand) string{
 func newInput(r *rand.Rand, g *Graph, rowsMax int) *Step {
 	word := pick(r, words)
 	texts := func() string { return word(r) }
+	if rowsMax == bulkyRows {
+		long := strings.Repeat("0123456789", 60)
+		texts = func() string { return long + word(r) }
+	}
 	numbers := func() int { return r.IntN(1 << (4 + 20*r.IntN(2))) }
 	few := func() int { return r.IntN(5) }
 	switch r.IntN(12) {

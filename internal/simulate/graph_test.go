@@ -22,12 +22,17 @@ type Graph struct {
 	Steps    []*Step
 	Outputs  []Output
 	Runs     [2]Settings
+
+	ops []*operator // of which steps are made
 }
 
 // An Output reads a step. Its body fails at first, or holds up the program, in one of the batches.
 type Output struct {
 	Step int
 	How  how
+	// Action names that of a chain of RDDs, "" being to collect; Seed varies it.
+	Action string
+	Seed   int
 	// Fails is how often the body fails in batch At; Stall is for how many intervals it sleeps there.
 	Fails, Stall, At int
 }
@@ -54,6 +59,8 @@ type Settings struct {
 	Honest                bool
 	// Budget is weir.memory.budget in bytes, 0 for the default.
 	Budget int
+	// Faults varies which tasks of a chain fail.
+	Faults int
 }
 
 // String shows the graph as it would be told.
@@ -66,6 +73,9 @@ func (g *Graph) String() string {
 	}
 	for i, o := range g.Outputs {
 		fmt.Fprintf(&b, "\toutput %d: %v of s%d", i, o.How, o.Step)
+		if o.Action != "" {
+			fmt.Fprintf(&b, ", and %s seed %d", o.Action, o.Seed)
+		}
 		if o.Fails > 0 || o.Stall > 0 {
 			fmt.Fprintf(&b, ", in batch %d fails %d times and sleeps %d intervals", o.At, o.Fails, o.Stall)
 		}

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"context"
 	"fmt"
 	"hash/fnv"
 	"reflect"
@@ -26,6 +27,9 @@ type kind interface {
 	fewer(rows any) []any
 	persist(stream any, level rdd.StorageLevel)
 	output(x *execution, number int, stream any)
+	parallelize(sc *rdd.Context, rows any, partitions int) any
+	collect(ctx context.Context, table any) ([]string, error)
+	persistTable(table any, level rdd.StorageLevel)
 }
 
 type kindOf[T any] struct{}
@@ -57,6 +61,17 @@ func (kindOf[T]) fewer(rows any) []any {
 }
 
 func (kindOf[T]) persist(d any, level rdd.StorageLevel) { d.(*stream[T]).Persist(level) }
+
+func (kindOf[T]) parallelize(sc *rdd.Context, rows any, partitions int) any {
+	return rdd.Parallelize(sc, rows.([]T), partitions)
+}
+
+func (k kindOf[T]) collect(ctx context.Context, r any) ([]string, error) {
+	vs, err := rdd.Collect(ctx, r.(*table[T]))
+	return k.texts(vs), err
+}
+
+func (kindOf[T]) persistTable(r any, level rdd.StorageLevel) { r.(*table[T]).Persist(level) }
 
 // text shows an element; elements that are not equal have different texts.
 func text(v any) string {

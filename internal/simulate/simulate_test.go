@@ -14,7 +14,7 @@ import (
 var (
 	seed  = flag.Uint64("seed", 0, "run the graph or chain of this seed alone")
 	count = flag.Int("graphs", 0, "how many graphs or chains to run; 0 for 10,000, or 500 with -short")
-	from  = flag.Uint64("from", 1, "the first seed of those")
+	begin = flag.Uint64("from", 1, "the first seed of those")
 )
 
 // TestMain has the garbage collector run seldom: there is hardly anything to keep from one graph to the next.
@@ -42,7 +42,7 @@ const failuresMax = 5
 
 // runSeeds checks the seeds that the flags ask for, several at a time.
 func runSeeds(t *testing.T, what string, check func(t *testing.T, seed uint64, dir string) error) {
-	next, end := *from, *from+uint64(*count)
+	next, end := *begin, *begin+uint64(*count)
 	switch {
 	case *seed != 0:
 		next, end = *seed, *seed+1
@@ -121,10 +121,33 @@ func leftover(dir string) error {
 }
 
 // TestGraphsCover: graphs hold every operator in each of its variants, with elements in it.
-func TestGraphsCover(t *testing.T) {
+func TestGraphsCover(t *testing.T) { covers(t, 4_000, New, operators()) }
+
+// TestChainsCover: chains hold every operator in each of its variants, and every action, with elements in it.
+func TestChainsCover(t *testing.T) {
+	covers(t, 4_000, NewChain, chainOperators())
 	seen := map[string]bool{}
 	for s := range uint64(4_000) {
-		g := New(s + 1)
+		g := NewChain(s + 1)
+		for _, o := range g.Outputs {
+			k := g.Steps[o.Step].kind()
+			if a, ok := actionOf(o.Action, k); ok && (a.needs <= g.Steps[o.Step].order || a.needs == undefined) {
+				seen[a.name+k.String()] = true
+			}
+		}
+	}
+	for _, a := range actions() {
+		if !seen[a.name+a.of.String()] {
+			t.Errorf("%s of %v: no chain has it where its result is defined", a.name, a.of)
+		}
+	}
+}
+
+func covers(t *testing.T, seeds uint64, make func(seed uint64) *Graph, ops []*operator) {
+	t.Helper()
+	seen := map[string]bool{}
+	for s := range seeds {
+		g := make(s + 1)
 		a := g.answer(g.nominal())
 		for i, step := range g.Steps {
 			for b := 0; step.op != nil && b < len(a.batches); b++ {
@@ -135,10 +158,10 @@ func TestGraphsCover(t *testing.T) {
 			}
 		}
 	}
-	for _, o := range operators() {
+	for _, o := range ops {
 		for v := range o.variants {
 			if !seen[o.variant(v)] {
-				t.Errorf("%s: no graph holds it", o.variant(v))
+				t.Errorf("%s: nothing holds it", o.variant(v))
 			}
 		}
 	}
@@ -167,10 +190,13 @@ func TestShrink(t *testing.T) {
 	}
 }
 
-// TestGraphsAreOfTheirSeed: a seed gives the same graph each time.
+// TestGraphsAreOfTheirSeed: a seed gives the same graph each time, and the same chain.
 func TestGraphsAreOfTheirSeed(t *testing.T) {
 	for s := range uint64(200) {
 		if a, b := New(s).String(), New(s).String(); a != b {
+			t.Fatalf("seed %d:\n%s\n%s", s, a, b)
+		}
+		if a, b := NewChain(s).String(), NewChain(s).String(); a != b {
 			t.Fatalf("seed %d:\n%s\n%s", s, a, b)
 		}
 	}
