@@ -230,16 +230,16 @@ func numberActions() []action {
 		}, func(in []int, _ int) any { return total(in) }),
 		act("mean", bag, func(ctx context.Context, r *table[int], _ int) (any, error) {
 			mean, err := rdd.Mean(ctx, r)
-			return float32(mean), err
-		}, func(in []int, _ int) any { return float32(float64(total(in)) / float64(max(len(in), 1))) }),
+			return near(mean), err
+		}, func(in []int, _ int) any { return near(meanOf(in)) }),
 		act("meanApprox", bag, func(ctx context.Context, r *table[int], _ int) (any, error) {
 			p, err := rdd.MeanApprox(ctx, r, time.Hour, 0.95)
-			return mean(exactly(ctx, p, err))
-		}, func(in []int, _ int) any { return float32(float64(total(in)) / float64(max(len(in), 1))) }),
+			return estimate(exactly(ctx, p, err))
+		}, func(in []int, _ int) any { return near(meanOf(in)) }),
 		act("sumApprox", bag, func(ctx context.Context, r *table[int], _ int) (any, error) {
 			p, err := rdd.SumApprox(ctx, r, time.Hour, 0.95)
-			return mean(exactly(ctx, p, err))
-		}, func(in []int, _ int) any { return float32(total(in)) }),
+			return estimate(exactly(ctx, p, err))
+		}, func(in []int, _ int) any { return near(meanOf(in) * float64(len(in))) }),
 		act("histogramN", bag, func(ctx context.Context, r *table[int], seed int) (any, error) {
 			limits, counts, err := rdd.HistogramN(ctx, r, 1+seed)
 			return fmt.Sprint(len(limits), sum64(counts)), err
@@ -254,14 +254,14 @@ func numberActions() []action {
 		}),
 		act("stats", bag, func(ctx context.Context, r *table[int], _ int) (any, error) {
 			s, err := rdd.Stats(ctx, r)
-			return fmt.Sprint(s.Count, s.Max, s.Min, float32(s.Stdev())), err
+			return fmt.Sprint(s.Count, s.Max, s.Min, near(s.Stdev()/(1+math.Abs(s.Mean)))), err
 		}, func(in []int, _ int) any {
-			largest, least, squares := math.Inf(-1), math.Inf(1), 0.0
+			largest, least, squares, mean := math.Inf(-1), math.Inf(1), 0.0, meanOf(in)
 			for _, v := range in {
 				largest, least = max(largest, float64(v)), min(least, float64(v))
-				squares += math.Pow(float64(v)-float64(total(in))/float64(len(in)), 2)
+				squares += math.Pow(float64(v)-mean, 2)
 			}
-			return fmt.Sprint(len(in), largest, least, float32(math.Sqrt(squares/float64(len(in)))))
+			return fmt.Sprint(len(in), largest, least, near(math.Sqrt(squares/float64(len(in)))/(1+math.Abs(mean))))
 		}),
 		act("histogram", bag, func(ctx context.Context, r *table[int], _ int) (any, error) {
 			return rdd.Histogram(ctx, r, limits)
@@ -287,7 +287,7 @@ func exactly[T any](ctx context.Context, p *rdd.Partial[T], err error) (v T, _ e
 	return p.Final(ctx)
 }
 
-func mean(of rdd.Bounded, err error) (any, error) { return float32(of.Mean), err }
+func estimate(of rdd.Bounded, err error) (any, error) { return near(of.Mean), err }
 
 func means[K comparable](of map[K]rdd.Bounded, err error) (any, error) {
 	out := map[string]int{}
@@ -361,6 +361,17 @@ func pairActions() []action {
 		}, func(in []row, seed int) any { return valuesOf(in, lookedUp(seed)) }),
 	}
 }
+
+func meanOf(in []int) (mean float64) {
+	for _, v := range in {
+		mean += float64(v) / float64(len(in))
+	}
+	return mean
+}
+
+// near is the same for numbers that differ by rounding: the numbers between which it steps are no fractions, so that no
+// exact result lies at one.
+func near(v float64) int { return int(math.Round(math.Log1p(math.Abs(v)) * 1e6)) }
 
 func sum64(ns []int64) (total int64) {
 	for _, n := range ns {

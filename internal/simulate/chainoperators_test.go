@@ -236,11 +236,50 @@ func pairReductions() []*operator {
 				return rdd.KV(g.Key, digest(fmt.Sprint(g.Value), 0))
 			})
 		}).needing(byKey, "").giving(ofKeys).shuffle(),
+		growing(),
+		// The zero and every count are written to.
+		from("aggregateByKey", func(s *Step, r *table[kv]) *table[kv] {
+			counts := rdd.AggregateByKey(r, make([]int, 4), func(counts []int, v int) []int {
+				counts[v&3]++
+				return counts
+			}, inPlace(sum).f, deal[string](s)...)
+			return rdd.MapValues(counts, func(vs []int) int { return digest(fmt.Sprint(vs), 0) })
+		}, func(_ *Step, in []kv) []kv {
+			return mapped(group(in), func(g pair[string, []int]) kv {
+				counts := make([]int, 4)
+				for _, v := range g.Value {
+					counts[v&3]++
+				}
+				return rdd.KV(g.Key, digest(fmt.Sprint(counts), 0))
+			})
+		}).needing(bag, "in place").giving(ofKeys).shuffle(),
 		from("countByKey approximately", func(s *Step, r *table[kv]) *table[kv] {
 			return rdd.MapValues(rdd.CountApproxDistinctByKey(r, 0.05, deal[string](s)...),
 				func(n int64) int { return int(n) })
 		}, func(_ *Step, in []kv) []kv { return nil }).needing(undefined, "").giving(ofKeys).shuffle().often(1),
 	)
+}
+
+// growing makes values that grow in the table, for thousands of records: the table is full, and set aside as a whole.
+func growing() *operator {
+	const copies = 200
+	long := strings.Repeat("0123456789", 6)
+	longer := func(v int) string { return long + text(v) }
+	all := func(vs []string) int { return digest(strings.Join(vs, ""), 0) }
+	return from("aggregateByKey", func(s *Step, r *table[row]) *table[row] {
+		many := rdd.FlatMapValues(r, func(v int) iter.Seq[string] {
+			return slices.Values(slices.Repeat([]string{longer(v)}, copies))
+		})
+		lists := rdd.AggregateByKey(many, nil, func(vs []string, v string) []string { return append(vs, v) },
+			func(vs, ws []string) []string { return append(vs, ws...) }, deal[string](s)...)
+		return rdd.MapValues(lists, all)
+	}, func(_ *Step, in []row) []row {
+		return mapped(group(in), func(g pair[string, []int]) row {
+			return rdd.KV(g.Key, all(each(g.Value, func(v int) []string {
+				return slices.Repeat([]string{longer(v)}, copies)
+			})))
+		})
+	}).needing(byKey, "that grows").giving(ofKeys).shuffle().often(1)
 }
 
 func pairSorts() []*operator {

@@ -34,9 +34,9 @@ func foldings[T any]() []folding[T] {
 	case string:
 		special = []folding[string]{{name: "concat", f: concat, pure: concat, ordered: true}}
 	case []int:
-		special = appending[int]()
+		special = append(appending[int](), inPlace(sum))
 	case []string:
-		special = appending[string]()
+		special = append(appending[string](), inPlace(concat))
 	}
 	if special != nil {
 		out = append(special.([]folding[T]), out...)
@@ -101,4 +101,18 @@ func appending[V any]() []folding[[]V] {
 		f:    func(a, b []V) []V { return cut(append(a, b...)) },
 		pure: func(a, b []V) []V { return cut(slices.Concat(a, b)) },
 	}}
+}
+
+// inPlace folds lists element by element, and writes the result into the first one: where that is not the fold's own,
+// whoever reads it again finds what another attempt, or another window, made of it.
+func inPlace[V any](f func(a, b V) V) folding[[]V] {
+	into := func(a, b []V) []V {
+		n := min(len(a), len(b))
+		for i := range n {
+			a[i] = f(a[i], b[i])
+		}
+		return append(a, b[n:]...)
+	}
+	return folding[[]V]{name: "in place", ordered: true, f: into,
+		pure: func(a, b []V) []V { return into(slices.Clone(a), b) }}
 }
