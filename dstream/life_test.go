@@ -289,7 +289,7 @@ func TestDeadlineCutsTheDrain(t *testing.T) {
 		}, []string{"abandoned at the deadline", "output foreachRDD [0] (life_test.go:"}},
 		"stubborn task": {func(d *ints, release chan struct{}) {
 			dstream.Foreach(d, func(int) error { <-release; return nil })
-		}, []string{"abandoned at the deadline", "partition 0 of foreach at", "(queueStream at life_test.go:"}},
+		}, []string{"abandoned at the deadline", "partition 0 of foreach (queueStream at life_test.go:"}},
 	}
 	for name, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {

@@ -57,14 +57,22 @@ func (g *Goroutines) Inside() string {
 	return g.in[id].what
 }
 
-// Refuse gives the error of an action that is called from inside a task, whose slot it would wait for: on the task's
-// goroutine, or anywhere with a context of the task.
+// TakingResults is what a goroutine is inside of that hands a job's results to a function of the user.
+const TakingResults = "the function that takes a job's results"
+
+// Refuse gives the error of an action that is called where it would wait for its own caller: from inside a task, whose
+// slot it would wait for, on the task's goroutine or anywhere with a context of the task; and from the function that
+// takes a job's results, for which tasks wait that have the slots.
 func (g *Goroutines) Refuse(ctx context.Context, action string, site Site) error {
-	if g.Inside() != insideTask && ctx.Value(taskKey{}) == nil {
-		return nil
+	switch in := g.Inside(); {
+	case in == TakingResults:
+		return fmt.Errorf("%s at %s was called from inside %s, for which the tasks wait that have the slots: "+
+			"keep what it needs, and call it when the job is over", action, site, in)
+	case in == insideTask || ctx.Value(taskKey{}) != nil:
+		return fmt.Errorf("%s at %s was called from inside a task: actions belong to the driver; "+
+			"collect what the task needs first and let its function capture it", action, site)
 	}
-	return fmt.Errorf("%s at %s was called from inside a task: actions belong to the driver; "+
-		"collect what the task needs first and let its function capture it", action, site)
+	return nil
 }
 
 // Task gives the task that the calling goroutine runs; nil for none, and on goroutines that a task's function has

@@ -120,8 +120,8 @@ func (s *Scheduler) Abandon() error {
 		if t.Context.Err() == nil {
 			continue
 		}
-		stuck = append(stuck, fmt.Sprintf("partition %d of %s at %s (%s at %s)", t.Desc.Partition, st.job.Action,
-			st.job.Site, st.op.Op, st.op.Site))
+		stuck = append(stuck, fmt.Sprintf("partition %d of %s (%s)", t.Desc.Partition, at(st.job.Action, st.job.Site),
+			at(st.op.Op, st.op.Site)))
 		if st.ctx.Err() != nil { // An attempt that has lost is nothing that its stage waits for.
 			st.giveUp()
 		}

@@ -201,7 +201,7 @@ func TestStopAbandons(t *testing.T) {
 		defer cancel()
 		begin := time.Now()
 		err := s.Stop(ctx)
-		if err == nil || !strings.Contains(err.Error(), "partition 1 of foreach at  (map at main.go:7)") ||
+		if err == nil || !strings.Contains(err.Error(), "partition 1 of foreach (map at main.go:7)") ||
 			strings.Contains(err.Error(), "partition 0") {
 			t.Errorf("Stop: %v", err)
 		}

@@ -39,6 +39,14 @@ func (s Site) String() string {
 	return filepath.Base(s.File) + ":" + strconv.Itoa(s.Line)
 }
 
+// at gives "what at file:line", or what alone where there is no place: of what weir does of itself.
+func at(what string, s Site) string {
+	if place := s.String(); place != "" {
+		return what + " at " + place
+	}
+	return what
+}
+
 const module = "github.com/weirstream/weir"
 
 // libraries are the folders of the module whose frames are weir's own; the command line, the examples

@@ -19,6 +19,7 @@ type stage struct {
 	cancel context.CancelCauseFunc
 	set    *taskSet
 
+	turn      chan struct{} // held by the task whose result done takes
 	all       chan struct{} // closed when all tasks are over
 	abandoned chan struct{} // closed when they are given up
 	givenUp   sync.Once     // closes abandoned
@@ -39,7 +40,8 @@ type part struct {
 	tries     map[*Task]bool // attempts that run
 	since     time.Time      // when the oldest of them began
 	doubled   bool           // a second attempt was asked for
-	won       bool           // an attempt has published
+	won       bool           // an attempt has ended well, which no other will any more
+	handed    bool           // done has taken its result
 	settled   bool           // counted as over
 }
 
@@ -54,7 +56,7 @@ func (s *Scheduler) stage(ctx context.Context, job *runningJob, number int, op *
 		return nil
 	}
 	st := &stage{Scheduler: s, job: job, op: op, desc: job.Desc, work: work, done: done,
-		all: make(chan struct{}), abandoned: make(chan struct{}), left: len(partitions)}
+		turn: make(chan struct{}, 1), all: make(chan struct{}), abandoned: make(chan struct{}), left: len(partitions)}
 	st.desc.Stage = number
 	for _, p := range partitions {
 		st.parts = append(st.parts, part{partition: p, tries: map[*Task]bool{}})
@@ -173,13 +175,13 @@ func (st *stage) enterPart(i int) bool {
 	return true
 }
 
-// leavePart counts the task as over if an attempt has won or nobody is at it any more. Nobody waits for an attempt
-// that has lost: it may be one that hangs.
+// leavePart counts the task as over if its result has been taken or nobody is at it any more. Nobody waits for an
+// attempt that has lost: it may be one that hangs.
 func (st *stage) leavePart(i int) {
 	st.mu.Lock()
 	p := &st.parts[i]
 	p.active--
-	over := !p.settled && (p.won || p.active == 0)
+	over := !p.settled && (p.handed || p.active == 0)
 	p.settled = p.settled || over
 	st.mu.Unlock()
 	if over {
@@ -245,19 +247,29 @@ func (st *stage) count(e TaskEnded) {
 // judge decides what an attempt's end means: that it has won, lost, is to be tried again, or fails the stage, whose
 // error it gives.
 func (st *stage) judge(t *Task, i int, result any, e *TaskEnded) (failure error) {
+	won, losers, failure := st.decide(t, i, e)
+	for _, loser := range losers {
+		loser.cancel(errLost)
+	}
+	if !won {
+		return failure
+	}
+	defer st.hasHanded(i)
+	return st.publish(t, i, result, e)
+}
+
+// decide tells whether the attempt has won, and which ones have lost by that.
+func (st *stage) decide(t *Task, i int, e *TaskEnded) (won bool, losers []*Task, failure error) {
 	st.mu.Lock()
+	defer st.mu.Unlock()
 	p := &st.parts[i]
 	delete(p.tries, t)
-	var losers []*Task
 	switch {
 	case p.won:
 		e.Err, e.Lost = errLost, true
 	case e.Err == nil && st.first != nil: // The stage has failed meanwhile.
 	case e.Err == nil:
-		if failure = st.done(i, result); failure == nil {
-			e.Accumulators, failure = t.publish()
-		}
-		p.won = true
+		won, p.won = true, true
 		st.took = append(st.took, e.Duration)
 		for loser := range p.tries {
 			losers = append(losers, loser)
@@ -268,11 +280,35 @@ func (st *stage) judge(t *Task, i int, result any, e *TaskEnded) (failure error)
 	if len(p.tries) == 1 {
 		p.doubled = false // It may be slow in its turn.
 	}
-	st.mu.Unlock()
-	for _, loser := range losers {
-		loser.cancel(errLost)
+	return won, losers, failure
+}
+
+// publish hands a winner's result to done, one result of the stage at a time. No mutex is held meanwhile: done may be
+// a function of the user. What has failed takes no more results.
+func (st *stage) publish(t *Task, i int, result any, e *TaskEnded) (failure error) {
+	select {
+	case st.turn <- struct{}{}:
+	default:
+		select {
+		case st.turn <- struct{}{}:
+		case <-st.ctx.Done():
+			return context.Cause(st.ctx)
+		}
+	}
+	defer func() { <-st.turn }()
+	if st.failure() != nil {
+		return nil
+	}
+	if failure = st.done(i, result); failure == nil {
+		e.Accumulators, failure = t.publish()
 	}
 	return failure
+}
+
+func (st *stage) hasHanded(i int) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.parts[i].handed = true
 }
 
 // failed decides what follows an attempt that has failed; mu is held. The goroutine that made the first attempt makes

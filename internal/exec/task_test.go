@@ -136,7 +136,7 @@ func TestAbandon(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		err := s.Abandon()
-		if err == nil || !strings.Contains(err.Error(), "(mine at") || strings.Contains(err.Error(), "other") {
+		if err == nil || !strings.Contains(err.Error(), "(mine)") || strings.Contains(err.Error(), "other") {
 			t.Errorf("abandoned: %v", err)
 		}
 		if err := <-mine; err == nil {
