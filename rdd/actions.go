@@ -69,7 +69,7 @@ func Count[T any](ctx context.Context, r *RDD[T]) (int64, error) {
 // (spark.rdd.limit.scaleUpFactor), so that a large RDD is not computed whole.
 func Take[T any](ctx context.Context, r *RDD[T], n int) ([]T, error) {
 	if n < 0 {
-		return nil, fmt.Errorf("take at %s: the number of elements must be at least 0, not %d", exec.Caller(), n)
+		return nil, fmt.Errorf("take at %s: the number of elements must be at least 0, not %d", exec.PlaceOf(ctx), n)
 	}
 	var (
 		got  = []T{}
@@ -119,7 +119,10 @@ func IsEmpty[T any](ctx context.Context, r *RDD[T]) (bool, error) {
 // Foreach calls f in the tasks with each element. An error fails the task, which is tried again: f may see
 // an element more than once.
 func Foreach[T any](ctx context.Context, r *RDD[T], f func(T) error) error {
-	site := exec.Caller()
+	if err := needed(ctx, "foreach", f == nil); err != nil {
+		return err
+	}
+	site := exec.PlaceOf(ctx)
 	return run(ctx, r, "foreach", r.all(), func(tc *TaskContext, in iter.Seq[T]) (nothing, error) {
 		in(func(v T) bool {
 			if err := f(v); err != nil {
@@ -133,6 +136,9 @@ func Foreach[T any](ctx context.Context, r *RDD[T], f func(T) error) error {
 
 // ForeachPartition calls f in the tasks with each partition. An error fails the task, which is tried again.
 func ForeachPartition[T any](ctx context.Context, r *RDD[T], f func(*TaskContext, iter.Seq[T]) error) error {
+	if err := needed(ctx, "foreachPartition", f == nil); err != nil {
+		return err
+	}
 	return run(ctx, r, "foreachPartition", r.all(), func(tc *TaskContext, in iter.Seq[T]) (nothing, error) {
 		return nothing{}, f(tc, in)
 	}, func(int, nothing) error { return nil })
@@ -145,10 +151,13 @@ func Reduce[T any](ctx context.Context, r *RDD[T], f func(T, T) T) (T, error) {
 }
 
 func reduce[T any](ctx context.Context, r *RDD[T], action string, f func(T, T) T) (T, error) {
+	var acc Optional[T]
+	if err := needed(ctx, action, f == nil); err != nil {
+		return acc.Value, err
+	}
 	parts := make([]Optional[T], max(r.node.Partitions, 0))
 	err := runAll(ctx, r, action, none[Optional[T]], func(acc *Optional[T], in []T) { acc.reduce(in, f) },
 		func(i int, part Optional[T]) error { parts[i] = part; return nil })
-	var acc Optional[T]
 	if err == nil {
 		acc, err = inDriver(action, func() (acc Optional[T]) {
 			for _, part := range parts {

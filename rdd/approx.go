@@ -164,9 +164,12 @@ func quantile(confidence float64) float64 { return math.Sqrt2 * math.Erfinv(conf
 func approximate[T, P, R any](ctx context.Context, r *RDD[T], action string, timeout time.Duration, confidence float64,
 	f func(*TaskContext, iter.Seq[T]) (P, error), estimate func(parts []P, of int) R,
 ) (*Partial[R], error) {
-	if !(confidence > 0 && confidence < 1) || timeout < 0 {
-		return nil, fmt.Errorf("%s at %s: the confidence must be between 0 and 1, not %v, and the time not below 0",
-			action, exec.Caller(), confidence)
+	switch {
+	case !(confidence > 0 && confidence < 1):
+		return nil, fmt.Errorf("%s at %s: the confidence must be between 0 and 1, not %v", action, exec.Caller(),
+			confidence)
+	case timeout < 0:
+		return nil, fmt.Errorf("%s at %s: the time must not be below 0: it is %v", action, exec.Caller(), timeout)
 	}
 	if err := r.sc.inside.Refuse(ctx, action, exec.Caller()); err != nil {
 		return nil, err

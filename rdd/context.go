@@ -235,5 +235,19 @@ func (sc *Context) Abandon() error { return sc.runner.Abandon() }
 func (sc *Context) scaleUp() int { return max(conf.LimitScaleUpFactor.Get(sc.conf), 2) }
 
 func (sc *Context) node(op string, partitions int) *exec.Node {
-	return &exec.Node{ID: int(sc.nodes.Add(1)) - 1, Op: op, Site: exec.Caller(), Partitions: partitions}
+	n := &exec.Node{ID: int(sc.nodes.Add(1)) - 1, Op: op, Site: exec.Caller(), Partitions: partitions}
+	if partitions > maxPartitions {
+		n.Err = fmt.Errorf("%s: %w", n.Site, tooMany(op, partitions))
+		n.Partitions = 0 // Nothing is made for partitions that will never be computed.
+	}
+	return n
+}
+
+// maxPartitions is how many partitions an RDD may have. Each is a task that the driver keeps a record of: a number far
+// beyond what anybody means would end the process for lack of memory.
+const maxPartitions = 1 << 20
+
+func tooMany(op string, partitions int) error {
+	return fmt.Errorf("%s would have %d partitions, and at most %d are possible: each is a task; give fewer, or "+
+		"join those of its inputs by Coalesce first", op, partitions, maxPartitions)
 }

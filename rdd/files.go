@@ -37,8 +37,12 @@ type fileOptions struct {
 // than one slot, as in Spark.
 func MinPartitions(n int) FileOption {
 	return func(o *fileOptions) {
-		if n < 1 {
+		switch {
+		case n < 1:
 			o.err = fmt.Errorf("MinPartitions needs at least 1, not %d", n)
+		case n > maxPartitions:
+			o.err = fmt.Errorf("MinPartitions may be at most %d, not %d: each is a task", maxPartitions, n)
+			return
 		}
 		o.partitions = n
 	}

@@ -2,8 +2,8 @@ package rdd
 
 import "iter"
 
-// FlatMap gives all that f yields for each element, in order. Narrow; no memory. strings.SplitSeq,
-// strings.FieldsSeq and slices.Values make such sequences.
+// FlatMap gives all that f yields for each element, in order; nil yields nothing. Narrow; no memory. strings.SplitSeq,
+// strings.FieldsSeq and slices.Values make such sequences. The partitioner is not kept.
 func FlatMap[T, U any](r *RDD[T], f func(T) iter.Seq[U]) *RDD[U] {
 	out := narrow(r, "flatMap", func(tc *TaskContext, p int) iter.Seq[U] {
 		in := r.iterate(tc, p)
@@ -16,7 +16,9 @@ func FlatMap[T, U any](r *RDD[T], f func(T) iter.Seq[U]) *RDD[U] {
 				return more
 			}
 			in(func(v T) bool {
-				f(v)(inner)
+				if vs := f(v); vs != nil {
+					vs(inner)
+				}
 				return more
 			})
 		}
@@ -45,7 +47,10 @@ func flattened[T, U any](in batches[T], f func(T) iter.Seq[U]) batches[U] {
 		}
 		in(func(vs []T) bool {
 			for _, v := range vs {
-				if f(v)(inner); !more {
+				if us := f(v); us != nil {
+					us(inner)
+				}
+				if !more {
 					return false
 				}
 			}

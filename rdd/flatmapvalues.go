@@ -2,7 +2,8 @@ package rdd
 
 import "iter"
 
-// FlatMapValues gives, for each pair, the same key with each value that f yields for its value. Narrow; no memory;
+// FlatMapValues gives, for each pair, the same key with each value that f yields for its value; nil yields
+// nothing. Narrow; no memory;
 // keeps the partitioner.
 func FlatMapValues[K, V, W any](r *RDD[Pair[K, V]], f func(V) iter.Seq[W]) *RDD[Pair[K, W]] {
 	out := narrow(r, "flatMapValues", func(tc *TaskContext, p int) iter.Seq[Pair[K, W]] {
@@ -16,7 +17,9 @@ func FlatMapValues[K, V, W any](r *RDD[Pair[K, V]], f func(V) iter.Seq[W]) *RDD[
 			}
 			in(func(kv Pair[K, V]) bool {
 				k = kv.Key
-				f(kv.Value)(inner)
+				if vs := f(kv.Value); vs != nil {
+					vs(inner)
+				}
 				return more
 			})
 		}

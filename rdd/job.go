@@ -2,6 +2,7 @@ package rdd
 
 import (
 	"context"
+	"fmt"
 	"iter"
 
 	"github.com/weirstream/weir/internal/exec"
@@ -52,6 +53,14 @@ func (sc *Context) runJob(ctx context.Context, of *exec.Node, action string, par
 		return err
 	}
 	return sc.checkpointMarked(ctx, of)
+}
+
+// needed refuses a nil function of an action, which would be found by each task when its first element arrives.
+func needed(ctx context.Context, action string, isNil bool) error {
+	if isNil {
+		return fmt.Errorf("%s at %s needs a function, not nil", action, exec.PlaceOf(ctx))
+	}
+	return nil
 }
 
 // all lists the partitions of r.

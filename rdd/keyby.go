@@ -2,9 +2,9 @@ package rdd
 
 // KeyBy pairs each element with the key that f makes of it. Narrow; no memory.
 func KeyBy[T, K any](r *RDD[T], f func(T) K) *RDD[Pair[K, T]] {
-	out := Map(r, func(v T) Pair[K, T] { return Pair[K, T]{f(v), v} }).needs(f == nil)
+	out := Map(r, func(v T) Pair[K, T] { return Pair[K, T]{f(v), v} })
 	out.node.Op = "keyBy"
-	return out
+	return out.needs(f == nil)
 }
 
 // GroupBy groups the elements by the key that f makes of each: those of a partition in their order, the partitions in

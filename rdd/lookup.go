@@ -1,6 +1,7 @@
 package rdd
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"maps"
@@ -11,8 +12,9 @@ import (
 func Lookup[K comparable, V any](ctx context.Context, r *RDD[Pair[K, V]], key K) ([]V, error) {
 	partitions := r.all()
 	if r.dealt != nil && len(partitions) > 0 {
-		p, err := partitionOf(r.dealt, key)
-		if err != nil {
+		var wrong error
+		p, err := inDriver("lookup", func() (p int) { p, wrong = partitionOf(r.dealt, key); return p })
+		if err = cmp.Or(err, wrong); err != nil {
 			return nil, err
 		}
 		partitions = partitions[p : p+1]
@@ -55,7 +57,11 @@ func CountByKey[K comparable, V any](ctx context.Context, r *RDD[Pair[K, V]]) (m
 func ReduceByKeyLocally[K comparable, V any](ctx context.Context, r *RDD[Pair[K, V]], f func(V, V) V) (map[K]V, error) {
 	parts := make([]map[K]V, max(r.node.Partitions, 0))
 	clones := newMutableCloner[V]()
-	err := runParts(ctx, r, "reduceByKeyLocally", r.all(), func(tc *TaskContext, p int) (map[K]V, error) {
+	err := needed(ctx, "reduceByKeyLocally", f == nil)
+	if err != nil {
+		return nil, err
+	}
+	err = runParts(ctx, r, "reduceByKeyLocally", r.all(), func(tc *TaskContext, p int) (map[K]V, error) {
 		create := clones(tc)
 		if create == nil {
 			create = func(v V) V { return v }

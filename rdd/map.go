@@ -60,17 +60,17 @@ func MapToPair[T, K, V any](r *RDD[T], f func(T) (K, V)) *RDD[Pair[K, V]] {
 	out := Map(r, func(v T) Pair[K, V] {
 		k, w := f(v)
 		return Pair[K, V]{k, w}
-	}).needs(f == nil)
+	})
 	out.node.Op = "mapToPair"
-	return out
+	return out.needs(f == nil)
 }
 
 // MapValues gives each pair f of its value and the same key. Narrow; no memory; keeps the partitioner, so a
 // following ReduceByKey or Join of the same partitioning needs no shuffle.
 func MapValues[K, V, W any](r *RDD[Pair[K, V]], f func(V) W) *RDD[Pair[K, W]] {
-	out := Map(r, func(kv Pair[K, V]) Pair[K, W] { return Pair[K, W]{kv.Key, f(kv.Value)} }).needs(f == nil)
+	out := Map(r, func(kv Pair[K, V]) Pair[K, W] { return Pair[K, W]{kv.Key, f(kv.Value)} })
 	out.node.Op, out.dealt = "mapValues", r.dealt
-	return out
+	return out.needs(f == nil)
 }
 
 // Keys gives the key of each pair. Narrow; no memory.

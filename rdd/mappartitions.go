@@ -18,9 +18,9 @@ type partitionsOptions struct{ keep bool }
 // is not dealt by any partitioner there is nothing to keep.
 func KeepPartitioner() PartitionsOption { return func(o *partitionsOptions) { o.keep = true } }
 
-// MapPartitions gives what f makes of each whole partition: for work that has a cost per partition, such as
-// a connection. f is called once for each attempt at a partition, with its task context, and may read its
-// input once. Narrow; the memory is f's. The partitioner is lost, but for the option [KeepPartitioner].
+// MapPartitions gives what f makes of each whole partition: for work that has a cost per partition, such as a
+// connection. f is called once for each attempt at a partition, with its task context, and may read its input once; nil
+// is no elements. Narrow; the memory is f's. The partitioner is lost, but for the option [KeepPartitioner].
 func MapPartitions[T, U any](r *RDD[T], f func(*TaskContext, iter.Seq[T]) iter.Seq[U], opts ...PartitionsOption,
 ) *RDD[U] {
 	out := narrow(r, "mapPartitions", func(tc *TaskContext, p int) iter.Seq[U] {

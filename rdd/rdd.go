@@ -33,8 +33,14 @@ func newRDD[T any](sc *Context, n *exec.Node, compute func(tc *TaskContext, p in
 	return r
 }
 
-// compute computes partition p, whether it is kept or not.
-func (r *RDD[T]) compute(tc *TaskContext, p int) iter.Seq[T] { return r.from.Load().compute(tc, p) }
+// compute computes partition p, whether it is kept or not. A function that gave nil gave no elements, as a nil slice
+// has none.
+func (r *RDD[T]) compute(tc *TaskContext, p int) iter.Seq[T] {
+	if in := r.from.Load().compute(tc, p); in != nil {
+		return in
+	}
+	return func(func(T) bool) {}
+}
 
 // setBatch gives r the form of batches, while r is being made.
 func (r *RDD[T]) setBatch(batch func(tc *TaskContext, p int) batches[T]) {

@@ -197,7 +197,10 @@ func drawn[T any](r *RDD[T], op string, opts []SampleOption, times func(*rand.Ra
 		return func(yield func(T) bool) {
 			random := s.random(tc, r.sc, out.node, p)
 			in(func(v T) bool {
-				for range times(random, v) {
+				for i := range times(random, v) {
+					if i&1023 == 1023 {
+						tc.Check()
+					}
 					if !yield(v) {
 						return false
 					}
@@ -219,12 +222,16 @@ func draw(random *rand.Rand, withReplacement bool, fraction float64) int {
 	return 0
 }
 
+// maxFraction is how often an element may be drawn on average: who asks for more means something else, and drawing the
+// number alone would take for ever.
+const maxFraction = 1_000_000
+
 func checkFraction(withReplacement bool, fraction float64) error {
-	if fraction >= 0 && (withReplacement && !math.IsInf(fraction, 1) || fraction <= 1) {
+	if fraction >= 0 && (withReplacement && fraction <= maxFraction || fraction <= 1) {
 		return nil
 	}
 	if withReplacement {
-		return fmt.Errorf("the fraction must be a number of at least 0, not %v", fraction)
+		return fmt.Errorf("the fraction must be from 0 to %d, not %v", maxFraction, fraction)
 	}
 	return fmt.Errorf("the fraction must be from 0 to 1, not %v: nothing is drawn twice without replacement", fraction)
 }

@@ -30,6 +30,9 @@ func ordered[T any](ctx context.Context, r *RDD[T], action string, n int, compar
 	if n < 0 {
 		return nil, fmt.Errorf("%s at %s: the number of elements must be at least 0, not %d", action, exec.Caller(), n)
 	}
+	if err := needed(ctx, action, compare == nil); err != nil {
+		return nil, err
+	}
 	parts := make([][]T, max(r.node.Partitions, 0))
 	err := run(ctx, r, action, r.all(), func(_ *TaskContext, in iter.Seq[T]) ([]T, error) {
 		return least(in, n, compare), nil
@@ -47,7 +50,7 @@ func least[T any](in iter.Seq[T], n int, compare func(a, b T) int) []T {
 		return kept
 	}
 	in(func(v T) bool {
-		if len(kept) >= n && len(kept) == cap(kept) || len(kept) >= 2*n {
+		if len(kept) >= n && len(kept) == cap(kept) || len(kept)/2 >= n {
 			slices.SortStableFunc(kept, compare)
 			clear(kept[n:])
 			kept = kept[:n]

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -202,5 +204,145 @@ func TestPartitionersThatCannotBeCompared(t *testing.T) {
 		if want := "(1,(10,10)) (2,(20,20))"; got != want || stages() != tt.stages {
 			t.Errorf("%s: %s in %d stages, want %s in %d", name, got, stages(), want, tt.stages)
 		}
+	}
+}
+
+// TestFunctionsThatAreNil are found before a task runs, with the place of the call.
+func TestFunctionsThatAreNil(t *testing.T) {
+	ctx := t.Context()
+	sc := newContext(t)
+	var tasks atomic.Int32
+	r := rdd.MapPartitions(rdd.Parallelize(sc, []int{1, 2, 3}, 2),
+		func(_ *rdd.TaskContext, in iter.Seq[int]) iter.Seq[int] { tasks.Add(1); return in })
+	pairs := rdd.MapToPair(r, func(v int) (int, int) { return v, v })
+	type seqs = func(*rdd.TaskContext, iter.Seq[int]) error
+	tests := map[string]func() error{
+		"reduce":             func() error { _, err := rdd.Reduce(ctx, r, nil); return err },
+		"max":                func() error { _, err := rdd.MaxFunc(ctx, r, nil); return err },
+		"min":                func() error { _, err := rdd.MinFunc(ctx, r, nil); return err },
+		"takeOrdered":        func() error { _, err := rdd.TakeOrderedFunc(ctx, r, 1, nil); return err },
+		"foreach":            func() error { return rdd.Foreach(ctx, r, nil) },
+		"foreachPartition":   func() error { return rdd.ForeachPartition(ctx, r, seqs(nil)) },
+		"reduceByKeyLocally": func() error { _, err := rdd.ReduceByKeyLocally(ctx, pairs, nil); return err },
+		"foreach, later":     func() error { _, err := rdd.ForeachAsync(ctx, r, nil).Wait(ctx); return err },
+		"keyBy":              func() error { _, err := rdd.Count(ctx, rdd.KeyBy[int, int](r, nil)); return err },
+		"mapToPair":          func() error { _, err := rdd.Count(ctx, rdd.MapToPair[int, int, int](r, nil)); return err },
+		"mapValues":          func() error { _, err := rdd.Count(ctx, rdd.MapValues[int, int, int](pairs, nil)); return err },
+	}
+	for name, run := range tests {
+		op, _, _ := strings.Cut(name, ",")
+		err := run()
+		if err == nil || !strings.Contains(err.Error(), op+" ") || !strings.Contains(err.Error(), "trouble_test.go:") ||
+			!strings.Contains(err.Error(), "needs a function, not nil") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := tasks.Load(); n != 0 {
+		t.Errorf("%d tasks ran", n)
+	}
+}
+
+// TestSequencesThatAreNil hold no elements, as nil slices do.
+func TestSequencesThatAreNil(t *testing.T) {
+	sc := newContext(t)
+	r := rdd.Parallelize(sc, []int{1, 2, 3, 4}, 2)
+	odd := func(v int) iter.Seq[int] {
+		if v%2 == 0 {
+			return nil
+		}
+		return slices.Values([]int{v})
+	}
+	none := func(*rdd.TaskContext, iter.Seq[int]) iter.Seq[int] { return nil }
+	pairs := rdd.MapToPair(r, func(v int) (int, int) { return v, v })
+	tests := map[string]struct{ got, want string }{
+		"FlatMap":            {show(true, rdd.FlatMap(r, odd)), "1 3"},
+		"FlatMap, persisted": {show(true, rdd.FlatMap(r, odd).Cache()), "1 3"},
+		"FlatMap of large": {show(true, rdd.Map(rdd.FlatMap(r, func(v int) iter.Seq[[9]int] { return nil }),
+			func(a [9]int) int { return a[0] })), ""},
+		"FlatMapValues": {show(true, rdd.FlatMapValues(pairs, odd)), "(1,1) (3,3)"},
+		"MapPartitions": {show(true, rdd.MapPartitions(r, none)), ""},
+		"ZipPartitions": {show(true, rdd.ZipPartitions(r, r, func(*rdd.TaskContext, iter.Seq[int], iter.Seq[int],
+		) iter.Seq[int] {
+			return nil
+		})), ""},
+		"FromPartitions": {show(true, rdd.FromPartitions(sc, "mine", 2, func(*rdd.TaskContext, int) iter.Seq[int] {
+			return nil
+		})), ""},
+	}
+	for name, test := range tests {
+		if test.got != test.want {
+			t.Errorf("%s: got %s, want %s", name, test.got, test.want)
+		}
+	}
+}
+
+// TestNumbersBeyondReason are refused with the place, or mean all there is; none of them takes the process along.
+func TestNumbersBeyondReason(t *testing.T) {
+	ctx := t.Context()
+	const many = 1_000_000_000
+	sc := newContext(t)
+	r := rdd.Parallelize(sc, []int{3, 1, 2}, 2)
+	pairs := rdd.MapToPair(r, func(v int) (int, int) { return v, v })
+	wide := rdd.Range(sc, 0, 10, 1, 40_000)
+	count := func(r interface{ Err() error }) error { return r.Err() }
+	tests := map[string]struct {
+		run  func() error
+		want string
+	}{
+		"Partitions": {func() error {
+			return count(rdd.GroupByKey(pairs, rdd.Partitions(many)))
+		}, "groupByKey would have 1000000000"},
+		"Repartition": {func() error {
+			return count(rdd.Repartition(r, many))
+		}, "repartition would have 1000000000"},
+		"Parallelize": {func() error {
+			return count(rdd.Parallelize(sc, []int{1}, many))
+		}, "parallelize would have 1000000000"},
+		"Cartesian": {func() error {
+			return count(rdd.Cartesian(wide, wide))
+		}, "cartesian would have 1600000000"},
+		"MinPartitions": {func() error {
+			return count(rdd.TextFile(sc, "trouble_test.go", rdd.MinPartitions(many)))
+		}, "at most 1048576"},
+		"Sample": {func() error {
+			return count(rdd.Sample(r, true, 1e15))
+		}, "from 0 to 1000000"},
+		"an action": {func() error {
+			_, err := rdd.Collect(ctx, rdd.Map(rdd.Repartition(r, many), func(v int) int { return v }))
+			return err
+		}, "repartition would have"},
+	}
+	for name, test := range tests {
+		if err := test.run(); err == nil || !strings.Contains(err.Error(), test.want) ||
+			!strings.Contains(err.Error(), "trouble_test.go:") {
+			t.Errorf("%s: got %v, want an error with %q", name, err, test.want)
+		}
+	}
+	if got, err := rdd.TakeOrdered(ctx, r, math.MaxInt); err != nil || !slices.Equal(got, []int{1, 2, 3}) {
+		t.Errorf("TakeOrdered: %v, %v", got, err)
+	}
+	if got, err := rdd.Take(ctx, r, math.MaxInt); err != nil || !slices.Equal(got, []int{3, 1, 2}) {
+		t.Errorf("Take: %v, %v", got, err)
+	}
+}
+
+// moody deals one key by panicking.
+type moody struct{}
+
+func (moody) NumPartitions() int { return 2 }
+
+func (moody) Partition(k int) int {
+	if k == 9 {
+		panic("never heard of 9")
+	}
+	return k % 2
+}
+
+// TestPartitionerThatPanicsInTheDriver fails the look-up, and not its caller.
+func TestPartitionerThatPanicsInTheDriver(t *testing.T) {
+	pairs := rdd.MapToPair(rdd.Parallelize(newContext(t), []int{1, 2}, 2), func(v int) (int, int) { return v, v })
+	_, err := rdd.Lookup(t.Context(), rdd.RepartitionByKey(pairs, rdd.PartitionBy[int](moody{})), 9)
+	if err == nil || !strings.Contains(err.Error(), "lookup: panic at trouble_test.go:") {
+		t.Error(err)
 	}
 }

@@ -44,6 +44,14 @@ func backgroundOf(ctx context.Context) *Background {
 	return b
 }
 
+// PlaceOf is the user's call of the action whose context it is.
+func PlaceOf(ctx context.Context) Site {
+	if b := backgroundOf(ctx); b != nil {
+		return b.site
+	}
+	return Caller()
+}
+
 // Describe gives the place and the description of a job that is being made; others numbers jobs outside of a stream.
 func Describe(ctx context.Context, others *atomic.Int64) (Site, TaskDesc) {
 	b := backgroundOf(ctx)
