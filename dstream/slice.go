@@ -3,6 +3,8 @@ package dstream
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/weirstream/weir/rdd"
 )
@@ -35,11 +37,13 @@ func Slice[T any](ctx context.Context, d *DStream[T], i Interval) ([]*rdd.RDD[T]
 		return nil, fmt.Errorf("slice of %s (%s): the RDDs of %v are not kept any more, those from %v on are: "+
 			"call Remember with a longer time before Start", d.node.op, d.node.site, first, kept)
 	}
-	for t := range from.To(to, d.node.slide) {
-		if g := l.past[t]; g != nil {
-			if r := d.at(g); r != nil {
-				rs = append(rs, r)
-			}
+	// What is kept is looked through, and not the interval, which may be all of time.
+	for _, t := range slices.Sorted(maps.Keys(l.past)) {
+		if t < from || t > to || !t.IsMultipleOf(d.node.slide) {
+			continue
+		}
+		if r := d.at(l.past[t]); r != nil {
+			rs = append(rs, r)
 		}
 	}
 	return rs, nil

@@ -3,6 +3,7 @@ package dstream_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +46,8 @@ func TestSlice(t *testing.T) {
 			{read(t.Context(), d, 4, 9), "[40]"},
 			{read(t.Context(), d, 2, 2), "[20]"},
 			{read(t.Context(), d, -3, 0), ""},
+			{show(t.Context(), d, dstream.Interval{Begin: at(3), End: math.MaxInt64}), "[30] [40]"},
+			{show(t.Context(), d, dstream.Interval{Begin: math.MinInt64, End: at(0)}), ""},
 			{show(t.Context(), counts, dstream.Interval{Begin: at(2), End: at(4)}), "[2] [2]"},
 		} {
 			if tt.got != tt.want {
