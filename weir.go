@@ -11,6 +11,7 @@ import (
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -27,6 +28,7 @@ type options struct {
 	out       io.Writer
 	interval  time.Duration
 	listeners []func(dstream.Event)
+	systems   []rdd.Option
 }
 
 // Conf gives the settings; the names are Spark's (spark.*) and weir's own (weir.*).
@@ -44,6 +46,12 @@ func Output(w io.Writer) Option { return func(o *options) { o.out = w } }
 // Listener has f called with every event of the program, one after the other.
 func Listener(f func(dstream.Event)) Option {
 	return func(o *options) { o.listeners = append(o.listeners, f) }
+}
+
+// WithFileSystem hands in a file system other than this machine's disk, as [rdd.WithFileSystem] does: the value that
+// its package gives. Paths that begin with one of its schemes, of inputs and outputs, belong to it.
+func WithFileSystem(f vfs.FS) Option {
+	return func(o *options) { o.systems = append(o.systems, rdd.WithFileSystem(f)) }
 }
 
 // Run runs a streaming program inside of a service: it parses no flags, handles no signals, opens no port,
@@ -101,7 +109,7 @@ func newContext(build Build, o options) (*dstream.Context, error) {
 	if o.interval == 0 {
 		o.interval = conf.Interval.Get(o.conf)
 	}
-	ssc, err := dstream.NewContext(o.conf, o.interval, rdd.WithLogger(o.logger))
+	ssc, err := dstream.NewContext(o.conf, o.interval, append(o.systems, rdd.WithLogger(o.logger))...)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -76,6 +77,30 @@ func TestRunEmbeds(t *testing.T) {
 	if n != flags {
 		t.Errorf("Run registered flags")
 	}
+}
+
+// TestWithFileSystem: a program reads and writes a file system that was handed in; nil is none.
+func TestWithFileSystem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := vfs.NewMemory("mem")
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		err := Run(ctx, func(ssc *dstream.Context) error {
+			dstream.SaveAsTextFiles(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), "mem://host/out", "")
+			return nil
+		}, Interval(time.Second), WithFileSystem(m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := vfs.Glob(t.Context(), m, "mem://host/out-*/_SUCCESS")
+		if err != nil || len(found) == 0 {
+			t.Errorf("found %v, %v", found, err)
+		}
+		err = Run(ctx, counting(new(int64), dstream.NewQueue[int]()), WithFileSystem(nil))
+		if err == nil || !strings.Contains(err.Error(), "WithFileSystem needs a file system") {
+			t.Errorf("nil: %v", err)
+		}
+	})
 }
 
 func TestRunErrors(t *testing.T) {

@@ -118,11 +118,12 @@ func (s *queueSource[T]) Resolve(_ context.Context, from []byte) ([]byte, error)
 
 // Close gives the queue free for another stream.
 func (s *queueSource[T]) Close(context.Context) error {
+	if !s.resolved {
+		return nil
+	}
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
-	if s.resolved {
-		s.q.feeds = false
-	}
+	s.q.feeds = false
 	return nil
 }
 

@@ -72,6 +72,9 @@ func NewContext(c *conf.Conf, opts ...Option) (*Context, error) {
 	for _, o := range opts {
 		o(sc)
 	}
+	if slices.Contains(sc.systems, nil) {
+		return nil, errors.New("WithFileSystem needs a file system, such as its package gives, not nil")
+	}
 	sc.tries = conf.TaskMaxFailures.Get(c)
 	if master.MaxFailures > 0 {
 		sc.tries = master.MaxFailures

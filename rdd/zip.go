@@ -18,8 +18,8 @@ func Zip[T, U any](a *RDD[T], b *RDD[U]) *RDD[Pair[T, U]] {
 			as(func(v T) bool {
 				u, ok := next()
 				if !ok {
-					tc.Fail(exec.Permanent(fmt.Errorf("zip: partition %d has more elements on the left side than the %d on "+
-						"the right; both sides must have the same number", tc.PartitionID(), n)))
+					tc.Fail(exec.Permanent(fmt.Errorf("zip: partition %d has more elements on the left side than the "+
+						"%d on the right; both sides must have the same number", tc.PartitionID(), n)))
 				}
 				n++
 				more = yield(Pair[T, U]{v, u})
@@ -29,8 +29,8 @@ func Zip[T, U any](a *RDD[T], b *RDD[U]) *RDD[Pair[T, U]] {
 				return
 			}
 			if _, ok := next(); ok {
-				tc.Fail(exec.Permanent(fmt.Errorf("zip: partition %d has more elements on the right side than the %d on "+
-					"the left; both sides must have the same number", tc.PartitionID(), n)))
+				tc.Fail(exec.Permanent(fmt.Errorf("zip: partition %d has more elements on the right side than the %d "+
+					"on the left; both sides must have the same number", tc.PartitionID(), n)))
 			}
 		}
 	})
