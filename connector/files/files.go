@@ -70,7 +70,11 @@ func Stream[T any](ssc *dstream.Context, dir string, decode func(io.Reader) iter
 	s.cut = whole
 	s.each = func(tc *rdd.TaskContext, p split.Split, yield func(T) bool) error {
 		return split.Read(tc, p.File, func(r io.Reader) error {
-			for v, err := range decode(r) {
+			vs := decode(r)
+			if vs == nil {
+				return nil // No elements, as a nil slice has none.
+			}
+			for v, err := range vs {
 				if err != nil {
 					return err
 				}

@@ -30,9 +30,10 @@ func WithMaxClients(n int) Option { return func(o *options) { o.maxClients = n }
 // (weir.receiver.memory) or its rate reached, clients are not read, so that they wait. A client that cannot be read on
 // is reported by its address and disconnected, and the others go on. A server takes at most the memory of one line for
 // each of [WithMaxClients] clients, beside what it has stored. When the address cannot be listened on, that is tried
-// again after spark.streaming.receiverRestartDelay. A client that is silent keeps its place until its machine is gone.
+// again after spark.streaming.receiverRestartDelay. A client that is silent for [DefaultIdleTimeout], or as
+// [WithIdleTimeout] says, is disconnected.
 func TextServer(ssc *dstream.Context, address string, opts ...Option) *dstream.DStream[string] {
-	o := newOptions(DefaultServerMaxLine, opts)
+	o := serverOptions(opts)
 	return serve(ssc, "socketTextServer", address, o, each(lines(o)))
 }
 
@@ -41,7 +42,11 @@ func TextServer(ssc *dstream.Context, address string, opts ...Option) *dstream.D
 // connection. What is said of [TextServer] holds.
 func Listen[T any](ssc *dstream.Context, address string, decode func(io.Reader) iter.Seq2[T, error], opts ...Option,
 ) *dstream.DStream[T] {
-	return serve(ssc, "socketServer", address, newOptions(DefaultServerMaxLine, opts), each(decode))
+	return serve(ssc, "socketServer", address, serverOptions(opts), each(decode))
+}
+
+func serverOptions(opts []Option) options {
+	return newOptions(DefaultServerMaxLine, append([]Option{WithIdleTimeout(DefaultIdleTimeout)}, opts...))
 }
 
 func serve[T any](ssc *dstream.Context, name, address string, o options, f feed[T]) *dstream.DStream[T] {
@@ -126,7 +131,7 @@ func (s *server[T]) client(ctx context.Context, conn net.Conn, st *dstream.Store
 	if a := conn.RemoteAddr(); a != nil {
 		where = fmt.Sprintf("%s, client %s", s.address, a)
 	}
-	if err := s.feed.store(ctx, conn, st, where); err != nil && ctx.Err() == nil && st.Context().Err() == nil {
+	if err := s.feed.store(ctx, conn, st, s.idle, where); err != nil && ctx.Err() == nil && st.Context().Err() == nil {
 		st.Report(err)
 	}
 }

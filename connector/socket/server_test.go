@@ -204,6 +204,29 @@ func TestServerPlaces(t *testing.T) {
 	})
 }
 
+// TestServerIdle: a client that is silent loses its place and is named; one that sends now and then, or whose lines wait
+// for a stream that does not read, keeps it.
+func TestServerIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPort()
+		s := serve(t, text(p, socket.WithIdleTimeout(10*time.Second), socket.WithMaxClients(2)))
+		silent, slow := p.connect(), p.connect()
+		for i := range 4 {
+			send(t, slow, fmt.Sprintln(i))
+			time.Sleep(8 * time.Second)
+		}
+		if _, err := silent.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("the silent client: %v", err)
+		}
+		send(t, p.connect(), "next\n")
+		time.Sleep(time.Second)
+		s.end("0", "1", "2", "3", "next")
+		if got := s.reports(); strings.Count(got, "nothing has come for 10s") != 1 || !strings.Contains(got, "client pipe") {
+			t.Errorf("reported\n%s", got)
+		}
+	})
+}
+
 // TestServerBackPressure: while the memory is full clients are not read, nothing is lost, and a stop does not wait for
 // them.
 func TestServerBackPressure(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type options struct {
 	maxLine    int
 	maxFrame   int
 	maxClients int
+	idle       time.Duration
 	wrong      error // with what the stream was made of
 }
 
@@ -36,6 +38,15 @@ func WithDialer(dial func(ctx context.Context, network, address string) (net.Con
 
 // WithMaxLine sets how many bytes a line of TextStream or TextServer may have.
 func WithMaxLine(bytes int) Option { return func(o *options) { o.maxLine = bytes } }
+
+// WithIdleTimeout sets how long a peer may send nothing before its connection is ended, with a report: for ever with 0,
+// which is so for the functions whose client the stream is if they are not told otherwise. Time in which the stream
+// does not read, since its memory is full, does not count.
+func WithIdleTimeout(d time.Duration) Option { return func(o *options) { o.idle = d } }
+
+// DefaultIdleTimeout is how long a client of TextServer and Listen may be silent, if they are not told otherwise:
+// clients that are only forgotten would take all places some day.
+const DefaultIdleTimeout = time.Hour
 
 // The longest lines and frames, in bytes, of those who are not told otherwise: enough for any that is meant, and little
 // enough that a peer that never ends one does not fill the memory. A server's lines are counted for each client.
@@ -91,6 +102,8 @@ func (o options) check() error {
 		return fmt.Errorf("socket.WithMaxLine needs at least 1, not %d", o.maxLine)
 	case o.maxFrame < 1:
 		return fmt.Errorf("socket.WithMaxFrame needs at least 1, not %d", o.maxFrame)
+	case o.idle < 0:
+		return fmt.Errorf("socket.WithIdleTimeout needs at least 0, not %v", o.idle)
 	case o.maxClients < 1:
 		return fmt.Errorf("socket.WithMaxClients needs at least 1, not %d", o.maxClients)
 	}
@@ -106,7 +119,11 @@ func each[T any](decode func(io.Reader) iter.Seq2[T, error]) feed[T] {
 		return nil
 	}
 	return func(conn io.Reader, st *dstream.Store[T], garbage *garbage) error {
-		for v, err := range decode(conn) {
+		vs := decode(conn)
+		if vs == nil {
+			return errors.New("the function that decodes gave nil and no elements")
+		}
+		for v, err := range vs {
 			var garbled *GarbledError
 			switch {
 			case errors.As(err, &garbled):
@@ -127,7 +144,8 @@ func lines(o options) func(io.Reader) iter.Seq2[string, error] {
 }
 
 // store feeds a stream from a connection until ctx ends. A decoder that panics has failed.
-func (f feed[T]) store(ctx context.Context, conn net.Conn, st *dstream.Store[T], where string) (err error) {
+func (f feed[T]) store(ctx context.Context, conn net.Conn, st *dstream.Store[T], idle time.Duration, where string,
+) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("the decoder of the socket %s panicked: %v", where, v)
@@ -137,11 +155,34 @@ func (f feed[T]) store(ctx context.Context, conn net.Conn, st *dstream.Store[T],
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	garbage := garbage{report: func(err error) { st.Report(fmt.Errorf("socket %s: %w", where, err)) }}
 	defer garbage.end()
-	if err := f(conn, st, &garbage); err != nil {
+	if err := f(awake(conn, idle), st, &garbage); err != nil {
 		return fmt.Errorf("socket %s: %w", where, err)
 	}
 	return nil
 }
+
+// awake is the connection as a reader that does not wait longer than idle for the next bytes, if that is not 0.
+func awake(conn net.Conn, idle time.Duration) io.Reader {
+	if idle == 0 {
+		return conn
+	}
+	return reader(func(p []byte) (int, error) {
+		if err := conn.SetReadDeadline(time.Now().Add(idle)); err != nil {
+			return 0, err
+		}
+		n, err := conn.Read(p)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = fmt.Errorf("nothing has come for %v: is the sender alive? (socket.WithIdleTimeout allows for more)",
+				idle)
+		}
+		return n, err
+	})
+}
+
+// A reader is a function that reads.
+type reader func(p []byte) (int, error)
+
+func (r reader) Read(p []byte) (int, error) { return r(p) }
 
 // goroutines are the work of one run of a receiver.
 type goroutines struct {
@@ -231,7 +272,7 @@ func (r *receiver[T]) receive(ctx context.Context, st *dstream.Store[T]) error {
 	if err != nil {
 		return r.unreachable(err)
 	}
-	if err := r.feed.store(ctx, conn, st, r.address); err != nil {
+	if err := r.feed.store(ctx, conn, st, r.idle, r.address); err != nil {
 		return err
 	}
 	return fmt.Errorf("socket %s: the server ended the connection", r.address)
