@@ -169,6 +169,7 @@ func (s *consumption) stream(c *cobra.Command, p kafka.Params, topics []string, 
 	}
 	logger := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	settings := oneTask().Set(conf.GracefulStopTimeout.Name(), followStop).Set(conf.ShutdownTimeout.Name(), followStop)
+	defer tellDrain(ctx, c.ErrOrStderr())()
 	return weir.Run(ctx, build, weir.Conf(settings), weir.Interval(followInterval), weir.Logger(logger))
 }
 

@@ -81,6 +81,7 @@ func (d *demonstration) run(c *cobra.Command) (err error) {
 	defer func() { err = errors.Join(err, drop()) }()
 	ctx, cancel := context.WithTimeout(c.Context(), d.last)
 	defer cancel()
+	defer tellDrain(ctx, c.ErrOrStderr())()
 	return d.stream(ctx, params, topic)
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -44,6 +45,23 @@ func signals(ctx context.Context) (context.Context, context.CancelFunc) {
 		}
 	}()
 	return ctx, func() { signal.Stop(ch); cancel(nil) }
+}
+
+// tellDrain says, when a signal ends ctx, that what runs is being drained, which may take a while. After stop it writes
+// no more.
+func tellDrain(ctx context.Context, stderr io.Writer) (stop func()) {
+	told := make(chan struct{})
+	before := context.AfterFunc(ctx, func() {
+		defer close(told)
+		if is[signalled](context.Cause(ctx)) {
+			fmt.Fprintln(stderr, "weir: draining; a second Ctrl-C ends at once")
+		}
+	})
+	return func() {
+		if !before() {
+			<-told
+		}
+	}
 }
 
 func root() *cobra.Command {

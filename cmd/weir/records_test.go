@@ -256,6 +256,7 @@ func TestConsumeBlocked(t *testing.T) {
 	}{
 		{[]string{"consume", "lines"}, weir.ExitFailed, "weir: interrupted\n"},
 		{[]string{"consume", "lines", "--follow"}, weir.ExitCut, "the deadline cut the drain"},
+		{[]string{"consume", "lines", "--follow"}, weir.ExitCut, "weir: draining; a second Ctrl-C ends at once\n"},
 	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		in, out := io.Pipe()
