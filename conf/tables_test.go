@@ -149,3 +149,23 @@ func TestZeroSetting(t *testing.T) {
 		t.Error("the zero Setting is not empty")
 	}
 }
+
+// The reason that is given for a name is about that name, and not about its neighbours.
+func TestReasonsFit(t *testing.T) {
+	for name, want := range map[string]string{
+		"spark.files":                         "one binary",
+		"spark.files.overwrite":               "one binary",
+		"spark.files.ignoreCorruptFiles":      "damaged",
+		"spark.files.maxPartitionBytes":       "cut into partitions",
+		"spark.rdd.compress":                  "lz4",
+		"spark.rdd.parallelListingThreshold":  "lists files",
+		"spark.cleaner.periodicGC.interval":   "frees",
+		"spark.hadoop.validateOutputSpecs":    "a directory that is there",
+		"spark.hadoop.fs.s3a.connection.ssl":  "Hadoop",
+		"spark.storage.replication.proactive": "executors",
+	} {
+		if f, ok := familyOf(name); !ok || !strings.Contains(f.Reason, want) {
+			t.Errorf("%s: %q does not say %q", name, f.Reason, want)
+		}
+	}
+}
