@@ -68,7 +68,7 @@ func textLines(n int) []string {
 
 func wordCount(cores int) func(*coreBench) contest {
 	return func(c *coreBench) contest {
-		lines := textLines(c.n(200_000))
+		lines := textLines(c.n(1_000_000))
 		return contest{name: fmt.Sprintf("word count on %d core(s)", cores), records: len(lines), cores: cores,
 			bar: "1 on one core; 1.8 times that on two",
 			ways: []way{{"a loop with one look-up a word", func(context.Context, *rdd.Context) (int64, error) {
