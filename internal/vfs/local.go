@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -8,9 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,18 +17,19 @@ import (
 // Local is the disk of this machine. A file that is not published yet lies beside where it will be, under a name that
 // begins with a dot, so that a rename publishes it. A context is looked at before each call; the disk itself cannot
 // be interrupted.
-type Local struct{}
+type Local struct {
+	sys system // nil is the operating system
+}
+
+func (l Local) system() system {
+	if l.sys == nil {
+		return operating{}
+	}
+	return l.sys
+}
 
 // Schemes implements FS.
 func (Local) Schemes() []string { return []string{"file"} }
-
-// localPath is the system's path of a name; "" is the working directory.
-func localPath(name string) string {
-	if name == "" {
-		return "."
-	}
-	return filepath.FromSlash(name)
-}
 
 func localInfo(name string, i fs.FileInfo) Info {
 	if i.IsDir() {
@@ -41,11 +40,11 @@ func localInfo(name string, i fs.FileInfo) Info {
 }
 
 // Open implements FS.
-func (Local) Open(ctx context.Context, name string, from, length int64) (File, error) {
+func (l Local) Open(ctx context.Context, name string, from, length int64) (File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(localPath(name))
+	f, err := l.system().open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -55,15 +54,15 @@ func (Local) Open(ctx context.Context, name string, from, length int64) (File, e
 			return nil, err
 		}
 	}
-	l := &localFile{f: f, name: name, r: f}
+	file := &localFile{f: f, name: name, r: f}
 	if length >= 0 {
-		l.r = io.LimitReader(f, length)
+		file.r = io.LimitReader(f, length)
 	}
-	return l, nil
+	return file, nil
 }
 
 type localFile struct {
-	f    *os.File
+	f    systemFile
 	name string
 	r    io.Reader
 }
@@ -84,29 +83,31 @@ func (l *localFile) Info() (Info, error) {
 }
 
 // Create implements FS.
-func (Local) Create(ctx context.Context, name string) (Writer, error) {
+func (l Local) Create(ctx context.Context, name string) (Writer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	f, err := createBeside(name)
+	f, hidden, err := l.createBeside(name)
 	if err != nil {
 		return nil, err
 	}
-	return &localWriter{f: f, name: name}, nil
+	return &localWriter{sys: l.system(), f: f, hidden: hidden, name: name}, nil
 }
 
 // createBeside makes a file for what is to be the file name.
-func createBeside(name string) (*os.File, error) {
+func (l Local) createBeside(name string) (f systemFile, hidden string, err error) {
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // It never fails.
-	hidden := "." + Base(name) + "." + hex.EncodeToString(random[:]) + ".tmp"
-	return os.OpenFile(localPath(Join(Dir(name), hidden)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	hidden = Join(Dir(name), "."+Base(name)+"."+hex.EncodeToString(random[:])+".tmp")
+	f, err = l.system().create(hidden)
+	return f, hidden, err
 }
 
 type localWriter struct {
-	f    *os.File
-	name string
-	over bool
+	sys          system
+	f            systemFile
+	hidden, name string
+	over         bool
 }
 
 // Write implements Writer.
@@ -122,9 +123,9 @@ func (w *localWriter) Finish() (Pending, error) {
 	}
 	w.over = true
 	if err := w.f.Close(); err != nil {
-		return Pending{}, errors.Join(err, os.Remove(w.f.Name()))
+		return Pending{}, errors.Join(err, w.sys.remove(w.hidden))
 	}
-	return Pending{Name: w.name, Token: w.f.Name()}, nil
+	return Pending{Name: w.name, Token: w.hidden}, nil
 }
 
 // Abort implements Writer.
@@ -134,17 +135,17 @@ func (w *localWriter) Abort() {
 	}
 	w.over = true
 	_ = w.f.Close()
-	_ = os.Remove(w.f.Name())
+	_ = w.sys.remove(w.hidden)
 }
 
 // Publish implements FS.
-func (Local) Publish(ctx context.Context, ps ...Pending) error {
+func (l Local) Publish(ctx context.Context, ps ...Pending) error {
 	var dirs []string
 	for _, p := range ps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := os.Rename(p.Token, localPath(p.Name)); err != nil && !published(p) {
+		if err := l.system().rename(p.Token, p.Name); err != nil && !l.published(p) {
 			return err
 		}
 		if dir := Dir(p.Name); !slices.Contains(dirs, dir) {
@@ -152,53 +153,58 @@ func (Local) Publish(ctx context.Context, ps ...Pending) error {
 		}
 	}
 	for _, dir := range dirs {
-		if err := syncDir(dir); err != nil {
-			return err
+		if err := l.system().syncDir(dir); err != nil {
+			return fmt.Errorf("%w: %w", ErrNotDurable, err)
 		}
 	}
 	return nil
 }
 
 // published tells whether an earlier call has renamed the file already.
-func published(p Pending) bool {
-	_, gone := os.Lstat(p.Token)
-	_, there := os.Stat(localPath(p.Name))
+func (l Local) published(p Pending) bool {
+	_, gone := l.system().stat(p.Token)
+	_, there := l.system().stat(p.Name)
 	return errors.Is(gone, fs.ErrNotExist) && there == nil
 }
 
-// syncDir makes the names in a directory durable. Windows cannot, and needs not.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(localPath(dir))
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
 // Discard implements FS.
-func (Local) Discard(_ context.Context, p Pending) error { return absentIsFine(os.Remove(p.Token)) }
-
-func absentIsFine(err error) error {
+func (l Local) Discard(_ context.Context, p Pending) error {
+	err := l.system().remove(p.Token)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
+// Replace implements Replacer.
+func (l Local) Replace(ctx context.Context, name string, data []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	f, hidden, err := l.createBeside(name)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = l.system().rename(hidden, name)
+	}
+	if err != nil {
+		_ = l.system().remove(hidden)
+	}
+	return err
+}
+
 // PutIfAbsent implements FS: a file is written whole under another name, and linked.
-func (Local) PutIfAbsent(ctx context.Context, name string, data []byte) (Answer, error) {
+func (l Local) PutIfAbsent(ctx context.Context, name string, data []byte) (Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return Unknown, err
 	}
-	f, err := createBeside(name)
+	f, hidden, err := l.createBeside(name)
 	if err != nil {
 		return Unknown, err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = l.system().remove(hidden) }()
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
@@ -206,25 +212,79 @@ func (Local) PutIfAbsent(ctx context.Context, name string, data []byte) (Answer,
 	if err := errors.Join(err, f.Close()); err != nil {
 		return Unknown, err
 	}
-	err = os.Link(f.Name(), localPath(name))
+	err = l.system().link(hidden, name)
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return Theirs, nil
+		// What an earlier call linked is ours, and as durable as it is said to be only when the directory is synced.
+		if there, err := ReadFile(ctx, l, name, putMax); err != nil || !bytes.Equal(there, data) {
+			return Theirs, nil
+		}
 	case err != nil:
 		return Unknown, fmt.Errorf("%w: the file system must have hard links", err)
 	}
-	if err := syncDir(Dir(name)); err != nil {
-		return Unknown, err
+	if err := l.system().syncDir(Dir(name)); err != nil {
+		return Unknown, fmt.Errorf("%w: %w", ErrNotDurable, err)
 	}
 	return Ours, nil
 }
 
+// Segment implements Appender.
+func (l Local) Segment(ctx context.Context, name string) (Segment, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f, err := l.system().create(name)
+	if err != nil {
+		return nil, err
+	}
+	return &localSegment{sys: l.system(), f: f, name: name}, nil
+}
+
+type localSegment struct {
+	sys   system
+	f     systemFile
+	name  string
+	named bool  // the directory has been synced
+	dead  error // why nothing more may be written
+}
+
+// Write implements Segment.
+func (s *localSegment) Write(b []byte) (int, error) {
+	if s.dead != nil {
+		return 0, s.dead
+	}
+	n, err := s.f.Write(b)
+	if err != nil {
+		s.dead = fmt.Errorf("%s ends here: a write failed: %w", s.name, err)
+	}
+	return n, err
+}
+
+// Sync implements Segment.
+func (s *localSegment) Sync() error {
+	if s.dead != nil {
+		return s.dead
+	}
+	err := s.f.Sync()
+	if err == nil && !s.named {
+		err = s.sys.syncDir(Dir(s.name))
+		s.named = err == nil
+	}
+	if err != nil {
+		s.dead = fmt.Errorf("%w: %s ends here: %w", ErrNotDurable, s.name, err)
+	}
+	return s.dead
+}
+
+// Close implements Segment.
+func (s *localSegment) Close() error { return s.f.Close() }
+
 // Stat implements FS.
-func (Local) Stat(ctx context.Context, name string) (Info, error) {
+func (l Local) Stat(ctx context.Context, name string) (Info, error) {
 	if err := ctx.Err(); err != nil {
 		return Info{}, err
 	}
-	i, err := os.Stat(localPath(name))
+	i, err := l.system().stat(name)
 	if err != nil {
 		return Info{}, err
 	}
@@ -232,11 +292,11 @@ func (Local) Stat(ctx context.Context, name string) (Info, error) {
 }
 
 // List implements FS. Links are followed; what vanishes meanwhile, and links to nothing, are left out.
-func (Local) List(ctx context.Context, dir string) ([]Info, error) {
+func (l Local) List(ctx context.Context, dir string) ([]Info, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir(localPath(dir))
+	entries, err := l.system().readDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +308,7 @@ func (Local) List(ctx context.Context, dir string) ([]Info, error) {
 		name := Join(dir, e.Name())
 		info, err := e.Info()
 		if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-			info, err = os.Stat(localPath(name))
+			info, err = l.system().stat(name)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -263,33 +323,56 @@ func (Local) List(ctx context.Context, dir string) ([]Info, error) {
 }
 
 // Rename implements FS.
-func (Local) Rename(ctx context.Context, from, to string) error {
+func (l Local) Rename(ctx context.Context, from, to string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return os.Rename(localPath(from), localPath(to))
+	return l.system().rename(from, to)
 }
 
 // Remove implements FS.
-func (Local) Remove(ctx context.Context, name string) error {
+func (l Local) Remove(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return os.Remove(localPath(name))
+	return l.system().remove(name)
 }
 
 // RemoveAll implements FS.
-func (Local) RemoveAll(ctx context.Context, dir string) error {
+func (l Local) RemoveAll(ctx context.Context, dir string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return os.RemoveAll(localPath(dir))
+	return l.system().removeAll(dir)
 }
 
-// MkdirAll implements FS.
-func (Local) MkdirAll(ctx context.Context, dir string) error {
+// MkdirAll implements FS. The names of directories that it makes are durable, for what is durable in them would be
+// lost with them.
+func (l Local) MkdirAll(ctx context.Context, dir string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return os.MkdirAll(localPath(dir), 0o777)
+	var missing []string
+	for at := strings.TrimRight(dir, "/"); at != ""; at = Dir(at) {
+		info, err := l.system().stat(at)
+		if err == nil && !info.IsDir() {
+			return &fs.PathError{Op: "mkdir", Path: at, Err: errors.New("it is a file")}
+		}
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		missing = append(missing, at)
+	}
+	for _, at := range slices.Backward(missing) {
+		if err := l.system().mkdir(at); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if err := l.system().syncDir(Dir(at)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

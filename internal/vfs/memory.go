@@ -197,7 +197,10 @@ func (m *Memory) PutIfAbsent(ctx context.Context, name string, data []byte) (Ans
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, there := m.files[name]; there {
+	if f, there := m.files[name]; there {
+		if bytes.Equal(f.data, data) {
+			return Ours, nil
+		}
 		return Theirs, nil
 	}
 	if err := m.fits(name); err != nil {

@@ -29,7 +29,8 @@ type FS interface {
 	// Discard drops a finished file that is not published, if it is still there.
 	Discard(ctx context.Context, p Pending) error
 	// PutIfAbsent stores a small file, whole and durable, unless there is one of that name. The answer holds also
-	// beside an error: Unknown says that the file may be there. [PutOnce] reads back what is unknown.
+	// beside an error: Unknown says that the file may be there. A file that is there with equal data is ours, so that
+	// a call may be made again. [PutOnce] settles what is unknown.
 	PutIfAbsent(ctx context.Context, name string, data []byte) (Answer, error)
 	// Stat tells of a file or a directory.
 	Stat(ctx context.Context, name string) (Info, error)
@@ -45,6 +46,44 @@ type FS interface {
 	// MkdirAll makes a directory and those above it. It is no error if it is there, or if the system has none.
 	MkdirAll(ctx context.Context, dir string) error
 }
+
+// A Replacer is a file system that can put a small file in place of the one that is there, at once and whole, more
+// cheaply than [WriteFile] does, because the new content needs not outlive a power failure.
+type Replacer interface {
+	Replace(ctx context.Context, name string, data []byte) error
+}
+
+// Replace stores a small file in place of the one that is there. It is not durable.
+func Replace(ctx context.Context, fsys FS, name string, data []byte) error {
+	if r, ok := fsys.(Replacer); ok {
+		return r.Replace(ctx, name, data)
+	}
+	return WriteFile(ctx, fsys, name, data)
+}
+
+// An Appender is a file system whose files can grow while they are there. One that is none, such as an object store,
+// gets a file for each group of records instead.
+type Appender interface {
+	// Segment begins a file that must not be there. Its directory must be.
+	Segment(ctx context.Context, name string) (Segment, error)
+}
+
+// A Segment is a file that grows at its end. Its methods are called by one goroutine at a time.
+type Segment interface {
+	// Write appends. After an error the file may end with a part of what was given, and takes nothing more.
+	io.Writer
+	// Sync makes all that was written durable, and the file's name. After an error the segment is dead: how much of
+	// what was written since the last Sync is on the disk nobody knows, and a second Sync that succeeds would not
+	// say so either, for a system forgets what it could not write. So it fails for ever, and what was not durable
+	// must be written again, elsewhere.
+	Sync() error
+	// Close gives the file back, and syncs nothing.
+	Close() error
+}
+
+// ErrNotDurable is wrapped by the error of a call that did what it should, and does not know whether that would
+// outlive a power failure.
+var ErrNotDurable = errors.New("it may not be durable")
 
 // A File is open for reading.
 type File interface {
@@ -102,19 +141,29 @@ func (a Answer) String() string { return [...]string{"unknown", "ours", "theirs"
 // putMax bounds what PutOnce reads back; nobody puts more.
 const putMax = 64 << 20
 
-// PutOnce is PutIfAbsent that settles what is unknown: it reads the file back and compares. data must hold a nonce, for
-// two writers of equal data would both be told that it is theirs. Unknown is left only beside an error.
+// PutOnce is PutIfAbsent that settles what is unknown: it asks again, then reads the file back and compares. data must
+// hold a nonce, for two writers of equal data would both be told that it is theirs. Unknown is left only beside an
+// error: that it is not known whether the file is there, or, wrapping [ErrNotDurable], whether it would stay.
 func PutOnce(ctx context.Context, fsys FS, name string, data []byte) (Answer, error) {
 	a, err := fsys.PutIfAbsent(ctx, name, data)
-	if a != Unknown {
-		return a, err
+	for range 2 {
+		if a != Unknown || ctx.Err() != nil {
+			break
+		}
+		a, err = fsys.PutIfAbsent(ctx, name, data)
 	}
+	if a == Ours {
+		return a, nil
+	}
+	// Theirs is looked at, too: a client that tried again by itself may have met what its first try wrote.
 	there, readErr := ReadFile(ctx, fsys, name, putMax)
 	switch {
-	case readErr == nil && string(there) == string(data):
-		return Ours, nil
-	case readErr == nil:
+	case readErr == nil && string(there) != string(data):
 		return Theirs, nil
+	case a == Theirs && readErr != nil:
+		return Theirs, nil
+	case readErr == nil && !errors.Is(err, ErrNotDurable):
+		return Ours, nil
 	}
 	return Unknown, fmt.Errorf("it is not known whether %s was written: %w", name, errors.Join(err, readErr))
 }

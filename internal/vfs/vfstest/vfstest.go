@@ -20,6 +20,8 @@ func Run(t *testing.T, fsys vfs.FS, dir string) {
 	t.Run("ranges", s.ranges)
 	t.Run("versions", s.versions)
 	t.Run("put if absent", s.put)
+	t.Run("replace", s.replace)
+	t.Run("segments", s.segments)
 	t.Run("list, rename, remove", s.list)
 	t.Run("a context that has ended", s.cancelled)
 }
@@ -169,7 +171,7 @@ func (s suite) put(t *testing.T) {
 	for _, tt := range []struct {
 		data string
 		want vfs.Answer
-	}{{"first", vfs.Ours}, {"second", vfs.Theirs}} {
+	}{{"first", vfs.Ours}, {"second", vfs.Theirs}, {"first", vfs.Ours}} {
 		if got, err := s.fs.PutIfAbsent(t.Context(), name, []byte(tt.data)); got != tt.want || err != nil {
 			t.Errorf("put %s: %v, %v, want %v", tt.data, got, err, tt.want)
 		}
@@ -180,6 +182,49 @@ func (s suite) put(t *testing.T) {
 	if got, err := s.fs.PutIfAbsent(t.Context(), s.name("no directory", "slot"), nil); got == vfs.Theirs ||
 		(got == vfs.Unknown) != (err != nil) {
 		t.Errorf("without a directory: %v, %v", got, err)
+	}
+}
+
+func (s suite) replace(t *testing.T) {
+	for _, data := range []string{"one", "two"} {
+		if err := vfs.Replace(t.Context(), s.fs, s.name("lease"), []byte(data)); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, s.fs, s.name("lease"), 0, -1); got != data {
+			t.Errorf("the file holds %q, want %q", got, data)
+		}
+	}
+}
+
+// segments: what is synced is seen by others, and a name is given once.
+func (s suite) segments(t *testing.T) {
+	a, ok := s.fs.(vfs.Appender)
+	if !ok {
+		t.Skip("the file system has no segments")
+	}
+	name := s.name("segment")
+	seg, err := a.Segment(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ""
+	for _, data := range []string{"one", "", "two"} {
+		if _, err := io.WriteString(seg, data); err != nil {
+			t.Fatal(err)
+		}
+		if err := seg.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		want += data
+		if got := read(t, s.fs, name, 0, -1); got != want {
+			t.Errorf("the segment holds %q, want %q", got, want)
+		}
+	}
+	if err := seg.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := a.Segment(t.Context(), name); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a second segment of that name: %v", err)
 	}
 }
 

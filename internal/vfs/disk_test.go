@@ -1,0 +1,150 @@
+package vfs_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/weirstream/weir/internal/vfs"
+	"github.com/weirstream/weir/internal/vfs/vfstest"
+)
+
+func TestDisk(t *testing.T) {
+	m := vfs.NewDisk("disk").Mount(nil)
+	if err := m.MkdirAll(t.Context(), "disk://host/dir"); err != nil {
+		t.Fatal(err)
+	}
+	vfstest.Run(t, m, "disk://host/dir")
+}
+
+// TestDiskCrash: what a power failure leaves. Each row is done to an empty directory, and some crashes must and must
+// not show what it says.
+func TestDiskCrash(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   func(m *vfs.Mount) error
+		// sure says that all crashes leave the file f whole, maybe that some do and some do not.
+		sure bool
+	}{
+		{"a file that is put", func(m *vfs.Mount) error {
+			_, err := m.PutIfAbsent(t.Context(), "disk:/d/f", []byte("whole"))
+			return err
+		}, true},
+		{"a file that is published", func(m *vfs.Mount) error {
+			return vfs.WriteFile(t.Context(), m, "disk:/d/f", []byte("whole"))
+		}, true},
+		{"a file that is replaced", func(m *vfs.Mount) error {
+			return vfs.Replace(t.Context(), m, "disk:/d/f", []byte("whole"))
+		}, false},
+		{"a segment that is synced", func(m *vfs.Mount) error { return segment(t, m, true) }, true},
+		{"a segment that is not synced", func(m *vfs.Mount) error { return segment(t, m, false) }, false},
+		{"a file in a directory that was made for it", func(m *vfs.Mount) error {
+			if err := errors.Join(m.RemoveAll(t.Context(), "disk:/d"), m.MkdirAll(t.Context(), "disk:/d")); err != nil {
+				return err
+			}
+			return vfs.WriteFile(t.Context(), m, "disk:/d/f", []byte("whole"))
+		}, true},
+	} {
+		d := vfs.NewDisk("disk")
+		m := d.Mount(nil)
+		if err := m.MkdirAll(t.Context(), "disk:/d"); err != nil {
+			t.Fatal(err)
+		}
+		if err := tt.do(m); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		whole := 0
+		for seed := range uint64(100) {
+			if string(d.Crash(seed).Files()["disk:/d/f"]) == "whole" {
+				whole++
+			}
+		}
+		if tt.sure && whole != 100 || !tt.sure && (whole == 0 || whole == 100) {
+			t.Errorf("%s: whole after %d of 100 crashes", tt.name, whole)
+		}
+	}
+}
+
+func segment(t *testing.T, m *vfs.Mount, sync bool) error {
+	s, err := m.Segment(t.Context(), "disk:/d/f")
+	if err != nil {
+		return err
+	}
+	_, err = s.Write([]byte("whole"))
+	if err == nil && sync {
+		err = s.Sync()
+	}
+	return errors.Join(err, s.Close())
+}
+
+// TestPutFaults: whatever fails at whatever step of a put, the answer is true, also after a crash: ours is there, and
+// theirs is not ours.
+func TestPutFaults(t *testing.T) {
+	faults := map[string]vfs.Fault{"fail": vfs.Fail, "lose": vfs.Lose, "tear": vfs.Tear, "full": vfs.Full, "die": vfs.Die}
+	for name, fault := range faults {
+		for at := 1; at <= 6; at++ {
+			for _, before := range []string{"", "theirs"} {
+				t.Run(fmt.Sprintf("%s at step %d, %q before", name, at, before), func(t *testing.T) {
+					d := vfs.NewDisk("disk")
+					if before != "" {
+						if _, err := d.Mount(nil).PutIfAbsent(t.Context(), "disk:/f", []byte(before)); err != nil {
+							t.Fatal(err)
+						}
+					}
+					m := d.Mount(func(s vfs.Step) vfs.Fault {
+						if s.Number == at {
+							return fault
+						}
+						return vfs.None
+					})
+					answer, err := vfs.PutOnce(t.Context(), m, "disk:/f", []byte("ours"))
+					if (answer == vfs.Unknown) != (err != nil) || answer == vfs.Unknown && fault != vfs.Die {
+						t.Errorf("%v, %v", answer, err)
+					}
+					for seed := range uint64(20) {
+						there := string(d.Crash(seed).Files()["disk:/f"])
+						if answer == vfs.Ours && there != "ours" || before != "" && there != before ||
+							there != "" && there != "ours" && there != "theirs" {
+							t.Errorf("the answer is %v, and %q is there after crash %d", answer, there, seed)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestSegmentDies: a segment whose sync failed says so for ever, for nobody knows what is there.
+func TestSegmentDies(t *testing.T) {
+	failing := false
+	d := vfs.NewDisk("disk")
+	m := d.Mount(func(s vfs.Step) vfs.Fault {
+		if failing && s.Op == "sync" {
+			return vfs.Fail
+		}
+		return vfs.None
+	})
+	s, err := m.Segment(t.Context(), "disk:/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = s.Write([]byte("one"))
+	if err := s.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = s.Write([]byte("two"))
+	failing = true
+	if err := s.Sync(); !errors.Is(err, vfs.ErrNotDurable) {
+		t.Errorf("a sync that failed: %v", err)
+	}
+	failing = false
+	if err := s.Sync(); !errors.Is(err, vfs.ErrNotDurable) {
+		t.Errorf("the sync after: %v", err)
+	}
+	if _, err := s.Write([]byte("three")); !errors.Is(err, vfs.ErrNotDurable) {
+		t.Errorf("a write after: %v", err)
+	}
+	if _, err := m.Segment(t.Context(), "disk:/f"); err == nil {
+		t.Error("a second segment of that name begins")
+	}
+}

@@ -1,0 +1,85 @@
+package vfs
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// A system is what [Local] asks of the operating system, one call a method, so that what Local does can be cut at each
+// of them: [Disk] answers them from memory.
+type system interface {
+	open(name string) (systemFile, error)
+	// create makes a file for writing that must not be there.
+	create(name string) (systemFile, error)
+	link(from, to string) error
+	rename(from, to string) error
+	remove(name string) error
+	removeAll(dir string) error
+	mkdir(name string) error
+	// stat follows links.
+	stat(name string) (fs.FileInfo, error)
+	readDir(dir string) ([]fs.DirEntry, error)
+	// syncDir makes the names in a directory durable.
+	syncDir(dir string) error
+}
+
+// A systemFile is open, for reading or for writing.
+type systemFile interface {
+	io.ReadWriteSeeker
+	Sync() error
+	Close() error
+	Stat() (fs.FileInfo, error)
+}
+
+// operating is the system of this machine.
+type operating struct{}
+
+// localPath is the system's path of a name; "" is the working directory.
+func localPath(name string) string {
+	if name == "" {
+		return "."
+	}
+	return filepath.FromSlash(name)
+}
+
+func (operating) open(name string) (systemFile, error) {
+	f, err := os.Open(localPath(name))
+	if err != nil {
+		return nil, err // A nil *os.File would be no nil systemFile.
+	}
+	return f, nil
+}
+
+func (operating) create(name string) (systemFile, error) {
+	f, err := os.OpenFile(localPath(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (operating) link(from, to string) error   { return os.Link(localPath(from), localPath(to)) }
+func (operating) rename(from, to string) error { return os.Rename(localPath(from), localPath(to)) }
+func (operating) remove(name string) error     { return os.Remove(localPath(name)) }
+func (operating) removeAll(dir string) error   { return os.RemoveAll(localPath(dir)) }
+func (operating) mkdir(name string) error      { return os.Mkdir(localPath(name), 0o777) }
+
+func (operating) stat(name string) (fs.FileInfo, error) { return os.Stat(localPath(name)) }
+
+func (operating) readDir(dir string) ([]fs.DirEntry, error) { return os.ReadDir(localPath(dir)) }
+
+// syncDir does nothing on Windows, which cannot, and needs not.
+func (operating) syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(localPath(dir))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
