@@ -37,7 +37,7 @@ type Context struct {
 	sc       *rdd.Context
 	conf     *conf.Conf
 	interval time.Duration
-	log      checkpoint.Log
+	log      *checkpoint.Log
 	logger   *slog.Logger
 	out      io.Writer
 	printing chan struct{} // held by the output that writes to out
@@ -98,7 +98,7 @@ func On(sc *rdd.Context, interval time.Duration) (*Context, error) {
 		sc:       sc,
 		conf:     sc.Conf(),
 		interval: interval,
-		log:      &checkpoint.Memory{},
+		log:      checkpoint.NewMemory(),
 		logger:   sc.Logger(),
 		out:      os.Stdout,
 		printing: make(chan struct{}, 1),

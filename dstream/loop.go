@@ -317,8 +317,10 @@ func (l *loop) plan(t Time) (*Batch, error) {
 		outputs:  make([]OutputInfo, len(ssc.outputs)),
 		info:     BatchInfo{BatchTime: t, Sequence: l.next},
 	}
-	record := checkpoint.Plan{Sequence: b.Sequence, Time: int64(t), Ranges: map[string][]byte{}, Seed: b.seed,
-		Fingerprint: l.print}
+	record := checkpoint.Plan{Sequence: b.Sequence, Time: int64(t), Ranges: map[string]checkpoint.Range{}, Seed: b.seed}
+	if l.next == 0 {
+		record.Split = &checkpoint.Split{Fingerprint: l.print}
+	}
 	for i, in := range ssc.inputs {
 		limit := in.rate.next()
 		p, stopped, err := l.planInput(in, limit)
@@ -326,11 +328,11 @@ func (l *loop) plan(t Time) (*Batch, error) {
 			return nil, err
 		}
 		b.inputs[in.node] = p
-		record.Ranges[l.ids[i]] = p.rng
+		record.Ranges[l.ids[i]] = checkpoint.Range{Data: p.rng, Records: p.records}
 		b.info.Inputs = append(b.info.Inputs, InputInfo{StreamID: in.number, Name: in.label(), Records: p.records,
 			Description: in.describe(p.rng), Limit: limit.Records})
 	}
-	if err := ssc.log.Plan(l.life, record); err != nil {
+	if err := ssc.log.Append(l.life, record); err != nil {
 		return nil, fmt.Errorf("log the plan of batch %d: %w", b.Sequence, err)
 	}
 	for _, in := range ssc.inputs {

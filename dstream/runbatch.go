@@ -253,7 +253,7 @@ const commitTimeout = 15 * time.Second
 // done is said to be done.
 func (l *loop) commit(b *Batch) error {
 	err := l.within(commitTimeout, func(ctx context.Context) error {
-		return l.ssc.log.Commit(ctx, checkpoint.Commit{Sequence: b.Sequence, Time: int64(b.Time)})
+		return l.ssc.log.Append(ctx, checkpoint.Commit{Sequence: b.Sequence, Time: int64(b.Time)})
 	})
 	if err != nil {
 		return fmt.Errorf("log the commit of batch %d: %w", b.Sequence, err)

@@ -50,7 +50,7 @@ func (ssc *Context) start(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("the inputs did not answer in time"))
 	defer cancel()
-	start := checkpoint.Start{Positions: map[string][]byte{}}
+	start := checkpoint.Start{Positions: map[string]checkpoint.Range{}}
 	ssc.findNeeds()
 	ssc.leaveOut()
 	ids := ssc.inputIDs()
@@ -61,12 +61,12 @@ func (ssc *Context) start(ctx context.Context) error {
 			return fmt.Errorf("start of %s: %w", in.where(), err)
 		}
 		in.from = pos
-		start.Positions[ids[i]] = pos
+		start.Positions[ids[i]] = checkpoint.Range{Data: pos}
 	}
 	if err := ssc.openAll(ctx); err != nil {
 		return err
 	}
-	if err := ssc.log.Start(ctx, start); err != nil {
+	if err := ssc.log.Append(ctx, start); err != nil {
 		return fmt.Errorf("log the start positions: %w", err)
 	}
 	if err := ssc.observeTasks(); err != nil {

@@ -1,104 +1,440 @@
-// Package checkpoint is the log of a streaming program: where its inputs begin, what each batch takes
-// (plan records) and which batches are done (commit records). A batch is fixed for ever once its plan is in
-// the log; the last commit record is where the program is.
 package checkpoint
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
+
+	"github.com/weirstream/weir/internal/vfs"
 )
 
-// A Start is the resolved first position of an input, by the input's operator id.
-type Start struct {
-	Positions map[string][]byte
+// packed are entries that go into one slot, and their lines.
+type packed struct {
+	entries []Entry
+	lines   []json.RawMessage
 }
 
-// A Plan is the record that fixes a batch.
-type Plan struct {
-	// Sequence is dense, Time strictly increasing, in milliseconds.
-	Sequence int64
-	Time     int64
-	// Ranges holds what the batch takes from each input, by the input's operator id.
-	Ranges map[string][]byte
-	// Seed is where the random operators of the batch begin.
-	Seed uint64
-	// Fingerprint is that of the graph that the batch was planned for.
+// Options are how a log is kept. Fields that are zero have the values that are named.
+type Options struct {
+	// Settings and Fingerprint go into the takeover, for who reads the log.
+	Settings    map[string]string
 	Fingerprint uint64
+	// Wait makes Open wait, as a standby, while another owner is alive, instead of giving a *HeldError.
+	Wait bool
+	// Every is how many slots there are from one that holds the whole state to the next (100). It is fixed when the
+	// log is made.
+	Every int64
+	// Beat is how often the owner gives a sign of life (2s), Stale after what time without one it is taken for dead
+	// (8s), and Poll how often that is looked at (250ms).
+	Beat, Stale, Poll time.Duration
+	// PutTimeout is how long a slot is tried to be written before the log is given up (30s).
+	PutTimeout time.Duration
+	// Report is told of trouble that does not stop the log. It may be nil.
+	Report func(message string, err error)
 }
 
-// A Commit is the record that all effects of a batch are in.
-type Commit struct {
-	Sequence int64
-	Time     int64
-	// Wrote tells for each effect, by its name, whether it wrote.
-	Wrote map[string]bool
+func (o Options) withDefaults() Options {
+	set := func(d *time.Duration, value time.Duration) {
+		if *d <= 0 {
+			*d = value
+		}
+	}
+	set(&o.Beat, 2*time.Second)
+	set(&o.Stale, 4*o.Beat)
+	set(&o.Poll, 250*time.Millisecond)
+	set(&o.PutTimeout, 30*time.Second)
+	if o.Every <= 0 {
+		o.Every = 100
+	}
+	if o.Report == nil {
+		o.Report = func(string, error) {}
+	}
+	return o
 }
 
-// A Log keeps the records. Each call returns when its record is as durable as the log makes it; an error
-// means that it is not known to be in the log.
-type Log interface {
-	Start(ctx context.Context, s Start) error
-	Plan(ctx context.Context, p Plan) error
-	Commit(ctx context.Context, c Commit) error
-	// Last gives the last plan and the last commit; a sequence of -1 says that there is none.
-	Last() (Plan, Commit)
+// Recovered is what Open found in a log, before its own takeover.
+type Recovered struct {
+	*State
+	// First tells that there was no log.
+	First bool
+	// Epoch is that of this owner.
+	Epoch int64
 }
 
-// Memory is a log that lasts as long as its process: no state survives a restart.
-type Memory struct {
-	mu     sync.Mutex
-	start  Start
-	plan   Plan
-	commit Commit
-	begun  bool
+// A Log is open for its owner to write. Its methods may be called from several goroutines.
+type Log struct {
+	folder folder
+	opts   Options
+	owner  Owner
+	epoch  int64
+	writer string
+	every  int64
+	taken  int64 // the slot of the takeover
+	writes *group[packed]
+
+	mu      sync.Mutex
+	state   *State // it is changed by who writes a slot, under mu
+	next    int64
+	base    int64
+	dropped []File // files that no state refers to, by what is durable
+	err     error  // why nothing more can be written
+	closed  bool
+
+	over   chan struct{} // closed when err is set
+	prune  chan struct{} // slots may have become old
+	stop   chan struct{} // closed by Close
+	rested chan struct{} // closed when the keeper has ended
 }
 
-// Start implements Log.
-func (m *Memory) Start(_ context.Context, s Start) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.start = s
-	m.init()
-	return nil
-}
-
-func (m *Memory) init() {
-	if !m.begun {
-		m.begun, m.plan.Sequence, m.commit.Sequence = true, -1, -1
+// Open takes a log over, or makes one. While another owner is alive it waits or gives a *HeldError. The log must be
+// closed.
+func Open(ctx context.Context, fsys vfs.FS, dir string, owner Owner, opts Options) (*Log, *Recovered, error) {
+	opts = opts.withDefaults()
+	f := folder{fsys, dir}
+	if err := fsys.MkdirAll(ctx, f.logDir()); err != nil {
+		return nil, nil, err
+	}
+	w := &watch{folder: f, opts: opts}
+	for {
+		l, r, err := open(ctx, f, w, owner, opts)
+		if !errors.Is(err, errMoved) {
+			return l, r, err
+		}
+		// Who writes the log is alive, whatever its lease says.
+		w.alive(w.seen)
+		select {
+		case <-time.After(opts.Poll):
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		}
 	}
 }
 
-// Plan implements Log. A plan that does not follow the last one is refused.
-func (m *Memory) Plan(_ context.Context, p Plan) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.init()
-	if p.Sequence != m.plan.Sequence+1 || m.plan.Sequence >= 0 && p.Time <= m.plan.Time {
-		return fmt.Errorf("plan of batch %d at %d ms does not follow batch %d at %d ms",
-			p.Sequence, p.Time, m.plan.Sequence, m.plan.Time)
+// open tries once: it reads the log, waits for its owner to be gone, reads it again if it did wait, and takes the next
+// slot. Slots that others take, or that go, meanwhile are errMoved.
+func open(ctx context.Context, f folder, w *watch, owner Owner, opts Options) (*Log, *Recovered, error) {
+	t, err := f.tail(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	m.plan = p
-	return nil
+	r := &Recovered{First: t == nil}
+	if t == nil {
+		t = &tail{state: newState(newUUID(), time.Now().UnixMilli()), every: opts.Every, base: -1}
+	} else {
+		if err := w.gone(ctx, t); err != nil {
+			return nil, nil, err
+		}
+		if t, err = f.tail(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	if r.State, err = t.state.clone(); err != nil {
+		return nil, nil, err
+	}
+	l := &Log{folder: f, opts: opts, owner: owner, epoch: t.last.Epoch + 1, writer: newNonce(), every: t.every,
+		taken: t.next, state: t.state, next: t.next, base: t.base, over: make(chan struct{}),
+		prune: make(chan struct{}, 1), stop: make(chan struct{}), rested: make(chan struct{})}
+	l.writes = newGroup(l.write)
+	r.Epoch = l.epoch
+	if err := l.takeOver(ctx, t); err != nil {
+		return nil, nil, err
+	}
+	if err := l.beat(ctx, 0); err != nil { // Who has taken over meanwhile is met at the next slot.
+		opts.Report("the lease of the checkpoint cannot be written", err)
+	}
+	go l.keep()
+	return l, r, nil
 }
 
-// Commit implements Log. A commit that does not follow the last one, or was not planned, is refused.
-func (m *Memory) Commit(_ context.Context, c Commit) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.init()
-	if c.Sequence != m.commit.Sequence+1 || c.Sequence > m.plan.Sequence {
-		return fmt.Errorf("commit of batch %d does not follow batch %d (the last plan is %d)",
-			c.Sequence, m.commit.Sequence, m.plan.Sequence)
+// takeOver writes the first slot of an epoch.
+func (l *Log) takeOver(ctx context.Context, t *tail) error {
+	p, err := l.pack([]Entry{Takeover{Epoch: l.epoch, Owner: l.owner, At: time.Now().UnixMilli(),
+		Settings: l.opts.Settings, Fingerprint: l.opts.Fingerprint}})
+	if err == nil {
+		err = l.writes.settle(ctx, l.writes.add(p))
 	}
-	m.commit = c
-	return nil
+	var fenced *FencedError
+	if errors.As(err, &fenced) {
+		return fmt.Errorf("%w: %w", errMoved, err)
+	}
+	if err != nil || t.base < 0 {
+		return err
+	}
+	// The slot was absent. If it is one that had been there, and had gone with those before it, the log has moved on
+	// while this process slept, and the slot means nothing.
+	if ok, err := l.folder.stillBase(ctx, t); err != nil || ok {
+		return err
+	}
+	if err := l.folder.fs.Remove(ctx, l.folder.slotName(l.taken)); err != nil {
+		l.opts.Report("a slot that means nothing could not be removed", err)
+	}
+	return errMoved
 }
 
-// Last implements Log.
-func (m *Memory) Last() (Plan, Commit) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.init()
-	return m.plan, m.commit
+// NewMemory makes a log that lasts as long as its process: no state survives a restart. It needs no Close.
+func NewMemory() *Log {
+	l := &Log{state: newState(newUUID(), time.Now().UnixMilli()), over: make(chan struct{})}
+	l.state.forgetful = true
+	l.writes = newGroup(l.write)
+	return l
+}
+
+// Epoch is that of this owner, 0 for a log in memory.
+func (l *Log) Epoch() int64 { return l.epoch }
+
+// Job is the UUID that was made with the log.
+func (l *Log) Job() string { return l.state.Job }
+
+// Last gives the last plan and the last commit; a sequence of -1 says that there is none.
+func (l *Log) Last() (planned, committed Mark) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state.Planned, l.state.Committed
+}
+
+// State gives a copy of what the log amounts to.
+func (l *Log) State() (*State, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state.clone()
+}
+
+// Over is closed when nothing can be written any more; Err says why: the log was taken over (*FencedError), closed, or
+// a slot could not be written.
+func (l *Log) Over() <-chan struct{} { return l.over }
+
+// Err says why nothing can be written any more, nil while it can.
+func (l *Log) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// Append writes entries, all or none of them, and returns when they are durable. Entries of calls that come while a
+// slot is being written share the next one. An error that wraps [ErrOrder], and one of the context, say that nothing
+// was written. After any other the log is over; a *FencedError says that nothing was written, and of what else failed
+// only who opens the log again knows what became.
+func (l *Log) Append(ctx context.Context, entries ...Entry) error {
+	p, err := l.ours(entries)
+	if err != nil {
+		return err
+	}
+	return l.writes.settle(ctx, l.writes.add(p))
+}
+
+// ours packs what others than the log itself want to write.
+func (l *Log) ours(entries []Entry) (packed, error) {
+	for _, e := range entries {
+		if _, ok := e.(Takeover); ok {
+			return packed{}, disorder("a takeover is written by Open")
+		}
+	}
+	return l.pack(entries)
+}
+
+func (l *Log) pack(entries []Entry) (packed, error) {
+	p := packed{entries: entries}
+	if l.folder.fs == nil {
+		return p, nil
+	}
+	for _, e := range entries {
+		line, err := encodeEntry(e)
+		if err != nil {
+			return packed{}, err
+		}
+		p.lines = append(p.lines, line)
+	}
+	return p, nil
+}
+
+// Defer queues entries, which go into the slot of the next Append, before what that brings: so the commit of one batch
+// and the plan of the next one cost one slot.
+func (l *Log) Defer(entries ...Entry) *Deferred {
+	p, err := l.ours(entries)
+	if err != nil {
+		t := &ticket[packed]{done: make(chan struct{}), err: err}
+		close(t.done)
+		return &Deferred{l: l, t: t}
+	}
+	return &Deferred{l: l, t: l.writes.add(p)}
+}
+
+// Deferred are entries that are queued.
+type Deferred struct {
+	l *Log
+	t *ticket[packed]
+}
+
+// Done is closed when the entries are durable, or Err says why they are not.
+func (d *Deferred) Done() <-chan struct{} { return d.t.done }
+
+// Err is for who has seen Done closed; its errors are those of Append.
+func (d *Deferred) Err() error { return d.t.err }
+
+// Flush writes the entries now, as Append does.
+func (d *Deferred) Flush(ctx context.Context) error { return d.l.writes.settle(ctx, d.t) }
+
+// write makes a slot of what is queued. The group calls it, one at a time.
+func (l *Log) write(batch []*ticket[packed]) {
+	s, good := l.slotOf(batch)
+	if len(s.entries) == 0 {
+		return
+	}
+	err := l.put(s)
+	if err == nil {
+		l.written(s)
+	}
+	for _, t := range good {
+		t.err = err
+	}
+	if err != nil {
+		l.fail(err)
+	}
+}
+
+// slotOf makes the next slot of the entries that follow what is in the log, and sets the error of all others.
+func (l *Log) slotOf(batch []*ticket[packed]) (s *slot, good []*ticket[packed]) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s = &slot{slotHead: slotHead{Job: l.state.Job, Number: l.next, Epoch: l.epoch, Writer: l.writer,
+		At: time.Now().UnixMilli(), Every: l.every}}
+	c := l.state.cursor()
+	for _, t := range batch {
+		if t.err = l.err; t.err == nil {
+			t.err = c.check(t.value.entries)
+		}
+		if t.err == nil {
+			good = append(good, t)
+			s.entries = append(s.entries, t.value.entries...)
+			s.lines = append(s.lines, t.value.lines...)
+		}
+	}
+	if l.folder.fs != nil && l.next%l.every == 0 {
+		s.base = l.state
+	}
+	return s, good
+}
+
+// put writes a slot, again and again for a while if it is not known to be there.
+func (l *Log) put(s *slot) error {
+	if l.folder.fs == nil {
+		return nil
+	}
+	data, err := s.encode()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), l.opts.PutTimeout,
+		fmt.Errorf("no slot could be written for %v", l.opts.PutTimeout))
+	defer cancel()
+	name := l.folder.slotName(s.Number)
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		answer, err := vfs.PutOnce(ctx, l.folder.fs, name, data)
+		switch answer {
+		case vfs.Ours:
+			return nil
+		case vfs.Theirs:
+			return l.fencedBy(ctx, s.Number)
+		}
+		l.opts.Report("a slot of the log cannot be written; trying again", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return fmt.Errorf("the log %s ends before slot %d, which may be there: %w: %w", l.folder.dir, s.Number,
+				context.Cause(ctx), err)
+		}
+	}
+}
+
+// fencedBy is the error of a slot that another one has taken.
+func (l *Log) fencedBy(ctx context.Context, n int64) error {
+	e := &FencedError{Dir: l.folder.dir, Slot: n, Epoch: l.epoch}
+	if s, err := l.folder.read(ctx, n); err == nil {
+		e.ByEpoch = s.Epoch
+		if t, ok := s.takeover(); ok {
+			e.By = t.Owner
+		}
+	}
+	return e
+}
+
+// written takes in a slot that is durable.
+func (l *Log) written(s *slot) {
+	l.mu.Lock()
+	for _, e := range s.entries {
+		l.state.apply(e)
+	}
+	l.next++
+	if s.base != nil {
+		l.base = s.Number
+	}
+	l.dropped = append(l.dropped, l.state.dropped...)
+	l.state.dropped = nil
+	pruning := s.base != nil || len(l.dropped) > 0
+	l.mu.Unlock()
+	if !pruning || l.prune == nil {
+		return
+	}
+	select {
+	case l.prune <- struct{}{}:
+	default:
+	}
+}
+
+// fail ends the writing; the first error stays.
+func (l *Log) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		l.err = err
+		close(l.over)
+	}
+}
+
+// Close writes what is queued, gives the log back, and ends what runs beside it. It is the owner that says before, by
+// a [Stop], that the stop was clean.
+func (l *Log) Close(ctx context.Context) error {
+	l.mu.Lock()
+	again := l.closed
+	l.closed = true
+	l.mu.Unlock()
+	if again {
+		return nil
+	}
+	err := l.Append(ctx)
+	if l.folder.fs == nil {
+		l.fail(ErrClosed)
+		return err
+	}
+	close(l.stop)
+	select {
+	case <-l.rested:
+	case <-ctx.Done():
+		l.fail(ErrClosed)
+		return errors.Join(err, context.Cause(ctx))
+	}
+	if l.Err() == nil {
+		err = errors.Join(err, l.release(ctx))
+	}
+	l.fail(ErrClosed)
+	return err
+}
+
+func newNonce() string {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // It never fails.
+	return hex.EncodeToString(random[:])
+}
+
+// newUUID makes a random UUID.
+func newUUID() string {
+	var u [16]byte
+	_, _ = rand.Read(u[:])
+	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }

@@ -1,42 +1,206 @@
 package checkpoint
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
 	"strings"
 	"testing"
+	"testing/synctest"
+
+	"github.com/weirstream/weir/internal/vfs"
 )
 
-// TestMemory is a transcript: each record in turn, and what the log says of it.
-func TestMemory(t *testing.T) {
-	var log Memory
-	plan := func(seq, at int64) error { return log.Plan(t.Context(), Plan{Sequence: seq, Time: at}) }
-	commit := func(seq int64) error { return log.Commit(t.Context(), Commit{Sequence: seq}) }
+// TestOrder is a transcript: each group of entries in turn, and what the log says of it.
+func TestOrder(t *testing.T) {
+	ranges := map[string]Range{"in": {Data: []byte("r")}}
+	plan := func(seq, at int64) Entry { return Plan{Sequence: seq, Time: at, Ranges: ranges} }
 	steps := []struct {
-		name string
-		do   func() error
-		says string
+		name    string
+		entries []Entry
+		says    string
 	}{
-		{"commit before any plan", func() error { return commit(0) }, "does not follow batch -1 (the last plan is -1)"},
-		{"plan 1 first", func() error { return plan(1, 1000) }, "does not follow batch -1"},
-		{"plan 0", func() error { return plan(0, 1000) }, ""},
-		{"plan 0 again", func() error { return plan(0, 2000) }, "does not follow batch 0 at 1000 ms"},
-		{"plan 1 at the same time", func() error { return plan(1, 1000) }, "plan of batch 1 at 1000 ms does not follow"},
-		{"plan 1", func() error { return plan(1, 2000) }, ""},
-		{"commit 1 before 0", func() error { return commit(1) }, "commit of batch 1 does not follow batch -1"},
-		{"commit 0", func() error { return commit(0) }, ""},
-		{"commit 0 again", func() error { return commit(0) }, "does not follow batch 0"},
-		{"commit 1", func() error { return commit(1) }, ""},
-		{"commit 2 without a plan", func() error { return commit(2) }, "the last plan is 1"},
+		{"commit before any plan", []Entry{Commit{Sequence: 0}}, "does not follow batch -1 (the last plan is -1)"},
+		{"plan 1 first", []Entry{plan(1, 1000)}, "does not follow batch -1"},
+		{"plan 0", []Entry{Start{}, plan(0, 1000)}, ""},
+		{"plan 0 again", []Entry{plan(0, 2000)}, "plan of batch 0 at 2000 ms does not follow batch 0 at 1000 ms"},
+		{"plan 1 at the same time", []Entry{plan(1, 1000)}, "plan of batch 1 at 1000 ms does not follow"},
+		{"plan 1, and again", []Entry{plan(1, 2000), plan(1, 2000)}, "does not follow batch 1"},
+		{"plan 1", []Entry{plan(1, 2000)}, ""},
+		{"commit 1 before 0", []Entry{Commit{Sequence: 1, Time: 2000}}, "commit of batch 1 at 2000 ms does not follow"},
+		{"commit 0 of another time", []Entry{Commit{Sequence: 0, Time: 999}}, "commit of batch 0 at 999 ms"},
+		{"release 0 before its commit", []Entry{Released{UpTo: 0}}, "batches up to 0 are released"},
+		{"done", []Entry{Done{Sequence: 0, Output: "out"}}, ""},
+		{"replan 0 with an output done", []Entry{Replan{Plan{Sequence: 0, Time: 1000, Ranges: ranges}}}, `output "out" is done`},
+		{"replan 1 with other ranges", []Entry{Replan{Plan{Sequence: 1, Time: 2000}}}, "with other ranges"},
+		{"replan 1", []Entry{Replan{Plan{Sequence: 1, Time: 2000, Ranges: ranges}}}, ""},
+		{"commit 0, plan 4 after two idle ones", []Entry{Commit{Sequence: 0, Time: 1000},
+			Plan{Sequence: 4, Time: 5000, Idle: 2}}, ""},
+		{"commit 0 again", []Entry{Commit{Sequence: 0, Time: 1000}}, "does not follow batch 0"},
+		{"replan 0", []Entry{Replan{Plan{Sequence: 0, Time: 1000, Ranges: ranges}}}, "is not open"},
+		{"skip 1", []Entry{Skip{Sequence: 1, Time: 2000}, Released{UpTo: 1}}, ""},
+		{"release 0 after 1", []Entry{Released{UpTo: 0}}, "batches up to 0 are released, after 1"},
+		{"stop with a batch open", []Entry{Stop{}}, "with batch 4 open"},
+		{"a rate that is no number", []Entry{Commit{Sequence: 4, Time: 5000, Rates: map[string]Rate{
+			"in": {Rate: math.NaN()}}}}, "NaN"},
+		{"takeover", []Entry{Takeover{Epoch: 2}}, "is written by Open"},
+		{"commit 4 and stop", []Entry{Commit{Sequence: 4, Time: 5000}, Stop{}}, ""},
+		{"plan after the stop", []Entry{plan(5, 6000)}, "a plan after the clean stop"},
 	}
-	if p, c := log.Last(); p.Sequence != -1 || c.Sequence != -1 {
-		t.Errorf("an empty log has plan %d and commit %d", p.Sequence, c.Sequence)
-	}
-	for _, s := range steps {
-		err := s.do()
-		if (err == nil) != (s.says == "") || err != nil && !strings.Contains(err.Error(), s.says) {
-			t.Errorf("%s: %v, want %q", s.name, err, s.says)
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := mustOpen(t, vfs.NewDisk("disk").Mount(nil), "a", 3)
+		memory := NewMemory()
+		for _, s := range steps {
+			err := l.Append(t.Context(), s.entries...)
+			if (err == nil) != (s.says == "") || err != nil && !strings.Contains(err.Error(), s.says) ||
+				err != nil && !errors.Is(err, ErrOrder) {
+				t.Errorf("%s: %v, want %q", s.name, err, s.says)
+			}
+			if s.says == "" {
+				if err := memory.Append(t.Context(), s.entries...); err != nil {
+					t.Errorf("%s in memory: %v", s.name, err)
+				}
+			}
 		}
+		planned, committed := l.Last()
+		if want := (Mark{4, 5000}); planned != want || committed != want {
+			t.Errorf("the log ends with plan %v and commit %v", planned, committed)
+		}
+		if p, c := memory.Last(); p != planned || c != committed || len(memory.state.Batches) != 0 {
+			t.Errorf("the log in memory ends with plan %v and commit %v, and keeps %v", p, c, memory.state.Batches)
+		}
+		mustClose(t, l)
+		if err := l.Append(t.Context(), plan(5, 6000)); !errors.Is(err, ErrClosed) {
+			t.Errorf("append to a closed log: %v", err)
+		}
+	})
+}
+
+// TestReopen: what was logged is found, however many times the log changes hands and is compacted.
+func TestReopen(t *testing.T) {
+	for seed := range uint64(20) {
+		groups := script(seed, 60)
+		want := prefixes(groups)
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewDisk("disk")
+			for i := 0; i < len(groups); {
+				l, r := mustOpen(t, disk.Mount(nil), fmt.Sprint("owner ", i), 5)
+				if got := describe(r.State); got != want[i] || r.First != (i == 0) {
+					t.Fatalf("seed %d: after %d groups\n%s\nwant\n%s", seed, i, got, want[i])
+				}
+				for range 1 + seed*3 {
+					if i < len(groups) {
+						if err := l.Append(t.Context(), groups[i]...); err != nil {
+							t.Fatal(err)
+						}
+						i++
+					}
+				}
+				mustClose(t, l)
+			}
+			s, err := Read(t.Context(), disk.Mount(nil), dir)
+			if err != nil || describe(s) != want[len(groups)] {
+				t.Errorf("seed %d: read: %v, %v", seed, s, err)
+			}
+		})
 	}
-	if p, c := log.Last(); p.Sequence != 1 || p.Time != 2000 || c.Sequence != 1 {
-		t.Errorf("the log ends with plan %d at %d and commit %d", p.Sequence, p.Time, c.Sequence)
+	if s, err := Read(t.Context(), vfs.NewDisk("disk").Mount(nil), dir); s != nil || err != nil {
+		t.Errorf("read where there is no log: %v, %v", s, err)
 	}
+}
+
+// TestLocal: the same on a real disk, without a bubble.
+func TestLocal(t *testing.T) {
+	folder := t.TempDir()
+	groups := script(7, 30)
+	want := prefixes(groups)
+	for i, group := range groups {
+		l, r, err := Open(t.Context(), vfs.Local{}, folder, Here("test"), Options{Every: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := describe(r.State); got != want[i] || r.Epoch != int64(i+1) {
+			t.Fatalf("epoch %d, after %d groups\n%s\nwant\n%s", r.Epoch, i, got, want[i])
+		}
+		if err := l.Append(t.Context(), group...); err != nil {
+			t.Fatal(err)
+		}
+		mustClose(t, l)
+	}
+}
+
+// TestShare: commit t and plan t+1 cost one slot, and so two syncs; what comes while a slot is written goes together.
+func TestShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		syncs := 0
+		m := vfs.NewDisk("disk").Mount(func(s vfs.Step) vfs.Fault {
+			if s.Op == "sync" || s.Op == "syncdir" {
+				syncs++
+			}
+			return vfs.None
+		})
+		l, _ := mustOpen(t, m, "a", 100)
+		defer mustClose(t, l)
+		before := syncs
+		var last *Deferred
+		for i := range int64(50) {
+			plan := Plan{Sequence: i, Time: i + 1}
+			if err := l.Append(t.Context(), plan); err != nil {
+				t.Fatal(err)
+			}
+			if last != nil {
+				select {
+				case <-last.Done():
+				default:
+					t.Error("a commit was not written with the plan after it")
+				}
+			}
+			last = l.Defer(Commit{Sequence: i, Time: i + 1})
+		}
+		if got := syncs - before; got != 100 {
+			t.Errorf("50 batches cost %d syncs, want 100", got)
+		}
+		if err := last.Flush(t.Context()); err != nil || last.Err() != nil {
+			t.Error(err)
+		}
+		if err := l.Defer(Commit{Sequence: 9}).Flush(t.Context()); !errors.Is(err, ErrOrder) {
+			t.Errorf("a deferred commit that follows nothing: %v", err)
+		}
+	})
+}
+
+// TestCancelled: an entry whose writer goes away while another slot is being written is not written.
+func TestCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hold, begun := make(chan struct{}), make(chan struct{})
+		m := vfs.NewDisk("disk").Mount(func(s vfs.Step) vfs.Fault {
+			if s.Op == "link" && strings.HasSuffix(s.Name, "1.slot") {
+				close(begun)
+				<-hold
+			}
+			return vfs.None
+		})
+		l, _ := mustOpen(t, m, "a", 100)
+		defer mustClose(t, l)
+		first := make(chan error)
+		go func() { first <- l.Append(t.Context(), Plan{Sequence: 0, Time: 1}) }()
+		<-begun
+		ctx, cancel := context.WithCancelCause(t.Context())
+		second := make(chan error)
+		go func() { second <- l.Append(ctx, Plan{Sequence: 1, Time: 2}) }()
+		synctest.Wait()
+		why := errors.New("why")
+		cancel(why)
+		if err := <-second; !errors.Is(err, why) {
+			t.Errorf("the writer that went away: %v", err)
+		}
+		close(hold)
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+		if err := l.Append(t.Context(), Plan{Sequence: 1, Time: 9}); err != nil {
+			t.Errorf("the same entry again: %v", err)
+		}
+	})
 }

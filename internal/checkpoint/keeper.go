@@ -1,0 +1,194 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weirstream/weir/internal/vfs"
+)
+
+// keep gives signs of life and removes what is not needed any more, until the log is over or closed.
+func (l *Log) keep() {
+	defer close(l.rested)
+	ticker := time.NewTicker(l.opts.Beat)
+	defer ticker.Stop()
+	graves := map[int64]bool{}
+	for beat := int64(1); ; {
+		select {
+		case <-l.stop:
+			return
+		case <-l.over:
+			return
+		case <-ticker.C:
+			err := l.within(func(ctx context.Context) error { return l.beat(ctx, beat) })
+			var fenced *FencedError
+			if errors.As(err, &fenced) {
+				l.fail(err)
+				return
+			}
+			if err != nil {
+				l.opts.Report("the lease of the checkpoint cannot be written", err)
+			}
+			beat++
+		case <-l.prune:
+			err := l.within(func(ctx context.Context) error {
+				return errors.Join(l.removeSlots(ctx, graves), l.removeFiles(ctx))
+			})
+			if err != nil {
+				l.opts.Report("old files of the checkpoint cannot be removed; trying again later", err)
+			}
+		}
+	}
+}
+
+// within bounds what the keeper does, and ends it when the log is closed.
+func (l *Log) within(f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), l.opts.Stale)
+	defer cancel()
+	go func() {
+		select {
+		case <-l.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return f(ctx)
+}
+
+// beat writes the lease, unless that of a later owner is there.
+func (l *Log) beat(ctx context.Context, beat int64) error {
+	return l.sign(ctx, lease{Beat: beat})
+}
+
+// release writes the lease for the last time.
+func (l *Log) release(ctx context.Context) error {
+	return l.sign(ctx, lease{Released: true})
+}
+
+func (l *Log) sign(ctx context.Context, sign lease) error {
+	l.mu.Lock()
+	sign.Next = l.next
+	l.mu.Unlock()
+	sign.Job, sign.Epoch, sign.Owner, sign.At = l.state.Job, l.epoch, l.owner, time.Now().UnixMilli()
+	there, err := l.folder.readLease(ctx)
+	if err == nil && there.Job == sign.Job && there.Epoch > l.epoch {
+		return &FencedError{Dir: l.folder.dir, Slot: sign.Next, Epoch: l.epoch, By: there.Owner, ByEpoch: there.Epoch}
+	}
+	return l.folder.writeLease(ctx, sign)
+}
+
+// tempAge is how old a file must be that was begun and never published before it is taken for a leftover.
+const tempAge = time.Hour
+
+// removeSlots removes the slots before the last base but one, in the order of their numbers: so the slots that are
+// there never have a gap, and who has read from a base can tell whether what it read was still the log. The slot of
+// a takeover is what a process that wakes up late would write next: a grave takes its place, for ever.
+func (l *Log) removeSlots(ctx context.Context, graves map[int64]bool) error {
+	l.mu.Lock()
+	bound := l.base - l.every
+	l.mu.Unlock()
+	infos, err := l.folder.fs.List(ctx, l.folder.logDir())
+	if err != nil {
+		return err
+	}
+	for _, i := range infos {
+		n, ok := slotNumber(i.Name)
+		switch {
+		case ok && n < bound && !graves[n]:
+			buried, err := l.removeSlot(ctx, n)
+			if err != nil {
+				return err
+			}
+			if buried {
+				graves[n] = true
+			}
+		case !ok && strings.HasPrefix(vfs.Base(i.Name), ".") && time.Since(i.ModTime) > tempAge:
+			if err := missingIsFine(l.folder.fs.Remove(ctx, i.Name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// removeSlot removes a slot, or buries it.
+func (l *Log) removeSlot(ctx context.Context, n int64) (buried bool, err error) {
+	name := l.folder.slotName(n)
+	if n > l.taken {
+		return false, missingIsFine(l.folder.fs.Remove(ctx, name)) // This process wrote it.
+	}
+	s, err := l.folder.read(ctx, n)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if _, ok := s.takeover(); !ok {
+		return false, missingIsFine(l.folder.fs.Remove(ctx, name))
+	}
+	if s.Grave {
+		return true, nil
+	}
+	grave := &slot{slotHead: s.slotHead, entries: s.entries[:1], lines: s.lines[:1]}
+	grave.Grave = true
+	data, err := grave.encode()
+	if err != nil {
+		return false, err
+	}
+	return true, vfs.WriteFile(ctx, l.folder.fs, name, data)
+}
+
+// removeFiles removes the files that no state refers to any more, by entries that are durable.
+func (l *Log) removeFiles(ctx context.Context) error {
+	l.mu.Lock()
+	dropped := l.dropped
+	l.dropped = nil
+	l.mu.Unlock()
+	for i, f := range dropped {
+		if err := missingIsFine(l.folder.fs.Remove(ctx, vfs.Join(l.folder.dir, f.Name))); err != nil {
+			l.mu.Lock()
+			l.dropped = append(l.dropped, dropped[i:]...)
+			l.mu.Unlock()
+			return err
+		}
+	}
+	return nil
+}
+
+// Sweep removes the files of a folder in the checkpoint that no state refers to: what an owner left that did not come
+// to commit it. It must be called before anything is written there.
+func (l *Log) Sweep(ctx context.Context, dir string) error {
+	infos, err := l.folder.fs.List(ctx, vfs.Join(l.folder.dir, dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	needed := l.state.Files()
+	l.mu.Unlock()
+	for _, i := range slices.Backward(infos) {
+		name := vfs.Join(dir, vfs.Base(i.Name))
+		if i.Dir || needed[name] {
+			continue
+		}
+		if err := missingIsFine(l.folder.fs.Remove(ctx, i.Name)); err != nil {
+			return fmt.Errorf("sweep %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+func missingIsFine(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

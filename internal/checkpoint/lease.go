@@ -1,0 +1,107 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/weirstream/weir/internal/vfs"
+)
+
+// A lease is the sign of life of an owner: a file that it writes again and again. It decides only when another process
+// tries to take the log over; which of them has it is decided by the slot. Clocks are not compared: whoever waits looks
+// whether the file changes.
+type lease struct {
+	Job   string `json:"job"`
+	Epoch int64  `json:"epoch"`
+	Owner Owner  `json:"owner"`
+	// Beat counts, so that each writing is another one.
+	Beat int64 `json:"beat"`
+	// Next is the slot that the owner would write next, or an earlier one.
+	Next int64 `json:"next"`
+	At   int64 `json:"at"`
+	// Released tells that the owner has let the log go.
+	Released bool `json:"released,omitempty"`
+}
+
+// leaseMax bounds the file of a lease.
+const leaseMax = 64 << 10
+
+func (f folder) readLease(ctx context.Context) (lease, error) {
+	var l lease
+	data, err := vfs.ReadFile(ctx, f.fs, f.lease(), leaseMax)
+	if err != nil {
+		return l, err
+	}
+	lines, err := DecodeRecord("lease", f.lease(), data)
+	if err == nil && len(lines) != 1 {
+		err = fmt.Errorf("%s: a lease of %d lines", f.lease(), len(lines))
+	}
+	if err == nil {
+		err = strictly(lines[0], &l)
+	}
+	return l, err
+}
+
+func (f folder) writeLease(ctx context.Context, l lease) error {
+	data, err := EncodeRecord("lease", l)
+	if err != nil {
+		return err
+	}
+	return vfs.Replace(ctx, f.fs, f.lease(), data)
+}
+
+// A watch waits for an owner to be gone.
+type watch struct {
+	folder folder
+	opts   Options
+	seen   lease
+	since  time.Time
+}
+
+// gone waits until the owner of the last epoch has let the log go, or gives no sign of life, and is nil then. While it
+// does, and nobody is to wait, it is a *HeldError.
+func (w *watch) gone(ctx context.Context, t *tail) error {
+	if t.state.Stopped {
+		return nil // That is the last that an owner writes.
+	}
+	owner := t.state.Owner
+	if owner.Owner.gone() {
+		return nil
+	}
+	if w.since.IsZero() {
+		w.since = time.Now()
+		w.seen, _ = w.folder.readLease(ctx)
+	}
+	for {
+		// A lease that is not there, or not readable, does not change and so becomes stale.
+		l, err := w.folder.readLease(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err == nil && l.Epoch > owner.Epoch:
+			return errMoved // Another one was faster.
+		case err == nil && l.Epoch == owner.Epoch && l.Released:
+			return nil
+		case err == nil && l != w.seen:
+			w.alive(l)
+			if !w.opts.Wait {
+				return &HeldError{Dir: w.folder.dir, Epoch: owner.Epoch, Owner: owner.Owner}
+			}
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			w.opts.Report("the lease of the checkpoint cannot be read", err)
+		}
+		if time.Since(w.since) >= w.opts.Stale {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(w.opts.Poll):
+		}
+	}
+}
+
+// alive begins the waiting anew.
+func (w *watch) alive(l lease) { w.seen, w.since = l, time.Now() }

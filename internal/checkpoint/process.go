@@ -1,0 +1,55 @@
+package checkpoint
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Here is this process as an owner.
+func Here(program string) Owner {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	o := Owner{Host: host, PID: os.Getpid(), Program: program, Machine: machine()}
+	o.Started, _ = started(o.PID)
+	return o
+}
+
+// machine names the boot of the machine and the name space of its process numbers: two processes for which it is equal
+// can tell whether the other one is there. It is "" where that cannot be known.
+func machine() string {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	space, spaceErr := os.Readlink("/proc/self/ns/pid")
+	if err != nil || spaceErr != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(boot)) + " " + space
+}
+
+// started tells when a process began, in the kernel's ticks, so that a number that was given out again shows.
+func started(pid int) (string, error) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return "", err
+	}
+	// The name of the program, in parentheses, may hold anything.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 20 || fields[0] == "Z" {
+		return "", nil
+	}
+	return fields[19], nil
+}
+
+// gone tells that an owner is known not to be there any more. Not to know is false.
+func (o Owner) gone() bool {
+	if o.Machine == "" || o.Started == "" || o.Machine != machine() {
+		return false
+	}
+	at, err := started(o.PID)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && at != o.Started
+}

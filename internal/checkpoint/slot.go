@@ -1,0 +1,140 @@
+package checkpoint
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/weirstream/weir/internal/vfs"
+)
+
+// slotMax bounds a slot, state included.
+const slotMax = 64 << 20
+
+// A slot is one file of the log.
+type slot struct {
+	slotHead
+	// base is the state of the log before this slot, if the slot holds it.
+	base    *State
+	entries []Entry
+	// lines are the entries as they are written.
+	lines []json.RawMessage
+}
+
+// slotHead is the first line of a slot.
+type slotHead struct {
+	Job    string `json:"job"`
+	Number int64  `json:"slot"`
+	Epoch  int64  `json:"epoch"`
+	// Writer tells the process that wrote the slot from any other.
+	Writer string `json:"writer"`
+	At     int64  `json:"at"`
+	// Every is how far bases lie from each other.
+	Every int64 `json:"every"`
+	// Base tells that the next line is the state of the log before this slot.
+	Base bool `json:"base,omitempty"`
+	// Grave tells that the slot is of no use any more but that nobody may take it: it holds the takeover only.
+	Grave bool `json:"grave,omitempty"`
+}
+
+func (s *slot) encode() ([]byte, error) {
+	s.Base = s.base != nil
+	lines := []any{s.slotHead}
+	if s.Base {
+		lines = append(lines, s.base)
+	}
+	for _, line := range s.lines {
+		lines = append(lines, line)
+	}
+	data, err := EncodeRecord("slot", lines...)
+	if err == nil && len(data) > slotMax {
+		err = fmt.Errorf("slot %d of the log would have %d bytes, and may have %d: release batches earlier",
+			s.Number, len(data), slotMax)
+	}
+	return data, err
+}
+
+// takeover gives the entry that a slot begins with if it begins an epoch.
+func (s *slot) takeover() (Takeover, bool) {
+	if len(s.entries) == 0 {
+		return Takeover{}, false
+	}
+	t, ok := s.entries[0].(Takeover)
+	return t, ok
+}
+
+func decodeSlot(name string, data []byte) (*slot, error) {
+	lines, err := DecodeRecord("slot", name, data)
+	if err != nil {
+		return nil, err
+	}
+	bad := func(err error) error {
+		return &DamageError{File: name, What: fmt.Sprintf("the checksum is right, and %v", err),
+			Remedy: "use the release that wrote it"}
+	}
+	s := &slot{}
+	if len(lines) == 0 {
+		return nil, bad(fmt.Errorf("nothing is in it"))
+	}
+	if err := strictly(lines[0], &s.slotHead); err != nil {
+		return nil, bad(err)
+	}
+	lines = lines[1:]
+	if s.Base {
+		s.base = newState("", 0)
+		if len(lines) == 0 {
+			return nil, bad(fmt.Errorf("its state is missing"))
+		}
+		if err := strictly(lines[0], s.base); err != nil {
+			return nil, bad(err)
+		}
+		lines = lines[1:]
+	}
+	s.lines = lines
+	for _, line := range lines {
+		e, err := decodeEntry(line)
+		if err != nil {
+			return nil, bad(err)
+		}
+		s.entries = append(s.entries, e)
+	}
+	return s, nil
+}
+
+// A folder is where a checkpoint lies.
+type folder struct {
+	fs  vfs.FS
+	dir string
+}
+
+const slotSuffix = ".slot"
+
+func (f folder) logDir() string { return vfs.Join(f.dir, "log") }
+func (f folder) lease() string  { return vfs.Join(f.dir, "lease") }
+
+func (f folder) slotName(n int64) string {
+	return vfs.Join(f.logDir(), fmt.Sprintf("%020d%s", n, slotSuffix))
+}
+
+// slotNumber reads the name of a slot; ok is false for other files.
+func slotNumber(name string) (n int64, ok bool) {
+	digits, ok := strings.CutSuffix(vfs.Base(name), slotSuffix)
+	n, err := strconv.ParseInt(digits, 10, 64)
+	return n, ok && err == nil && len(digits) == 20 && n >= 0
+}
+
+// read gives a slot, or an error that wraps fs.ErrNotExist.
+func (f folder) read(ctx context.Context, n int64) (*slot, error) {
+	name := f.slotName(n)
+	data, err := vfs.ReadFile(ctx, f.fs, name, slotMax)
+	if err != nil {
+		return nil, err
+	}
+	s, err := decodeSlot(name, data)
+	if err == nil && s.Number != n {
+		err = &DamageError{File: name, What: fmt.Sprintf("it holds slot %d", s.Number), Remedy: notBoth}
+	}
+	return s, err
+}
