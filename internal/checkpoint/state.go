@@ -98,42 +98,51 @@ func newState(job string, created int64) *State {
 		Rates: map[string]Rate{}, States: map[string][]Generation{}}
 }
 
-// MarshalJSON leaves out splits that are those of the batch before.
+// plainState is a State without methods.
+type plainState State
+
+// encodedState is the form of a State, whose batches leave out a split that is that of the batch before.
+type encodedState struct {
+	plainState
+	Batches []encodedBatch `json:"batches"`
+}
+
+type encodedBatch struct {
+	Batch
+	SameSplit bool `json:"sameSplit,omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler.
 func (s *State) MarshalJSON() ([]byte, error) {
-	type plain State
-	c := plain(*s)
-	c.Batches = make([]*Batch, len(s.Batches))
+	c := encodedState{plainState(*s), make([]encodedBatch, len(s.Batches))}
 	var last *Split
 	for i, b := range s.Batches {
-		c.Batches[i] = b
-		if split := b.Plan.Split; split != nil && split == last {
-			b := *b
-			b.Plan.Split = nil
-			c.Batches[i] = &b
+		c.Batches[i].Batch = *b
+		split := b.Plan.Split
+		if split != nil && (split == last || reflect.DeepEqual(split, last)) {
+			c.Batches[i].Plan.Split, c.Batches[i].SameSplit = nil, true
 		}
-		last = b.Plan.Split
+		last = split
 	}
 	return json.Marshal(&c)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON implements json.Unmarshaler.
 func (s *State) UnmarshalJSON(data []byte) error {
-	type plain State
-	if err := strictly(data, (*plain)(s)); err != nil {
+	c := encodedState{plainState: plainState(*s)}
+	if err := strictly(data, &c); err != nil {
 		return err
 	}
+	*s = State(c.plainState)
+	s.Batches = make([]*Batch, len(c.Batches))
 	var last *Split
-	for _, b := range s.Batches {
-		if b == nil {
-			return fmt.Errorf("a batch of the state is null")
-		}
-		if b.Plan.Split == nil {
+	for i := range c.Batches {
+		b := &c.Batches[i]
+		if b.SameSplit {
 			b.Plan.Split = last
 		}
 		last = b.Plan.Split
-	}
-	if s.Split != nil && last != nil && reflect.DeepEqual(s.Split, last) {
-		s.Split = last
+		s.Batches[i] = &b.Batch
 	}
 	return nil
 }

@@ -347,7 +347,7 @@ func (l Local) RemoveAll(ctx context.Context, dir string) error {
 }
 
 // MkdirAll implements FS. The names of directories that it makes are durable, for what is durable in them would be
-// lost with them.
+// lost with them; and so is that of the one that is there, which another process may just have made.
 func (l Local) MkdirAll(ctx context.Context, dir string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -359,6 +359,9 @@ func (l Local) MkdirAll(ctx context.Context, dir string) error {
 			return &fs.PathError{Op: "mkdir", Path: at, Err: errors.New("it is a file")}
 		}
 		if err == nil {
+			if err := l.system().syncDir(Dir(at)); err != nil && !errors.Is(err, fs.ErrPermission) {
+				return err
+			}
 			break
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
