@@ -170,8 +170,9 @@ type File struct {
 // A StateChange is what a batch did to the state of an operator.
 type StateChange struct {
 	Operator string `json:"operator"`
-	// Delta holds the changes of this batch.
-	Delta []File `json:"delta,omitempty"`
+	// Delta holds the changes of this batch, Inline those that are so few that they need no file, and no sync of one.
+	Delta  []File `json:"delta,omitempty"`
+	Inline []byte `json:"inline,omitempty"`
 	// Snapshot, if not empty, is the whole state as of the batch SnapshotAt, which is this one or an earlier one.
 	Snapshot   []File `json:"snapshot,omitempty"`
 	SnapshotAt int64  `json:"snapshotAt,omitempty"`

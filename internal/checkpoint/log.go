@@ -129,8 +129,12 @@ func open(ctx context.Context, f folder, w *watch, owner Owner, opts Options) (*
 		if err := w.gone(ctx, t); err != nil {
 			return nil, nil, err
 		}
+		before := t.last.Epoch
 		if t, err = f.tail(ctx); err != nil {
 			return nil, nil, err
+		}
+		if t.last.Epoch != before {
+			return nil, nil, errMoved // Another one was faster, and is alive.
 		}
 	}
 	if r.State, err = t.state.clone(); err != nil {

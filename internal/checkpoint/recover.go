@@ -227,7 +227,7 @@ func (f folder) take(t *tail, s *slot) error {
 // that it has not been there.
 func (f folder) nothingBehind(ctx context.Context, t *tail, listed []int64) error {
 	behind := int64(-1)
-	if len(listed) > 0 && listed[len(listed)-1] > t.next {
+	if len(listed) > 0 && listed[len(listed)-1] >= t.next {
 		behind = listed[len(listed)-1]
 	} else if _, err := f.read(ctx, t.next+1); err == nil {
 		behind = t.next + 1

@@ -89,7 +89,8 @@ type Generation struct {
 // A Delta is what a batch changed in a state.
 type Delta struct {
 	Sequence int64  `json:"sequence"`
-	Files    []File `json:"files"`
+	Files    []File `json:"files,omitempty"`
+	Inline   []byte `json:"inline,omitempty"`
 }
 
 func newState(job string, created int64) *State {
@@ -326,8 +327,8 @@ func (s *State) change(sequence int64, c StateChange) {
 		generations = []Generation{{At: -1}}
 	}
 	last := &generations[len(generations)-1]
-	if len(c.Delta) > 0 {
-		last.Deltas = append(last.Deltas, Delta{sequence, c.Delta})
+	if len(c.Delta) > 0 || len(c.Inline) > 0 {
+		last.Deltas = append(last.Deltas, Delta{sequence, c.Delta, c.Inline})
 	}
 	if len(c.Snapshot) > 0 {
 		next := Generation{At: c.SnapshotAt, Snapshot: c.Snapshot}
