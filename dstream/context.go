@@ -47,6 +47,7 @@ type Context struct {
 	inputs   []*input
 	outputs  []*Output
 	steps    []*step
+	states   []*keeping
 	replaced []*node // what substituted streams were made from
 	errs     []error
 	keep     time.Duration // the longest that any stream's RDDs are kept; findNeeds sets it

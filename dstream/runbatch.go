@@ -258,6 +258,7 @@ func (l *loop) commit(b *Batch) error {
 	if err != nil {
 		return fmt.Errorf("log the commit of batch %d: %w", b.Sequence, err)
 	}
+	l.ssc.settle(b, true)
 	l.committed++
 	for _, in := range l.ssc.inputs {
 		rng := b.inputs[in.node].rng

@@ -1,0 +1,49 @@
+package dstream
+
+import (
+	"context"
+
+	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/internal/vfs"
+)
+
+// A stateful operator keeps a state from batch to batch. Its step runs in each batch in which its parent is due, once,
+// on the state that the last committed batch left; what it changes lies beside that state until the batch is committed.
+// The loop calls the methods one at a time, never while the step runs.
+type stateful interface {
+	// load makes the state that of a snapshot and the deltas that follow it, in order, before the first batch.
+	load(ctx context.Context, at stateFolder, snapshot []checkpoint.File, deltas []checkpoint.Delta) error
+	// deal is how many buckets the state has, and among how many partitions they are dealt.
+	deal() checkpoint.Deal
+	// seal makes what the step of the batch changed durable, and says where it is. It is called when all effects of the
+	// batch are in and again if that failed, and only with a checkpoint.
+	seal(ctx context.Context, b *Batch) (checkpoint.StateChange, error)
+	// settle takes the changes of the batch over into the state when it is committed, or drops them.
+	settle(b *Batch, committed bool)
+}
+
+// A stateFolder is where the files of states lie.
+type stateFolder struct {
+	fs  vfs.FS
+	dir string
+}
+
+// A keeping is a stateful operator of the graph.
+type keeping struct {
+	node *node
+	stateful
+}
+
+// keeps adds a stateful operator; its step is added apart.
+func (ssc *Context) keeps(n *node, s stateful) {
+	if ssc.State() == Initialized {
+		ssc.states = append(ssc.states, &keeping{n, s})
+	}
+}
+
+// settle has all states take the changes of a batch over, or drop them.
+func (ssc *Context) settle(b *Batch, committed bool) {
+	for _, k := range ssc.states {
+		k.stateful.settle(b, committed)
+	}
+}
