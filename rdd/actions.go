@@ -15,7 +15,9 @@ var ErrEmpty = errors.New("the RDD is empty")
 // nothing is the result of a task that gives none.
 type nothing struct{}
 
-// Collect gives all elements, the partitions in order. The result lies in the driver's memory.
+// Collect gives all elements, the partitions in order. The result lies in the driver's memory, whatever the budget
+// says: of much, [ToLocalSeq] holds one partition, and [SaveAsTextFile] none. The error is that of the job: of a graph
+// that is wrong, a task that failed too often, or ctx.
 func Collect[T any](ctx context.Context, r *RDD[T]) ([]T, error) {
 	parts := make([][]T, max(r.node.Partitions, 0))
 	err := runAll(ctx, r, "collect", none[[]T], func(vs *[]T, in []T) { *vs = append(*vs, in...) },
@@ -56,7 +58,7 @@ func join[T any](parts [][]T) []T {
 	return vs
 }
 
-// Count gives the number of elements.
+// Count gives the number of elements. All are computed, and none is kept. Errors are those of [Collect].
 func Count[T any](ctx context.Context, r *RDD[T]) (int64, error) {
 	var total int64
 	err := runAll(ctx, r, "count", none[int64], func(n *int64, in []T) { *n += int64(len(in)) },
@@ -97,7 +99,7 @@ func Take[T any](ctx context.Context, r *RDD[T], n int) ([]T, error) {
 	return got[:min(n, len(got))], nil
 }
 
-// First gives the first element, or ErrEmpty.
+// First gives the first element, or [ErrEmpty]. It costs what [Take] of one does.
 func First[T any](ctx context.Context, r *RDD[T]) (T, error) {
 	vs, err := Take(ctx, r, 1)
 	if err == nil && len(vs) == 0 {
@@ -110,14 +112,15 @@ func First[T any](ctx context.Context, r *RDD[T]) (T, error) {
 	return vs[0], nil
 }
 
-// IsEmpty tells whether there is no element. It looks at one, if it can.
+// IsEmpty tells whether there is no element. It costs what [Take] of one does: partitions without elements are computed
+// one after the other until there is one.
 func IsEmpty[T any](ctx context.Context, r *RDD[T]) (bool, error) {
 	vs, err := Take(ctx, r, 1)
 	return len(vs) == 0, err
 }
 
 // Foreach calls f in the tasks with each element. An error fails the task, which is tried again: f may see
-// an element more than once.
+// an element more than once. What f does must be safe for several tasks at a time.
 func Foreach[T any](ctx context.Context, r *RDD[T], f func(T) error) error {
 	if err := needed(ctx, "foreach", f == nil); err != nil {
 		return err
@@ -134,7 +137,8 @@ func Foreach[T any](ctx context.Context, r *RDD[T], f func(T) error) error {
 	}, func(int, nothing) error { return nil })
 }
 
-// ForeachPartition calls f in the tasks with each partition. An error fails the task, which is tried again.
+// ForeachPartition calls f in the tasks with each partition, for work that has a cost per partition, such as a
+// connection. An error fails the task, which is tried again: f may see a partition more than once. The memory is f's.
 func ForeachPartition[T any](ctx context.Context, r *RDD[T], f func(*TaskContext, iter.Seq[T]) error) error {
 	if err := needed(ctx, "foreachPartition", f == nil); err != nil {
 		return err
@@ -189,7 +193,8 @@ func (o *Optional[T]) add(v T, f func(T, T) T) {
 	}
 }
 
-// CountByValue gives how often each element occurs. The result lies in the driver's memory.
+// CountByValue gives how often each element occurs. The result, and that of each partition in its task, lies in memory
+// whatever the budget says: of many distinct elements, [ReduceByKey] is the way. There is no shuffle.
 func CountByValue[T comparable](ctx context.Context, r *RDD[T]) (map[T]int64, error) {
 	return countByValue(ctx, r, "countByValue")
 }

@@ -72,29 +72,29 @@ func later[R any](ctx context.Context, sc *Context, action string, act func(ctx 
 	return f
 }
 
-// CountAsync starts [Count].
+// CountAsync starts [Count], and returns at once: what goes wrong is found by [FutureAction.Wait].
 func CountAsync[T any](ctx context.Context, r *RDD[T]) *FutureAction[int64] {
 	return later(ctx, r.sc, "count", func(ctx context.Context) (int64, error) { return Count(ctx, r) })
 }
 
-// CollectAsync starts [Collect].
+// CollectAsync starts [Collect]; see [CountAsync].
 func CollectAsync[T any](ctx context.Context, r *RDD[T]) *FutureAction[[]T] {
 	return later(ctx, r.sc, "collect", func(ctx context.Context) ([]T, error) { return Collect(ctx, r) })
 }
 
-// TakeAsync starts [Take], which may run several jobs.
+// TakeAsync starts [Take], which may run several jobs; see [CountAsync].
 func TakeAsync[T any](ctx context.Context, r *RDD[T], n int) *FutureAction[[]T] {
 	return later(ctx, r.sc, "take", func(ctx context.Context) ([]T, error) { return Take(ctx, r, n) })
 }
 
-// ForeachAsync starts [Foreach].
+// ForeachAsync starts [Foreach]; see [CountAsync].
 func ForeachAsync[T any](ctx context.Context, r *RDD[T], f func(T) error) *FutureAction[struct{}] {
 	return later(ctx, r.sc, "foreach", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, Foreach(ctx, r, f)
 	})
 }
 
-// ForeachPartitionAsync starts [ForeachPartition].
+// ForeachPartitionAsync starts [ForeachPartition]; see [CountAsync].
 func ForeachPartitionAsync[T any](ctx context.Context, r *RDD[T], f func(*TaskContext, iter.Seq[T]) error,
 ) *FutureAction[struct{}] {
 	return later(ctx, r.sc, "foreachPartition", func(ctx context.Context) (struct{}, error) {

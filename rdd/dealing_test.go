@@ -229,3 +229,46 @@ func TestKeepPartitioner(t *testing.T) {
 		}
 	}
 }
+
+// TestPartitionerOf: what it gives has others dealt alike, so that a join of them needs no shuffle more.
+func TestPartitionerOf(t *testing.T) {
+	sc := newContext(t)
+	pairs := kv(rdd.Parallelize(sc, []int{1, 2, 3}, 3))
+	numbers := rdd.MapToPair(rdd.Parallelize(sc, []int{1, 2, 3}, 3), func(v int) (int, int) { return v, v })
+	dealt := rdd.RepartitionByKey(pairs, rdd.Partitions(5))
+	by, ok := rdd.PartitionerOf(dealt)
+	if !ok || by.NumPartitions() != 5 {
+		t.Fatalf("of what is dealt to 5: %v, %v", by, ok)
+	}
+	for name, r := range map[string]*rdd.RDD[rdd.Pair[string, int]]{
+		"default": dealt, "given": rdd.RepartitionByKey(pairs, rdd.PartitionBy(by)),
+	} {
+		shuffles := 0
+		for _, d := range rdd.Join(r, rdd.ReduceByKey(pairs, add, rdd.PartitionBy(by))).Dependencies() {
+			if d.Shuffle {
+				shuffles++
+			}
+		}
+		again := rdd.GroupByKey(r, rdd.PartitionBy(by))
+		for _, d := range again.Dependencies() {
+			if d.Shuffle {
+				shuffles++
+			}
+		}
+		if shuffles != 0 || again.NumPartitions() != 5 {
+			t.Errorf("%s: %d shuffles more, %d partitions", name, shuffles, again.NumPartitions())
+		}
+	}
+	halves := rdd.RepartitionByKey(numbers, rdd.PartitionBy[int](byHalf{}))
+	if by, ok := rdd.PartitionerOf(halves); !ok || by != (byHalf{}) {
+		t.Errorf("of one's own: %v, %v", by, ok)
+	}
+	for name, r := range map[string]*rdd.RDD[rdd.Pair[string, int]]{
+		"Map": pairs, "SortByKey": rdd.SortByKey(pairs),
+		"Map of dealt": rdd.Map(dealt, func(p rdd.Pair[string, int]) rdd.Pair[string, int] { return p }),
+	} {
+		if by, ok := rdd.PartitionerOf(r); ok || by != nil {
+			t.Errorf("of %s: %v", name, by)
+		}
+	}
+}

@@ -35,7 +35,8 @@ func Lookup[K comparable, V any](ctx context.Context, r *RDD[Pair[K, V]], key K)
 	return join(parts), nil
 }
 
-// CollectAsMap gives the pairs as a map in the driver; of several values of a key the last one.
+// CollectAsMap gives the pairs as a map in the driver, whose memory holds them; of several values of a key the last
+// one.
 func CollectAsMap[K comparable, V any](ctx context.Context, r *RDD[Pair[K, V]]) (map[K]V, error) {
 	pairs, err := Collect(ctx, r)
 	if err != nil {
@@ -48,12 +49,14 @@ func CollectAsMap[K comparable, V any](ctx context.Context, r *RDD[Pair[K, V]]) 
 	return m, nil
 }
 
-// CountByKey gives how many pairs there are of each key. The result lies in the driver's memory.
+// CountByKey gives how many pairs there are of each key. The result, and that of each partition in its task, lies in
+// memory whatever the budget says. There is no shuffle.
 func CountByKey[K comparable, V any](ctx context.Context, r *RDD[Pair[K, V]]) (map[K]int64, error) {
 	return countByValue(ctx, Keys(r), "countByKey")
 }
 
-// ReduceByKeyLocally is [ReduceByKey] whose result is a map in the driver; there is no shuffle.
+// ReduceByKeyLocally is [ReduceByKey] whose result is a map in the driver, whose memory holds all keys; there is no
+// shuffle. f must be associative.
 func ReduceByKeyLocally[K comparable, V any](ctx context.Context, r *RDD[Pair[K, V]], f func(V, V) V) (map[K]V, error) {
 	parts := make([]map[K]V, max(r.node.Partitions, 0))
 	clones := newMutableCloner[V]()

@@ -65,13 +65,34 @@ func (d *dealing) same(e *dealing) bool {
 	if d == nil || e == nil || d.n != e.n {
 		return false
 	}
-	if d.by == nil || e.by == nil {
-		return d.by == nil && e.by == nil
+	if d.hashes() || e.hashes() {
+		return d.hashes() && e.hashes()
 	}
 	if eq, ok := d.by.(interface{ Equal(other any) bool }); ok {
 		return eq.Equal(e.by)
 	}
 	return reflect.ValueOf(d.by).Comparable() && reflect.ValueOf(e.by).Comparable() && d.by == e.by
+}
+
+// hashes tells whether keys are dealt by their stable hash: a HashPartitioner deals as none does.
+func (d *dealing) hashes() bool {
+	_, ok := d.by.(interface{ dealsByStableHash() })
+	return ok || d.by == nil
+}
+
+// PartitionerOf gives the partitioner by which r's keys are dealt to its partitions, for [PartitionBy] to deal others
+// alike; false if nothing is known of how they are, as after Map, and for the result of a sort, whose ranges are found
+// when it runs. Operators that were given no partitioner deal by a [HashPartitioner]. It runs no job.
+func PartitionerOf[K comparable, V any](r *RDD[Pair[K, V]]) (Partitioner[K], bool) {
+	if r.dealt == nil {
+		return nil, false
+	}
+	if r.dealt.by == nil {
+		p, err := NewHashPartitioner[K](r.dealt.n)
+		return p, err == nil
+	}
+	p, ok := r.dealt.by.(Partitioner[K])
+	return p, ok
 }
 
 // defaultDealing chooses how a shuffle deals: as its options say, else as its parents are dealt already.
@@ -209,6 +230,8 @@ func NewHashPartitioner[K comparable](n int) (*HashPartitioner[K], error) {
 	}
 	return &HashPartitioner[K]{n, keys}, nil
 }
+
+func (h *HashPartitioner[K]) dealsByStableHash() {}
 
 // NumPartitions implements Partitioner.
 func (h *HashPartitioner[K]) NumPartitions() int { return h.n }

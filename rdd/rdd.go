@@ -150,8 +150,9 @@ func (r *RDD[T]) Prefer(hosts func(p int) []string) *RDD[T] {
 	return r
 }
 
-// Iterate computes partition p of r inside the task that tc belongs to: what an operator of one's own, made
-// with [FromPartitions] over other RDDs of the same stage, would call. It is not an action.
+// Iterate computes partition p of r inside the task that tc belongs to: what an operator of one's own, made with
+// [FromPartitions] over other RDDs, would call. It is not an action. No job knows that r is needed: if r comes after a
+// shuffle that has not run the task fails, and [MapPartitions] or [ZipPartitions] do it right.
 func (r *RDD[T]) Iterate(tc *TaskContext, p int) iter.Seq[T] { return r.iterate(tc, p) }
 
 // Place says that r stands for an operator at another place: for the stream engine, whose operators make
