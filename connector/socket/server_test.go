@@ -204,8 +204,7 @@ func TestServerPlaces(t *testing.T) {
 	})
 }
 
-// TestServerIdle: a client that is silent loses its place and is named; one that sends now and then, or whose lines wait
-// for a stream that does not read, keeps it.
+// TestServerIdle: a client that is silent loses its place and is named; one that sends now and then keeps it.
 func TestServerIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPort()
@@ -221,7 +220,8 @@ func TestServerIdle(t *testing.T) {
 		send(t, p.connect(), "next\n")
 		time.Sleep(time.Second)
 		s.end("0", "1", "2", "3", "next")
-		if got := s.reports(); strings.Count(got, "nothing has come for 10s") != 1 || !strings.Contains(got, "client pipe") {
+		got := s.reports()
+		if strings.Count(got, "nothing has come for 10s") != 1 || !strings.Contains(got, "client pipe") {
 			t.Errorf("reported\n%s", got)
 		}
 	})
