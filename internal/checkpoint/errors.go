@@ -36,8 +36,8 @@ type FencedError struct {
 
 // Error implements error.
 func (e *FencedError) Error() string {
-	return fmt.Sprintf("the checkpoint %s was taken over by %s (epoch %d, slot %d) from this process (epoch %d), which "+
-		"had given no sign of life: nothing of it was logged since", e.Dir, e.By, e.ByEpoch, e.Slot, e.Epoch)
+	return fmt.Sprintf("the checkpoint %s was taken over by %s (epoch %d, slot %d) from this process (epoch %d), "+
+		"which had given no sign of life: nothing of it was logged since", e.Dir, e.By, e.ByEpoch, e.Slot, e.Epoch)
 }
 
 // A DamageError says that a file does not hold what was written to it, or is not there.

@@ -208,7 +208,8 @@ func (f folder) take(t *tail, s *slot) error {
 	takeover, begins := s.takeover()
 	switch {
 	case begins && (takeover.Epoch != s.Epoch || s.Epoch != t.last.Epoch+1):
-		return bad(fmt.Sprintf("epoch %d of a slot of epoch %d follows epoch %d", takeover.Epoch, s.Epoch, t.last.Epoch))
+		return bad(fmt.Sprintf("epoch %d of a slot of epoch %d follows epoch %d", takeover.Epoch, s.Epoch,
+			t.last.Epoch))
 	case !begins && (s.Epoch != t.last.Epoch || s.Writer != t.last.Writer):
 		return bad(fmt.Sprintf("its writer of epoch %d is not the owner of epoch %d", s.Epoch, t.last.Epoch))
 	}

@@ -160,12 +160,11 @@ func (s *State) clone() (*State, error) {
 
 // Opened are the batches that are planned and neither committed nor skipped, the oldest first.
 func (s *State) Opened() []*Batch {
-	for i, b := range s.Batches {
-		if b.Open() {
-			return s.Batches[i:]
-		}
+	from := len(s.Batches)
+	for from > 0 && s.Batches[from-1].Open() {
+		from--
 	}
-	return nil
+	return s.Batches[from:]
 }
 
 // Batch gives a batch that is not released, nil if there is none of that sequence.
