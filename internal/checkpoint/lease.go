@@ -59,6 +59,7 @@ type watch struct {
 	opts   Options
 	seen   lease
 	since  time.Time
+	waited bool
 }
 
 // gone waits until the owner of the last epoch has let the log go, or gives no sign of life, and is nil then. While it
@@ -96,6 +97,7 @@ func (w *watch) gone(ctx context.Context, t *tail) error {
 		if time.Since(w.since) >= w.opts.Stale {
 			return nil
 		}
+		w.waited = true
 		select {
 		case <-ctx.Done():
 		case <-time.After(w.opts.Poll):

@@ -129,12 +129,8 @@ func open(ctx context.Context, f folder, w *watch, owner Owner, opts Options) (*
 		if err := w.gone(ctx, t); err != nil {
 			return nil, nil, err
 		}
-		before := t.last.Epoch
-		if t, err = f.tail(ctx); err != nil {
+		if t, err = f.again(ctx, w, t); err != nil {
 			return nil, nil, err
-		}
-		if t.last.Epoch != before {
-			return nil, nil, errMoved // Another one was faster, and is alive.
 		}
 	}
 	if r.State, err = t.state.clone(); err != nil {
@@ -153,6 +149,18 @@ func open(ctx context.Context, f folder, w *watch, owner Owner, opts Options) (*
 	}
 	go l.keep()
 	return l, r, nil
+}
+
+// again reads the log again if the owner was waited for.
+func (f folder) again(ctx context.Context, w *watch, before *tail) (*tail, error) {
+	if !w.waited {
+		return before, nil
+	}
+	t, err := f.tail(ctx)
+	if err == nil && t.last.Epoch != before.last.Epoch {
+		err = errMoved // Another one was faster, and is alive.
+	}
+	return t, err
 }
 
 // takeOver writes the first slot of an epoch.

@@ -84,11 +84,9 @@ func parseSegmentName(name string) (f segmentFile, ok bool) {
 	return f, ok && both && err == nil && numberErr == nil && f.epoch >= 0 && f.number >= 0
 }
 
-// OpenSegments reads the series in a folder of a checkpoint, which it makes if it must, and opens it for writing. visit
-// is called for each frame from the sequence from on; those before it may be gone. All before the sequence before must
-// be there, because the log counts on them.
-func OpenSegments(ctx context.Context, fsys vfs.FS, dir, series string, o SegmentsOptions, from, before int64,
-	visit func(Frame) error) (*Segments, error) {
+// NewSegments opens a folder for writing, and reads nothing: for frames that the log names one by one, such as changes of
+// states. It may be called once in an epoch.
+func NewSegments(ctx context.Context, fsys vfs.FS, dir, series string, o SegmentsOptions) (*Segments, error) {
 	if o.Bytes <= 0 {
 		o.Bytes = 64 << 20
 	}
@@ -103,7 +101,16 @@ func OpenSegments(ctx context.Context, fsys vfs.FS, dir, series string, o Segmen
 	}
 	s := &Segments{fs: fsys, dir: dir, series: series, opts: o}
 	s.writes = newGroup(s.write)
-	if err := fsys.MkdirAll(ctx, vfs.Join(dir, series)); err != nil {
+	return s, fsys.MkdirAll(ctx, vfs.Join(dir, series))
+}
+
+// OpenSegments reads the series in a folder of a checkpoint, which it makes if it must, and opens it for writing. visit
+// is called for each frame from the sequence from on; those before it may be gone. All before the sequence before must
+// be there, because the log counts on them.
+func OpenSegments(ctx context.Context, fsys vfs.FS, dir, series string, o SegmentsOptions, from, before int64,
+	visit func(Frame) error) (*Segments, error) {
+	s, err := NewSegments(ctx, fsys, dir, series, o)
+	if err != nil {
 		return nil, err
 	}
 	files, err := s.files(ctx)
@@ -318,13 +325,10 @@ func (s *Segments) leave() {
 
 // Clean removes files all of whose frames come before a sequence.
 func (s *Segments) Clean(ctx context.Context, before int64) error {
-	select {
-	case s.writes.turn <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	current, err := s.lastNumber(ctx)
+	if err != nil {
+		return err
 	}
-	current := s.number - 1
-	<-s.writes.turn
 	reader := &Segments{fs: s.fs, dir: s.dir, series: s.series, opts: s.opts}
 	files, err := reader.files(ctx)
 	if err != nil {
@@ -335,6 +339,41 @@ func (s *Segments) Clean(ctx context.Context, before int64) error {
 			break
 		}
 		if err := missingIsFine(s.fs.Remove(ctx, files[i].name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lastNumber is the number of the file that is being written, or was last.
+func (s *Segments) lastNumber(ctx context.Context) (int64, error) {
+	select {
+	case s.writes.turn <- struct{}{}:
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+	defer func() { <-s.writes.turn }()
+	return s.number - 1, nil
+}
+
+// Retain removes the files that are not needed, by the names that [State.Files] gives, but for the one that is being
+// written. What is written and not in the log yet must be needed.
+func (s *Segments) Retain(ctx context.Context, needed func(name string) bool) error {
+	current, err := s.lastNumber(ctx)
+	if err != nil {
+		return err
+	}
+	infos, err := s.fs.List(ctx, vfs.Join(s.dir, s.series))
+	if err != nil {
+		return err
+	}
+	for _, i := range infos {
+		f, ok := parseSegmentName(i.Name)
+		if !ok || f.epoch > s.opts.Epoch || f.epoch == s.opts.Epoch && f.number >= current ||
+			needed(vfs.Join(s.series, vfs.Base(i.Name))) {
+			continue
+		}
+		if err := missingIsFine(s.fs.Remove(ctx, i.Name)); err != nil {
 			return err
 		}
 	}

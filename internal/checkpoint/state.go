@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // State is what the entries of a log amount to. Whoever has one from this package may do with it what he likes.
@@ -48,7 +49,7 @@ type State struct {
 	States map[string][]Generation `json:"states,omitempty"`
 
 	forgetful bool   // batches are dropped when they are committed
-	dropped   []File // files that no state refers to any more
+	dropped   []File // published files that no state refers to any more
 }
 
 // A Mark is which batch it is.
@@ -74,6 +75,7 @@ type Written struct {
 	Output     string `json:"output"`
 	Name       string `json:"name,omitempty"`
 	Sequence   int64  `json:"sequence"`
+	Time       int64  `json:"time"`
 	Partitions int    `json:"partitions,omitempty"`
 }
 
@@ -312,7 +314,8 @@ func (s *State) over(sequence, time int64, effects []Effect) {
 			i = len(s.Written)
 			s.Written = append(s.Written, Written{Output: e.Output, Name: e.Name})
 		}
-		s.Written[i].Sequence, s.Written[i].Partitions = sequence, e.Partitions
+		w := &s.Written[i]
+		w.Sequence, w.Time, w.Partitions = sequence, time, e.Partitions
 	}
 	if s.forgetful {
 		s.release(sequence)
@@ -373,7 +376,8 @@ func (s *State) drop(old []Generation) {
 	needed := s.Files()
 	for _, g := range old {
 		for f := range g.files() {
-			if !needed[f.Name] {
+			// A segment may still grow: see [Segments.Retain].
+			if !needed[f.Name] && !strings.HasSuffix(f.Name, segmentSuffix) {
 				needed[f.Name] = true // It is dropped once.
 				s.dropped = append(s.dropped, f)
 			}
