@@ -1,0 +1,59 @@
+package checkpoint
+
+import (
+	"os/exec"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstream/weir/internal/vfs"
+)
+
+// TestGone: a process is known to be gone only by one that sees the same processes.
+func TestGone(t *testing.T) {
+	here := Here("test")
+	if here.Machine == "" || here.Started == "" {
+		t.Skip("the system does not tell of its processes")
+	}
+	child := exec.Command("sleep", "60")
+	if err := child.Start(); err != nil {
+		t.Skip(err)
+	}
+	other := here
+	other.PID = child.Process.Pid
+	other.Started, _ = started(other.PID)
+	elsewhere, reused := other, other
+	elsewhere.Machine += "x"
+	reused.Started += "1"
+	check := func(what string, o Owner, want bool) {
+		t.Helper()
+		if got := o.gone(); got != want {
+			t.Errorf("%s is gone: %v", what, got)
+		}
+	}
+	check("this process", here, false)
+	check("the child", other, false)
+	check("one whose number was given out again", reused, true)
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait()
+	check("the child that was waited for", other, true)
+	check("a process elsewhere", elsewhere, false)
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		m := disk.Mount(nil)
+		killed, _, err := Open(t.Context(), m, dir, other, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Kill()
+		began := time.Now()
+		l, _, err := Open(t.Context(), disk.Mount(nil), dir, here, Options{})
+		if took := time.Since(began); err != nil || took > 0 {
+			t.Fatalf("after %v: %v", took, err)
+		}
+		mustClose(t, l)
+		_ = killed.Close(t.Context())
+	})
+}
