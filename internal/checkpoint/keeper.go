@@ -60,8 +60,15 @@ func (l *Log) within(f func(ctx context.Context) error) error {
 	return f(ctx)
 }
 
-// beat writes the lease, unless that of a later owner is there.
+// beat writes the lease, unless another owner is there. The slot says so, where leases may take turns in hiding each
+// other.
 func (l *Log) beat(ctx context.Context, beat int64) error {
+	l.mu.Lock()
+	next := l.next
+	l.mu.Unlock()
+	if s, err := l.folder.read(ctx, next); err == nil && s.Writer != l.writer {
+		return l.fencedBy(ctx, next)
+	}
 	return l.sign(ctx, lease{Beat: beat})
 }
 

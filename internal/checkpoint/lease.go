@@ -86,7 +86,8 @@ func (w *watch) gone(ctx context.Context, t *tail) error {
 			return errMoved // Another one was faster.
 		case err == nil && l.Epoch == owner.Epoch && l.Released:
 			return nil
-		case err == nil && l != w.seen:
+		case err == nil && l.Epoch == owner.Epoch && l != w.seen:
+			// One of an earlier epoch is a sign of one who has not noticed yet.
 			w.alive(l)
 			if !w.opts.Wait {
 				return &HeldError{Dir: w.folder.dir, Epoch: owner.Epoch, Owner: owner.Owner}

@@ -57,7 +57,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Recovered is what Open found in a log, before its own takeover.
+// Recovered is what Open found in a log, before its own takeover: the owner that its state names is the one before.
 type Recovered struct {
 	*State
 	// First tells that there was no log.

@@ -84,8 +84,8 @@ func parseSegmentName(name string) (f segmentFile, ok bool) {
 	return f, ok && both && err == nil && numberErr == nil && f.epoch >= 0 && f.number >= 0
 }
 
-// NewSegments opens a folder for writing, and reads nothing: for frames that the log names one by one, such as changes of
-// states. It may be called once in an epoch.
+// NewSegments opens a folder for writing, and reads nothing: for frames that the log names one by one, such as changes
+// of states. It may be called once in an epoch.
 func NewSegments(ctx context.Context, fsys vfs.FS, dir, series string, o SegmentsOptions) (*Segments, error) {
 	if o.Bytes <= 0 {
 		o.Bytes = 64 << 20
