@@ -178,12 +178,10 @@ func (l *Log) takeOver(ctx context.Context, t *tail) error {
 		return err
 	}
 	// The slot was absent. If it is one that had been there, and had gone with those before it, the log has moved on
-	// while this process slept, and the slot means nothing.
+	// while this process slept, and the slot means nothing. It stays, to become a grave: this process may also have
+	// slept since it took the slot, which then is the one that its predecessor would write next.
 	if ok, err := l.folder.stillBase(ctx, t); err != nil || ok {
 		return err
-	}
-	if err := l.folder.fs.Remove(ctx, l.folder.slotName(l.taken)); err != nil {
-		l.opts.Report("a slot that means nothing could not be removed", err)
 	}
 	return errMoved
 }
