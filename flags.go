@@ -58,7 +58,7 @@ func flagSet(name string, f *flags, t *texts) *flag.FlagSet {
 	short("master", conf.MasterURL.Name(), "the `master`, where tasks run: local, local[N], local[*]")
 	short("name", conf.AppName.Name(), "the program's `name`")
 	short("checkpoint", conf.CheckpointDirectory.Name(),
-		"the checkpoint `directory`; this version has no durable checkpoints yet and refuses it")
+		"the `directory` of the checkpoint, which makes the program durable")
 	set.Func("conf", "a setting, `NAME=VALUE`; may be repeated",
 		func(v string) error { t.pairs = append(t.pairs, v); return nil })
 	set.StringVar(&t.interval, "interval", "", "the batch `interval`, such as 500ms or 2s")

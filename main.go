@@ -24,6 +24,10 @@ const (
 	ExitFailed = 1
 	// ExitUsage: flags, settings or the graph are wrong; nothing has run.
 	ExitUsage = 2
+	// ExitHeld: the checkpoint is owned by another process that is alive, or was taken over by one.
+	ExitHeld = 3
+	// ExitUnfit: the checkpoint does not fit the program; nothing has run.
+	ExitUnfit = 4
 	// ExitCut: the deadline cut the drain; planned batches are uncommitted.
 	ExitCut = 5
 )
@@ -34,7 +38,8 @@ const (
 // flags, and flags over the properties file. Help and settings go to standard output, the log to standard error.
 //
 // The first SIGINT or SIGTERM drains the program (spark.streaming.stopGracefullyOnShutdown), the second ends
-// it at once. Exit codes: 0 drained, 1 failed, 2 usage, 5 the deadline cut the drain.
+// it at once. Exit codes: 0 drained, 1 failed, 2 usage, 3 the
+// checkpoint is held by another process, 4 the checkpoint does not fit the program, 5 the deadline cut the drain.
 func Main(name string, build Build, opts ...Option) {
 	ctx, stop := signals(context.Background())
 	code := mainCode(ctx, name, os.Args[1:], os.Stdout, os.Stderr, build, opts)
@@ -154,6 +159,15 @@ func exitCode(err error) int {
 		return ExitCut
 	case errors.Is(err, dstream.ErrGraph):
 		return ExitUsage
+	case errors.Is(err, dstream.ErrUnfit):
+		return ExitUnfit
+	case is[*dstream.HeldError](err), is[*dstream.FencedError](err):
+		return ExitHeld
 	}
 	return ExitFailed
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }

@@ -130,8 +130,8 @@ func TestRunErrors(t *testing.T) {
 		{
 			"checkpoint",
 			counting(new(int64), dstream.NewQueue[int]()),
-			[]Option{Conf(conf.New().Set("spark.streaming.checkpoint.directory", "/x"))},
-			"checkpoint",
+			[]Option{Conf(conf.New().Set("spark.streaming.checkpoint.directory", "/dev/null/x"))},
+			"checkpoint /dev/null/x: ",
 		},
 	}
 	for _, tt := range tests {
@@ -229,12 +229,15 @@ func TestMainsFlags(t *testing.T) {
 		{"--master yarn", nil, ExitUsage, "", "yarn"},
 		{"--master sc://host:15002", nil, ExitUsage, "", "this version runs programs on one machine only: use local[*]"},
 		{"--properties-file /does/not/exist", nil, ExitUsage, "", "/does/not/exist"},
-		{"--checkpoint /tmp/x", nil, ExitUsage, "", "leave it out"},
+		{"--for 50ms --interval 10ms --master local[1] --checkpoint CKPT", nil, ExitDrained, "local[1] job 1 10ms", ""},
+		{"--for 50ms --interval 10ms --master local[1] --checkpoint CKPT", nil, ExitFailed, "local[1] job 1 10ms",
+			"cannot be recovered from a checkpoint"},
 	}
+	ckpt := t.TempDir()
 	for _, tt := range tests {
 		seen = ""
 		var stdout, stderr bytes.Buffer
-		args := strings.Fields(strings.ReplaceAll(tt.args, "FILE", file))
+		args := strings.Fields(strings.NewReplacer("FILE", file, "CKPT", ckpt).Replace(tt.args))
 		code := mainCode(t.Context(), "job", args, &stdout, &stderr, build, append(tt.opts, Output(&bytes.Buffer{})))
 		said := stderr.String()
 		if code != tt.code || seen != tt.seen || !strings.Contains(said, tt.says) {
@@ -252,7 +255,7 @@ func TestMainsFlags(t *testing.T) {
 // TestMainTells: what was asked for goes to standard output.
 func TestMainTells(t *testing.T) {
 	for args, want := range map[string]string{
-		"--help":     "  --checkpoint directory      the checkpoint directory; this version has no durable checkpoints yet",
+		"--help":     "  --checkpoint directory      the directory of the checkpoint, which makes the program durable",
 		"-h":         "Usage of job:\n",
 		"--settings": "`spark.streaming.backpressure.enabled`",
 	} {

@@ -7,17 +7,13 @@ import (
 )
 
 // ErrNoCheckpoint is why everything that depends on a checkpoint is refused.
-var ErrNoCheckpoint = errors.New("needs a checkpoint; " +
-	"durable checkpoints are not there yet in this version")
+var ErrNoCheckpoint = errors.New("needs a part of checkpoints that is not there yet in this version")
 
 // needsCheckpoint is the one place that knows which values cannot be honoured without a durable
 // checkpoint. It returns ErrNoCheckpoint with what to do instead for those, and nil for every other.
 func needsCheckpoint(name, value string) error {
 	instead := ""
 	switch {
-	case name == "spark.streaming.checkpoint.directory" && value != "":
-		instead = "leave it out: what the program commits (kafka.Commit) is then where a restart begins, " +
-			"and each record is processed at least once; without commits a restart begins where the inputs say"
 	case name == "spark.streaming.receiver.writeAheadLog.enable" && strings.EqualFold(value, "true"):
 		instead = "leave it out: what receivers hold is then lost if the process dies"
 	case name == "weir.streaming.failedBatch" && strings.EqualFold(value, string(SkipFailed)):

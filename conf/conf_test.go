@@ -163,17 +163,14 @@ var validateTests = []struct{ set, want string }{
 		"spark.streaming.receiver.writeAheadLog.class=com.example.Log: it names a Java class, " +
 			"and weir runs none; remove it"},
 	{"spark.streaming.checkpoint.directory=", ""},
-	{"spark.streaming.checkpoint.directory=/ckpt", "spark.streaming.checkpoint.directory=/ckpt: " +
-		"needs a checkpoint; durable checkpoints are not there yet in this version: " +
-		"leave it out: what the program commits (kafka.Commit) is then where a restart begins, " +
-		"and each record is processed at least once; without commits a restart begins where the inputs say"},
+	{"spark.streaming.checkpoint.directory=/ckpt", ""},
 	{"spark.streaming.receiver.writeAheadLog.enable=false", ""},
 	{"spark.streaming.receiver.writeAheadLog.enable=True",
-		"spark.streaming.receiver.writeAheadLog.enable=True: needs a checkpoint; " +
-			"durable checkpoints are not there yet in this version: " +
+		"spark.streaming.receiver.writeAheadLog.enable=True: needs a part of checkpoints that is not there yet " +
+			"in this version: " +
 			"leave it out: what receivers hold is then lost if the process dies"},
-	{"weir.streaming.failedBatch=skip", "weir.streaming.failedBatch=skip: needs a checkpoint; " +
-		"durable checkpoints are not there yet in this version: choose stop or retry"},
+	{"weir.streaming.failedBatch=skip", "weir.streaming.failedBatch=skip: needs a part of " +
+		"checkpoints that is not there yet in this version: choose stop or retry"},
 	{"spark.io.encryption.enabled=false", ""},
 	{"spark.io.encryption.enabled=true",
 		"spark.io.encryption.enabled=true: weir does not encrypt what it writes to spark.local.dir; " +
@@ -277,7 +274,7 @@ my\.conf:2: spark\.task\.maxFailures=0: must be at least 1; the default is 4
 	if !errors.As(got, &e) || e.Name != "spark.default.parallelism" || e.Value != "-1" {
 		t.Errorf("the first part is %+v", e)
 	}
-	c = conf.New().Set("spark.streaming.checkpoint.directory", "/c")
+	c = conf.New().Set("weir.streaming.failedBatch", "skip")
 	if !errors.Is(c.Validate(), conf.ErrNoCheckpoint) {
 		t.Errorf("%v is not ErrNoCheckpoint", c.Validate())
 	}
@@ -320,7 +317,7 @@ func TestGet(t *testing.T) {
 		{conf.KafkaMaxRatePerPartition.Get(c), int64(1<<63 - 1)},
 		{conf.Speculation.Get(c), true},
 		{conf.StopGracefullyOnShutdown.Get(c), true},
-		{conf.Failed.Get(c), conf.StopFailed},
+		{conf.Failed.Get(c), conf.AutoFailed},
 	} {
 		if test.got != test.want {
 			t.Errorf("got %v, want %v", test.got, test.want)

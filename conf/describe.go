@@ -50,7 +50,7 @@ func definitions() []definition {
 		SpeculationMinTaskRuntime, SpeculationTaskThreshold,
 		Interval, MaxQueuedBatches, Missed, FirstBatchRecords, Failed, FailedBatchMaxRetries,
 		FailedBatchBackoff, ShutdownTimeout,
-		CheckpointDirectory, StopGracefullyOnShutdown, GracefulStopTimeout, StopSparkContextByDefault,
+		CheckpointDirectory, Standby, CheckpointRename, CheckpointDrop, StopGracefullyOnShutdown, GracefulStopTimeout, StopSparkContextByDefault,
 		ConcurrentJobs, RetainedBatches,
 		BlockInterval, BlockQueueSize, ReceiverMaxRate, ReceiverRestartDelay, ReceiverWriteAheadLog,
 		FileMinRememberDuration, FileMinRememberDurationOld,

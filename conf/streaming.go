@@ -52,6 +52,29 @@ var (
 		why: "Where state may be kept is for the user to say.",
 	}
 
+	// Standby has a second process wait for the checkpoint.
+	Standby = Setting[bool]{
+		kind: bools, name: "weir.checkpoint.standby", def: false,
+		doc: "Whether a program whose checkpoint is owned by another process that is alive waits and takes " +
+			"over when that is gone; otherwise it ends at once (exit code 3).",
+		why: "Two processes on one checkpoint are more often a mistake than a standby.",
+	}
+
+	// CheckpointRename says what has another name now.
+	CheckpointRename = Setting[string]{
+		kind: texts, name: "weir.checkpoint.rename", defText: "none",
+		doc: "Inputs and states of the checkpoint that have another name in this program: OLD => NEW, several " +
+			"separated by semicolons.",
+		why: "Whether a name that has gone and one that is new are the same thing only the user knows.",
+	}
+
+	// CheckpointDrop says what is given up.
+	CheckpointDrop = Setting[string]{
+		kind: texts, name: "weir.checkpoint.drop", defText: "none",
+		doc: "Inputs and states of the checkpoint that are given up, separated by semicolons.",
+		why: "A state is not thrown away without being asked for.",
+	}
+
 	// StopGracefullyOnShutdown says how a signal stops the job.
 	StopGracefullyOnShutdown = Setting[bool]{
 		kind: bools, name: "spark.streaming.stopGracefullyOnShutdown", def: true,

@@ -20,6 +20,8 @@ type FailedBatch string
 
 // The policies for failed batches.
 const (
+	// AutoFailed is RetryFailed with a checkpoint, and StopFailed without one.
+	AutoFailed FailedBatch = "auto"
 	// StopFailed stops the job with the batch's error.
 	StopFailed FailedBatch = "stop"
 	// RetryFailed runs the same batch again, with a growing pause, and stops the job if that does
@@ -70,11 +72,11 @@ var (
 
 	// Failed is the policy for failed batches.
 	Failed = Setting[FailedBatch]{
-		kind: oneOf(StopFailed, RetryFailed, SkipFailed), name: "weir.streaming.failedBatch",
-		def: StopFailed,
+		kind: oneOf(AutoFailed, StopFailed, RetryFailed, SkipFailed), name: "weir.streaming.failedBatch",
+		def: AutoFailed,
 		doc: "What follows when a batch has failed after the retries of its tasks: the job stops with " +
 			"its error (stop), the same batch runs again (retry), or it is written down as skipped " +
-			"(skip, which needs a checkpoint).",
+			"(skip, which needs a checkpoint); auto is retry with a checkpoint and stop without one.",
 		why: "Without a checkpoint a supervisor that starts the job again is the better retry. Spark " +
 			"goes on as if nothing had happened, and the batch's data are lost.",
 	}

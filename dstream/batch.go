@@ -19,7 +19,9 @@ type Batch struct {
 	ssc    *Context
 	inputs map[*node]planned
 	seed   uint64 // of what draws at random
-	info   BatchInfo
+	// parallelism is the default parallelism of its plan, 0 if that is the program's.
+	parallelism int
+	info        BatchInfo
 
 	stepped []bool // steps that have run, by their number; the runner's
 

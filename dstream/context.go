@@ -53,10 +53,13 @@ type Context struct {
 	keep     time.Duration // the longest that any stream's RDDs are kept; findNeeds sets it
 
 	job   string // names the effects of this program
-	sinks sinks
-	bus   *bus
-	loop  *loop
-	begun chan struct{} // closed when Start has succeeded or failed
+	epoch int64  // of this owner of the checkpoint
+
+	durable durability
+	sinks   sinks
+	bus     *bus
+	loop    *loop
+	begun   chan struct{} // closed when Start has succeeded or failed
 
 	properties map[string]string // of the batches' jobs
 

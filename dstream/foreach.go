@@ -74,5 +74,6 @@ func ForeachPartition[T any](
 
 // effect is the identity of what the output writes for the batch, but for the partition.
 func (b *Batch) effect(o *Output, name string) Effect {
-	return Effect{Job: b.ssc.job, Output: b.ssc.loop.outputIDs[o.number], Name: name, Sequence: b.Sequence}
+	return Effect{Job: b.ssc.job, Output: b.ssc.loop.outputIDs[o.number], Name: name, Sequence: b.Sequence,
+		Epoch: b.ssc.epoch}
 }

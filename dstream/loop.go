@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -23,8 +24,8 @@ type loop struct {
 	ssc       *Context
 	ids       []string // operator ids of the inputs
 	outputIDs []string
-	print     uint64 // fingerprint of the graph
-	each      bool   // missed times get batches of their own
+	split     *checkpoint.Split // of the batches to come; nil once it has been logged
+	each      bool              // missed times get batches of their own
 	failed    failurePolicy
 	patience  time.Duration // how long planning may fail before the job does
 
@@ -35,7 +36,9 @@ type loop struct {
 	drain chan struct{} // closed when no further time is to be awaited
 	gone  chan struct{} // closed when bodies that hang are abandoned
 	ran   chan struct{} // closed when the runner has ended
-	over  chan struct{} // closed when the planner has ended, too, and the context is about to be closed
+	// restored is closed when what a checkpoint held has been brought back and run.
+	restored chan struct{}
+	over     chan struct{} // closed when the planner has ended, too, and the context is about to be closed
 
 	drainOnce, goneOnce sync.Once
 	deadline            time.Time // of a drain; set before drain is closed
@@ -49,6 +52,7 @@ type loop struct {
 
 	committed int64 // batches
 	unread    []*Batch
+	releases  []checkpoint.Entry // that the next commit brings into the log
 
 	generating     chan struct{}        // held by who makes RDDs, and so reads or changes what follows
 	past           map[Time]*generation // of this batch and earlier ones, as far as they are needed
@@ -61,19 +65,27 @@ func newLoop(ssc *Context, ids []string) *loop {
 		ssc:       ssc,
 		ids:       ids,
 		outputIDs: ssc.outputIDs(),
-		print:     ssc.fingerprint(),
+		split:     ssc.split(),
 		each:      ssc.eachTime(),
-		failed:    newFailurePolicy(ssc.conf),
+		failed:    ssc.failurePolicy(),
 		patience:  conf.NetworkTimeout.Get(ssc.conf),
 		queue:     make(chan *Batch, conf.MaxQueuedBatches.Get(ssc.conf)),
 		drain:     make(chan struct{}),
 		gone:      make(chan struct{}),
 		ran:       make(chan struct{}),
+		restored:  make(chan struct{}),
 		over:      make(chan struct{}),
 
 		generating: make(chan struct{}, 1),
 		past:       map[Time]*generation{},
 		kept:       map[int]int{},
+	}
+	if found := ssc.durable.found; found != nil {
+		l.next, l.last = found.Planned.Sequence+1, Time(found.Planned.Time)
+		l.committed = found.Committed.Sequence + 1
+		if found.Split != nil && reflect.DeepEqual(found.Split, l.split) {
+			l.split = nil
+		}
 	}
 	l.life, l.kill = context.WithCancelCause(exec.WithProperties(context.Background(), ssc.properties))
 	return l
@@ -109,6 +121,10 @@ func (l *loop) start() {
 	}()
 	go func() {
 		defer close(l.ran)
+		if err := l.goOn(); err != nil {
+			l.end(err)
+			return
+		}
 		for b := range l.queue {
 			if err := l.runBatch(b); err != nil {
 				l.end(err)
@@ -122,6 +138,7 @@ func (l *loop) start() {
 		if l.cutShort() {
 			l.ssc.fail(ErrDrainCut)
 		}
+		l.ssc.durable.clean = l.committed == l.next
 		close(l.over)
 		l.letGo()
 		l.ssc.finish(context.Background())
@@ -192,7 +209,15 @@ func (l *loop) enter(o *Output) (leave func()) {
 // planAll plans a batch at each time until the loop is drained or killed, then what is left of receivers.
 func (l *loop) planAll() error {
 	ssc := l.ssc
+	select {
+	case <-l.restored:
+	case <-l.life.Done():
+		return nil
+	}
 	t := now().Floor(ssc.interval).Add(ssc.interval)
+	if l.last > 0 {
+		t = l.after(l.last.Floor(ssc.interval))
+	}
 	for l.await(t) {
 		if err := l.planNext(t); err != nil {
 			return err
@@ -306,21 +331,9 @@ func (l *loop) planNext(t Time) error {
 // plan asks every input for its range and logs the plan. It gives nil if the loop was stopped meanwhile.
 func (l *loop) plan(t Time) (*Batch, error) {
 	ssc := l.ssc
-	b := &Batch{
-		Time:     t,
-		Sequence: l.next,
-		ssc:      ssc,
-		seed:     rand.Uint64(),
-		stepped:  make([]bool, len(ssc.steps)),
-		inputs:   map[*node]planned{},
-		done:     make([]bool, len(ssc.outputs)),
-		outputs:  make([]OutputInfo, len(ssc.outputs)),
-		info:     BatchInfo{BatchTime: t, Sequence: l.next},
-	}
-	record := checkpoint.Plan{Sequence: b.Sequence, Time: int64(t), Ranges: map[string]checkpoint.Range{}, Seed: b.seed}
-	if l.next == 0 {
-		record.Split = &checkpoint.Split{Fingerprint: l.print}
-	}
+	b := l.newBatch(l.next, t, rand.Uint64())
+	record := checkpoint.Plan{Sequence: b.Sequence, Time: int64(t), Ranges: map[string]checkpoint.Range{}, Seed: b.seed,
+		Split: l.split}
 	for i, in := range ssc.inputs {
 		limit := in.rate.next()
 		p, stopped, err := l.planInput(in, limit)
@@ -338,8 +351,23 @@ func (l *loop) plan(t Time) (*Batch, error) {
 	for _, in := range ssc.inputs {
 		in.from = b.inputs[in.node].rng
 	}
-	l.next, l.last = l.next+1, t
+	l.next, l.last, l.split = l.next+1, t, nil
 	return b, nil
+}
+
+// newBatch makes a batch that has no ranges yet.
+func (l *loop) newBatch(sequence int64, t Time, seed uint64) *Batch {
+	return &Batch{
+		Time:     t,
+		Sequence: sequence,
+		ssc:      l.ssc,
+		seed:     seed,
+		stepped:  make([]bool, len(l.ssc.steps)),
+		inputs:   map[*node]planned{},
+		done:     make([]bool, len(l.ssc.outputs)),
+		outputs:  make([]OutputInfo, len(l.ssc.outputs)),
+		info:     BatchInfo{BatchTime: t, Sequence: sequence},
+	}
 }
 
 // planTimeout bounds one question to an input, planPause the time between two of them. After planSilence it is said

@@ -20,8 +20,11 @@ type failurePolicy struct {
 	pause   time.Duration
 }
 
-func newFailurePolicy(c *conf.Conf) failurePolicy {
-	if conf.Failed.Get(c) != conf.RetryFailed {
+// failurePolicy is what the settings say. With a checkpoint a batch that failed runs again unless they say otherwise:
+// the ranges of the program that is started again would be the same.
+func (ssc *Context) failurePolicy() failurePolicy {
+	c, policy := ssc.conf, conf.Failed.Get(ssc.conf)
+	if policy == conf.StopFailed || policy == conf.AutoFailed && ssc.durable.dir == "" {
 		return failurePolicy{}
 	}
 	return failurePolicy{retries: conf.FailedBatchMaxRetries.Get(c), pause: conf.FailedBatchBackoff.Get(c)}
@@ -32,16 +35,19 @@ func newFailurePolicy(c *conf.Conf) failurePolicy {
 func (l *loop) runBatch(b *Batch) error {
 	b.info.ProcessingStart = time.Now()
 	l.ssc.bus.emit(BatchStarted{b.info})
-	err := l.tryOutputs(b)
+	err := l.inParallelism(b, func() error { return l.tryOutputs(b) })
 	b.info.Inputs = l.counted(b)
 	b.info.ProcessingEnd, b.info.Outputs, b.info.Err = time.Now(), b.ran(), err
 	l.ssc.bus.emit(BatchCompleted{b.info})
 	l.logBatch(b)
-	if err != nil {
-		return err
+	if err == nil {
+		l.learn(b)
+		err = l.commit(b)
 	}
-	l.learn(b)
-	return l.commit(b)
+	if err != nil {
+		l.ssc.settle(b, false)
+	}
+	return err
 }
 
 // counted is what the inputs gave, now that it has been read. Listeners hold what was planned.
@@ -249,35 +255,71 @@ func (l *loop) learn(b *Batch) {
 // commitTimeout bounds what an input does when it is told of a commit.
 const commitTimeout = 15 * time.Second
 
-// commit writes the commit record and tells the inputs, also when the program is being stopped: what was
-// done is said to be done.
+// commit seals the states, writes the commit record and tells the inputs, also when the program is being stopped: what
+// was done is said to be done.
 func (l *loop) commit(b *Batch) error {
 	err := l.within(commitTimeout, func(ctx context.Context) error {
-		return l.ssc.log.Append(ctx, checkpoint.Commit{Sequence: b.Sequence, Time: int64(b.Time)})
+		record := checkpoint.Commit{Sequence: b.Sequence, Time: int64(b.Time)}
+		if l.ssc.durable.opened {
+			for _, k := range l.ssc.states {
+				change, err := k.seal(ctx, b)
+				if err != nil {
+					return fmt.Errorf("write the state of %s (%s): %w", l.ssc.operatorIDs()[k.node], k.node.site, err)
+				}
+				record.State = append(record.State, change)
+			}
+		}
+		return l.ssc.log.Append(ctx, append(l.releases, record)...)
 	})
 	if err != nil {
 		return fmt.Errorf("log the commit of batch %d: %w", b.Sequence, err)
 	}
+	l.releases = nil
 	l.ssc.settle(b, true)
 	l.committed++
+	l.tellCommitted(b)
+	l.ssc.bus.emit(BatchCommitted{BatchTime: b.Time, Sequence: b.Sequence})
+	l.unread = append(l.unread, b)
+	l.releaseUnread(b.Time)
+	return nil
+}
+
+// tellCommitted tells the inputs of a commit.
+func (l *loop) tellCommitted(b *Batch) {
 	for _, in := range l.ssc.inputs {
 		rng := b.inputs[in.node].rng
+		if rng == nil {
+			continue
+		}
 		committed := func(ctx context.Context) error { return in.committed(ctx, b, rng) }
 		if err := l.within(commitTimeout, committed); err != nil {
 			l.ssc.warn("an input was not told of a commit", err, "input", in.label(), "batch", b.Sequence)
 		}
 	}
-	l.ssc.bus.emit(BatchCommitted{BatchTime: b.Time, Sequence: b.Sequence})
-	l.unread = append(l.unread, b)
-	for len(l.unread) > 0 && l.unread[0].Time <= b.Time.Add(-l.ssc.keep) {
-		l.release(l.unread[0])
-		l.unread = l.unread[1:]
+}
+
+// releaseUnread releases the batches that nothing asks for after the one at now. The log learns it with the next commit.
+// Where states are asked for by earlier batches, the batch before the first of these is kept for its state.
+func (l *loop) releaseUnread(now Time) {
+	keep := 0
+	if l.ssc.durable.opened && l.ssc.stateAskedFor() {
+		keep = 1
 	}
-	return nil
+	for len(l.unread) > keep && l.unread[keep].Time <= now.Add(-l.ssc.keep) {
+		b := l.unread[0]
+		l.unread = l.unread[1:]
+		l.release(b)
+		if l.ssc.durable.opened {
+			l.releases = []checkpoint.Entry{checkpoint.Released{UpTo: b.Sequence}}
+		}
+	}
 }
 
 func (l *loop) release(b *Batch) {
 	for _, in := range l.ssc.inputs {
+		if b.inputs[in.node].rng == nil {
+			continue
+		}
 		released := func(ctx context.Context) error { return in.released(ctx, b.inputs[in.node].rng) }
 		if err := l.within(commitTimeout, released); err != nil {
 			l.ssc.warn("an input could not release a range", err, "input", in.label(), "batch", b.Sequence)

@@ -133,7 +133,7 @@ func (ssc *Context) openSink(ctx context.Context, s held) error {
 	if a, ok := s.(SinkAttacher); ok {
 		a.Attach(ssc)
 	}
-	return s.Open(ctx, ssc.job, 0)
+	return s.Open(ctx, ssc.job, ssc.epoch)
 }
 
 // openLate opens a sink at its first use. One that does not open is tried again at the next use.

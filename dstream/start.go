@@ -48,26 +48,36 @@ func (ssc *Context) start(ctx context.Context) error {
 	if err := ssc.validate(); err != nil {
 		return err
 	}
+	ssc.findNeeds()
+	ssc.leaveOut()
+	if err := ssc.openLog(ctx); err != nil {
+		return err
+	}
+	if err := ssc.loadStates(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("the inputs did not answer in time"))
 	defer cancel()
 	start := checkpoint.Start{Positions: map[string]checkpoint.Range{}}
-	ssc.findNeeds()
-	ssc.leaveOut()
 	ids := ssc.inputIDs()
 	for i, in := range ssc.inputs {
 		in.rate = newRateControl(ssc.conf, ssc.interval)
-		pos, err := resolve(ctx, in)
+		pos, err := resolve(ctx, in, ssc.resume(in, ids[i]))
 		if err != nil {
 			return fmt.Errorf("start of %s: %w", in.where(), err)
 		}
 		in.from = pos
-		start.Positions[ids[i]] = checkpoint.Range{Data: pos}
+		if ssc.resume(in, ids[i]) == nil {
+			start.Positions[ids[i]] = checkpoint.Range{Data: pos}
+		}
 	}
 	if err := ssc.openAll(ctx); err != nil {
 		return err
 	}
-	if err := ssc.log.Append(ctx, start); err != nil {
-		return fmt.Errorf("log the start positions: %w", err)
+	if len(start.Positions) > 0 || ssc.durable.found == nil {
+		if err := ssc.log.Append(ctx, start); err != nil {
+			return fmt.Errorf("log the start positions: %w", err)
+		}
 	}
 	if err := ssc.observeTasks(); err != nil {
 		return err
@@ -85,6 +95,9 @@ func (ssc *Context) start(ctx context.Context) error {
 	}
 	ssc.bus.emit(StreamingStarted{now()})
 	loop.start()
+	if ssc.durable.opened {
+		go loop.watchLog()
+	}
 	return nil
 }
 
@@ -101,9 +114,20 @@ func (ssc *Context) listenerPanicked(v any) {
 	ssc.warn("a listener panicked", exec.NewPanic(v, debug.Stack()))
 }
 
-// resolve asks an input for its start.
-func resolve(ctx context.Context, in *input) ([]byte, error) {
-	return call(ctx, func(ctx context.Context) ([]byte, error) { return in.resolve(ctx, nil) })
+// resolve asks an input where it starts, or goes on from the range of the checkpoint.
+func resolve(ctx context.Context, in *input, from []byte) ([]byte, error) {
+	return call(ctx, func(ctx context.Context) ([]byte, error) { return in.resolve(ctx, from) })
+}
+
+// watchLog ends the program when it can write nothing any more: another process owns the checkpoint.
+func (l *loop) watchLog() {
+	select {
+	case <-l.ssc.log.Over():
+		if err := l.ssc.log.Err(); !errors.Is(err, checkpoint.ErrClosed) {
+			l.end(err)
+		}
+	case <-l.over:
+	}
 }
 
 // validate joins all that is wrong with the graph.

@@ -27,8 +27,8 @@ type Context struct {
 	logger *slog.Logger
 	events atomic.Pointer[func(exec.Event)]
 	tries  int
-	width  int
-	seed   uint64 // of what draws at random outside of a stream
+	width  atomic.Int64 // the default parallelism
+	seed   uint64       // of what draws at random outside of a stream
 	honest bool
 	budget *block.Budget
 	disk   *block.Disk
@@ -79,7 +79,7 @@ func NewContext(c *conf.Conf, opts ...Option) (*Context, error) {
 	if master.MaxFailures > 0 {
 		sc.tries = master.MaxFailures
 	}
-	sc.width = conf.Parallelism.Get(c)
+	sc.width.Store(int64(conf.Parallelism.Get(c)))
 	var store exec.Store = exec.Memory{}
 	if sc.honest = conf.Honest.Get(c); sc.honest {
 		store = exec.Honest{}
@@ -190,7 +190,10 @@ func (sc *Context) Logger() *slog.Logger { return sc.logger }
 
 // DefaultParallelism is spark.default.parallelism if that is set, else the number of slots: the number of partitions
 // of Parallelize, and of a stream's shuffle that is not told otherwise.
-func (sc *Context) DefaultParallelism() int { return sc.width }
+func (sc *Context) DefaultParallelism() int { return int(sc.width.Load()) }
+
+// SetDefaultParallelism is for the stream engine, whose planned batches keep that of their plan.
+func (sc *Context) SetDefaultParallelism(n int) { sc.width.Store(int64(n)) }
 
 // setParallelism is spark.default.parallelism and whether it was set.
 func (sc *Context) setParallelism() (int, bool) {

@@ -306,3 +306,29 @@ func TestZombieHides(t *testing.T) {
 		_ = b.Close(t.Context())
 	})
 }
+
+// TestOwnerAfterCleanStop: who takes over after a clean stop owns the log before it has written anything else, and can
+// write.
+func TestOwnerAfterCleanStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		first, _ := mustOpen(t, disk.Mount(nil), "a", 8)
+		if err := first.Append(t.Context(), Stop{}); err != nil {
+			t.Fatal(err)
+		}
+		mustClose(t, first)
+		second, r := mustOpen(t, disk.Mount(nil), "b", 8)
+		if !r.Stopped {
+			t.Error("the clean stop was not found")
+		}
+		_, _, err := Open(t.Context(), disk.Mount(nil), dir, someone("c"), Options{})
+		var held *HeldError
+		if !errors.As(err, &held) {
+			t.Errorf("a third owner: %v", err)
+		}
+		if err := second.Append(t.Context(), Start{}); err != nil {
+			t.Error(err)
+		}
+		mustClose(t, second)
+	})
+}

@@ -17,7 +17,7 @@ type State struct {
 	Created int64  `json:"created"`
 	// Owner is the last takeover.
 	Owner Takeover `json:"owner"`
-	// Stopped tells that the last owner stopped cleanly: nothing but takeovers followed.
+	// Stopped tells that the last owner stopped cleanly, and that nobody has taken over since.
 	Stopped bool `json:"stopped"`
 
 	// Planned and Committed are the last batches of that kind; their sequence is -1 if there is none. A batch that was
@@ -231,7 +231,7 @@ func (g Generation) files() func(yield func(File) bool) {
 func (s *State) apply(entry Entry) {
 	switch e := entry.(type) {
 	case Takeover:
-		s.Owner = e
+		s.Owner, s.Stopped = e, false
 		return
 	case Stop:
 		s.Stopped, s.Transactions = true, nil

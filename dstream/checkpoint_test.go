@@ -1,0 +1,327 @@
+package dstream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/vfs"
+	"github.com/weirstream/weir/rdd"
+)
+
+// twos is a source whose batches take two more of the natural numbers each, from what lies outside of the process.
+type twos struct{ told *[]string }
+
+func (s twos) Resolve(_ context.Context, from []byte) ([]byte, error) {
+	if from == nil {
+		from = []byte("0-0")
+	}
+	s.tell("resolve " + string(from))
+	return from, nil
+}
+
+func (s twos) Plan(_ context.Context, from []byte, _ dstream.Limit) ([]byte, int64, error) {
+	_, until := parseSpan(from)
+	return fmt.Appendf(nil, "%d-%d", until, until+2), 2, nil
+}
+
+func (s twos) Read(sc *rdd.Context, rng []byte) *rdd.RDD[int] {
+	from, until := parseSpan(rng)
+	var vs []int
+	for v := from; v < until; v++ {
+		vs = append(vs, v)
+	}
+	return rdd.Parallelize(sc, vs)
+}
+
+func (s twos) Committed(_ context.Context, _ *dstream.Batch, rng []byte) error {
+	s.tell("committed " + string(rng))
+	return nil
+}
+
+func (s twos) Released(_ context.Context, upTo []byte) error { return nil }
+
+func (s twos) tell(what string) {
+	if s.told != nil {
+		*s.told = append(*s.told, what)
+	}
+}
+
+func parseSpan(rng []byte) (from, until int) {
+	a, b, _ := strings.Cut(string(rng), "-")
+	from, _ = strconv.Atoi(a)
+	until, _ = strconv.Atoi(b)
+	return from, until
+}
+
+// A life is one process of a durable program, on a disk that outlives it.
+type life struct {
+	*dstream.Context
+	mount *vfs.Mount
+}
+
+// liveOn starts a program on a disk.
+func liveOn(t *testing.T, disk *vfs.Disk, build func(ssc *dstream.Context), settings ...string) (*life, error) {
+	t.Helper()
+	c := conf.New().Set("spark.master", "local[2]")
+	for pair := range slices.Chunk(settings, 2) {
+		c.Set(pair[0], pair[1])
+	}
+	l := &life{mount: disk.Mount(nil)}
+	ssc, err := dstream.NewContext(c, time.Second, rdd.WithFileSystem(l.mount))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Context = ssc
+	ssc.Checkpoint("disk:/ck")
+	build(ssc)
+	return l, ssc.Start(t.Context())
+}
+
+func mustLive(t *testing.T, disk *vfs.Disk, build func(ssc *dstream.Context), settings ...string) *life {
+	t.Helper()
+	l, err := liveOn(t, disk, build, settings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// die ends the process as kill -9 does: nothing reaches the disk any more.
+func (l *life) die(t *testing.T) {
+	t.Helper()
+	l.mount.Kill()
+	_ = l.Stop(t.Context())
+}
+
+func (l *life) stop(t *testing.T) {
+	t.Helper()
+	if err := l.Stop(t.Context(), dstream.Graceful()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sums has each batch's sequence, range and sum written down.
+func sums(seen *[]string, told *[]string) func(ssc *dstream.Context) {
+	return func(ssc *dstream.Context) {
+		d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{told})).Named("numbers")
+		dstream.ForeachRDD(d, func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
+			vs, err := rdd.Collect(ctx, r)
+			*seen = append(*seen, fmt.Sprintf("%d:%v", b.Sequence, vs))
+			return err
+		}).Named("sums")
+	}
+}
+
+// TestGoOn: after a stop the next batch follows the last one, whatever time has passed, and inputs are told once more of
+// what was committed last.
+func TestGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen, told := vfs.NewDisk("disk"), []string{}, []string{}
+		l := mustLive(t, disk, sums(&seen, &told))
+		time.Sleep(2500 * time.Millisecond)
+		l.stop(t)
+		time.Sleep(time.Hour)
+		l = mustLive(t, disk, sums(&seen, &told))
+		time.Sleep(1400 * time.Millisecond) // a batch for the times that were missed, and one more
+		l.stop(t)
+		if got := strings.Join(seen, " "); got != "0:[0 1] 1:[2 3] 2:[4 5] 3:[6 7]" {
+			t.Error(got)
+		}
+		want := "resolve 0-0, committed 0-2, committed 2-4, resolve 2-4, committed 2-4, committed 4-6, committed 6-8"
+		if got := strings.Join(told, ", "); got != want {
+			t.Errorf("the source was told\n%s, want\n%s", got, want)
+		}
+	})
+}
+
+// TestPlannedBatchRunsAgain: a process dies within a batch; the next one runs that first, with the range of its plan.
+func TestPlannedBatchRunsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen := vfs.NewDisk("disk"), []string{}
+		var doomed atomic.Pointer[life]
+		dying := func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			dstream.ForeachRDD(d, func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
+				vs, err := rdd.Collect(ctx, r)
+				seen = append(seen, fmt.Sprintf("%d:%v", b.Sequence, vs))
+				if b.Sequence == 1 {
+					doomed.Load().mount.Kill()
+				}
+				return err
+			}).Named("sums")
+		}
+		first := mustLive(t, disk, dying)
+		doomed.Store(first)
+		time.Sleep(2500 * time.Millisecond)
+		first.die(t)
+		second := mustLive(t, disk.Crash(1), sums(&seen, nil))
+		time.Sleep(1700 * time.Millisecond)
+		second.stop(t)
+		if got := strings.Join(seen, " "); !strings.HasPrefix(got, "0:[0 1] 1:[2 3] 1:[2 3] 2:[4 5]") {
+			t.Error(got)
+		}
+	})
+}
+
+// TestWindowsComeBack: what windows have taken in is brought back from the ranges of the batches.
+func TestWindowsComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen := vfs.NewDisk("disk"), []string{}
+		windows := func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			add := func(a, b int) int { return a + b }
+			write := func(name string) func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
+				return func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
+					vs, err := rdd.Collect(ctx, r)
+					slices.Sort(vs)
+					seen = append(seen, fmt.Sprintf("%s%d:%v", name, b.Sequence, vs))
+					return err
+				}
+			}
+			dstream.ForeachRDD(dstream.Window(d, 3*time.Second, time.Second), write("all")).Named("all")
+			dstream.ForeachRDD(dstream.ReduceByWindow(d, add, 3*time.Second, time.Second), write("sum")).Named("sum")
+		}
+		l := mustLive(t, disk, windows)
+		time.Sleep(3500 * time.Millisecond)
+		l.stop(t)
+		l = mustLive(t, disk, windows)
+		time.Sleep(1700 * time.Millisecond)
+		l.stop(t)
+		want := "all0:[0 1] sum0:[1] all1:[0 1 2 3] sum1:[6] all2:[0 1 2 3 4 5] sum2:[15] " +
+			"all3:[2 3 4 5 6 7] sum3:[27] all4:[4 5 6 7 8 9] sum4:[39]"
+		if got := strings.Join(seen, " "); got != want {
+			t.Errorf("got\n%s, want\n%s", got, want)
+		}
+	})
+}
+
+// TestOneOwner: a second process is turned away while the first is alive, or waits; a stop lets it go on at once.
+func TestOneOwner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen := vfs.NewDisk("disk"), []string{}
+		first := mustLive(t, disk, sums(&seen, nil))
+		_, err := liveOn(t, disk, sums(&seen, nil))
+		if _, held := errors.AsType[*dstream.HeldError](err); !held {
+			t.Fatalf("a second start gives %v", err)
+		}
+		waited := make(chan time.Duration)
+		go func() {
+			begin := time.Now()
+			second := mustLive(t, disk, sums(&seen, nil), "weir.checkpoint.standby", "true")
+			waited <- time.Since(begin)
+			time.Sleep(1700 * time.Millisecond)
+			second.stop(t)
+			close(waited)
+		}()
+		time.Sleep(5500 * time.Millisecond)
+		first.stop(t)
+		if d := <-waited; d > 8*time.Second {
+			t.Errorf("the standby waited %v, want at most 2 seconds after the stop", d)
+		}
+		<-waited
+		if last := seen[len(seen)-1]; !strings.HasPrefix(last, strconv.Itoa(len(seen)-1)+":") {
+			t.Errorf("%v", seen)
+		}
+	})
+}
+
+// TestUnfit: what does not fit the checkpoint is refused before anything runs, and says what to do.
+func TestUnfit(t *testing.T) {
+	renamed := func(name string, seen *[]string) func(ssc *dstream.Context) {
+		return func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named(name)
+			dstream.ForeachRDD(d, func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
+				vs, err := rdd.Collect(ctx, r)
+				*seen = append(*seen, fmt.Sprintf("%d:%v", b.Sequence, vs))
+				return err
+			}).Named("sums")
+		}
+	}
+	for _, tt := range []struct {
+		name     string
+		settings []string
+		says     string
+		want     string
+	}{
+		{"refused", nil, `the input "numbers" of the checkpoint is not in the program, and "others" is new: set ` +
+			`weir.checkpoint.rename to "numbers => others"`, ""},
+		{"renamed", []string{"weir.checkpoint.rename", "numbers => others"}, "", "2:[4 5]"},
+		{"dropped", []string{"weir.checkpoint.drop", "numbers"}, "", "2:[0 1]"},
+		{"misspelt", []string{"weir.checkpoint.rename", "numbers=others"}, "is not of the form OLD => NEW", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				disk, seen := vfs.NewDisk("disk"), []string{}
+				l := mustLive(t, disk, sums(&seen, nil))
+				time.Sleep(2500 * time.Millisecond)
+				l.stop(t)
+				seen = nil
+				l, err := liveOn(t, disk, renamed("others", &seen), tt.settings...)
+				if tt.says != "" {
+					if err == nil || !strings.Contains(err.Error(), tt.says) || len(seen) > 0 {
+						t.Fatalf("%v, and saw %v", err, seen)
+					}
+					if tt.name == "refused" && !errors.Is(err, dstream.ErrUnfit) {
+						t.Errorf("%v is not ErrUnfit", err)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(1700 * time.Millisecond)
+				l.stop(t)
+				if seen[0] != tt.want {
+					t.Errorf("the first batch is %s, want %s", seen[0], tt.want)
+				}
+			})
+		})
+	}
+}
+
+// TestChangedGraphMeetsPlannedBatch: an open batch runs with the graph that planned it, or not at all.
+func TestChangedGraphMeetsPlannedBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		l := mustLive(t, disk, func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			dstream.ForeachRDD(d, func(ctx context.Context, _ *rdd.RDD[int], _ *dstream.Batch) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}).Named("sums")
+		})
+		time.Sleep(1700 * time.Millisecond)
+		l.die(t)
+		_, err := liveOn(t, disk.Crash(2), func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			dstream.Print(dstream.Count(d), 1).Named("sums")
+		})
+		if !errors.Is(err, dstream.ErrUnfit) || !strings.Contains(err.Error(), "batch 0 is planned and not committed") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// TestAlikeOutputs: what a checkpoint could not tell apart is refused by place.
+func TestAlikeOutputs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, err := liveOn(t, vfs.NewDisk("disk"), func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{}))
+			dstream.Print(d, 1)
+			dstream.Print(d, 2)
+		})
+		if !errors.Is(err, dstream.ErrGraph) || !strings.Contains(err.Error(), "are alike, and a checkpoint could not") {
+			t.Errorf("%v", err)
+		}
+	})
+}

@@ -1,0 +1,175 @@
+package dstream
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/weirstream/weir/internal/checkpoint"
+)
+
+// resume gives where an input of the checkpoint goes on: nil if it is new.
+func (ssc *Context) resume(in *input, id string) []byte {
+	if ssc.durable.found == nil {
+		return nil
+	}
+	pos, ok := ssc.durable.found.Positions[id]
+	if !ok || in.received() {
+		return nil
+	}
+	return pos.Data
+}
+
+// received tells that what the input gives is held by this process alone.
+func (in *input) received() bool { return is[SourceDrainer](in.source) }
+
+// loadStates brings the states in as the last committed batch left them, or as they were at the oldest batch that is
+// still needed if others are to be run through again.
+func (ssc *Context) loadStates(ctx context.Context) error {
+	found := ssc.durable.found
+	if found == nil {
+		return nil
+	}
+	at, ids := ssc.loadedAt(), ssc.operatorIDs()
+	for _, k := range ssc.states {
+		snapshot, deltas := found.Version(ids[k.node], at)
+		folder := stateFolder{fs: ssc.durable.fs, dir: ssc.durable.path}
+		if err := k.load(ctx, folder, snapshot, deltas); err != nil {
+			return fmt.Errorf("the state of %s (%s) as of batch %d: %w", ids[k.node], k.node.site, at, err)
+		}
+	}
+	return nil
+}
+
+// rerun lists the committed batches whose steps are to run once more, for what they leave is asked for by batches that
+// come: panes, and what windows look back to.
+func (ssc *Context) rerun() []*checkpoint.Batch {
+	if ssc.durable.found == nil || ssc.keep == 0 {
+		return nil
+	}
+	var list []*checkpoint.Batch
+	from := Time(ssc.durable.found.Committed.Time).Add(-ssc.keep)
+	for _, b := range ssc.durable.found.Batches {
+		if b.Commit != nil && Time(b.Plan.Time) > from {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+// loadedAt is the batch whose state is loaded.
+func (ssc *Context) loadedAt() int64 {
+	if list := ssc.rerun(); len(list) > 0 && ssc.stateAskedFor() {
+		return list[0].Plan.Sequence - 1
+	}
+	return ssc.durable.found.Committed.Sequence
+}
+
+// stateAskedFor tells that what a stateful operator gave in earlier batches is asked for.
+func (ssc *Context) stateAskedFor() bool {
+	for _, k := range ssc.states {
+		if k.node.need > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// goOn is what the runner does before all else: it brings back what earlier batches left, tells the inputs what was
+// committed, and runs the batches that were planned.
+func (l *loop) goOn() error {
+	defer close(l.restored)
+	found := l.ssc.durable.found
+	if found == nil {
+		return nil
+	}
+	for _, planned := range l.ssc.rerun() {
+		if err := l.runThrough(l.batchOf(planned)); err != nil {
+			return fmt.Errorf("bring back what batch %d left: %w", planned.Plan.Sequence, err)
+		}
+	}
+	for _, b := range found.Batches {
+		if b.Commit != nil && b.Plan.Sequence > found.Released {
+			l.unread = append(l.unread, l.batchOf(b))
+		}
+	}
+	if n := len(l.unread); n > 0 {
+		l.tellCommitted(l.unread[n-1]) // Its process may have died before it did.
+	}
+	for _, planned := range found.Opened() {
+		l.ssc.logger.Info("a batch that was planned and not committed runs again", "batch", planned.Plan.Sequence,
+			"time", Time(planned.Plan.Time).String())
+		b := l.batchOf(planned)
+		l.forgo(b, planned)
+		if err := l.runBatch(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgo leaves out of a batch what the process that received it has taken with it.
+func (l *loop) forgo(b *Batch, planned *checkpoint.Batch) {
+	for i, in := range l.ssc.inputs {
+		if !in.received() {
+			continue
+		}
+		if r := planned.Plan.Ranges[l.ids[i]]; r.Records > 0 {
+			l.ssc.warn("records that a receiver had stored in memory are lost with its process", nil, "input", in.label(),
+				"batch", b.Sequence, "records", r.Records)
+		}
+	}
+}
+
+// batchOf makes the batch of a logged plan.
+func (l *loop) batchOf(logged *checkpoint.Batch) *Batch {
+	plan := logged.Plan
+	b := l.newBatch(plan.Sequence, Time(plan.Time), plan.Seed)
+	if plan.Split != nil {
+		b.parallelism = plan.Split.Partitions[defaultPartitions]
+	}
+	for i, in := range l.ssc.inputs {
+		r, ok := plan.Ranges[l.ids[i]]
+		p := planned{r.Data, r.Records}
+		if !ok || in.received() {
+			p = planned{} // It is new, or its records are gone.
+		}
+		b.inputs[in.node] = p
+		b.info.Inputs = append(b.info.Inputs, InputInfo{StreamID: in.number, Name: in.label(), Records: p.records,
+			Description: in.describe(r.Data)})
+	}
+	for _, done := range logged.Done {
+		for i, id := range l.outputIDs {
+			b.done[i] = b.done[i] || id == done.Output
+		}
+	}
+	return b
+}
+
+// runThrough runs the steps of a committed batch once more, and keeps what they leave.
+func (l *loop) runThrough(b *Batch) error {
+	g := l.newGeneration(b)
+	err := l.inParallelism(b, func() error {
+		leave, err := l.generate(l.life)
+		if err != nil {
+			return err
+		}
+		defer leave()
+		l.past[b.Time] = g
+		return l.runSteps(b, g)
+	})
+	if err != nil {
+		return err
+	}
+	l.keepGeneration(g)
+	l.ssc.settle(b, true)
+	return nil
+}
+
+// inParallelism runs f with the default parallelism of a batch's plan.
+func (l *loop) inParallelism(b *Batch, f func() error) error {
+	defer l.ssc.sc.SetDefaultParallelism(l.ssc.sc.DefaultParallelism())
+	if b.parallelism > 0 {
+		l.ssc.sc.SetDefaultParallelism(b.parallelism)
+	}
+	return f()
+}
