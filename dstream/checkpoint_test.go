@@ -87,6 +87,86 @@ func liveOn(t *testing.T, disk *vfs.Disk, build func(ssc *dstream.Context), sett
 	return l, ssc.Start(t.Context())
 }
 
+// TestFrequentBatchesShareSlots: a commit and the plan that follows it are one slot, and all is committed at the end.
+func TestFrequentBatchesShareSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen, told := vfs.NewDisk("disk"), []string{}, []string{}
+		c := conf.New().Set("spark.master", "local[1]")
+		ssc, err := dstream.NewContext(c, 10*time.Millisecond, rdd.WithFileSystem(disk.Mount(nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ssc.Checkpoint("disk:/ck")
+		sums(&seen, &told)(ssc)
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(505 * time.Millisecond)
+		if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+			t.Fatal(err)
+		}
+		slots := 0
+		for name := range disk.Files() {
+			if strings.HasSuffix(name, ".slot") {
+				slots++
+			}
+		}
+		if len(seen) != 50 || slots > 50+4 {
+			t.Errorf("%d batches took %d slots", len(seen), slots)
+		}
+		if last := told[len(told)-1]; last != "committed 98-100" || len(told) != 51 {
+			t.Errorf("the source was told %d things, the last is %q", len(told), last)
+		}
+	})
+}
+
+// TestRatesOutlive: what back-pressure has learnt is known to the next process.
+func TestRatesOutlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, limits := vfs.NewDisk("disk"), []int64{}
+		build := func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](limited{&limits})).Named("numbers")
+			dstream.ForeachRDD(d, func(ctx context.Context, r *rdd.RDD[int], _ *dstream.Batch) error {
+				n, err := rdd.Count(ctx, r)
+				time.Sleep(time.Duration(n) * 10 * time.Millisecond) // a hundred in a second
+				return err
+			}).Named("slow")
+		}
+		settings := []string{"spark.streaming.backpressure.enabled", "true"}
+		l := mustLive(t, disk, build, settings...)
+		time.Sleep(20500 * time.Millisecond)
+		l.stop(t)
+		before := limits[len(limits)-1]
+		limits = nil
+		l = mustLive(t, disk, build, settings...)
+		time.Sleep(1700 * time.Millisecond)
+		l.stop(t)
+		if after := limits[0]; before > 1000 || after > 2*before {
+			t.Errorf("the last limit was %d, and the first of the next process %d", before, after)
+		}
+	})
+}
+
+// limited is twos that notes its limits, and gives up to 300 numbers a batch.
+type limited struct{ limits *[]int64 }
+
+func (s limited) Resolve(ctx context.Context, from []byte) ([]byte, error) {
+	return twos{}.Resolve(ctx, from)
+}
+
+func (s limited) Plan(_ context.Context, from []byte, l dstream.Limit) ([]byte, int64, error) {
+	*s.limits = append(*s.limits, l.Records)
+	_, at := parseSpan(from)
+	n := min(l.Records, 300)
+	return fmt.Appendf(nil, "%d-%d", at, at+int(n)), n, nil
+}
+
+func (s limited) Read(sc *rdd.Context, rng []byte) *rdd.RDD[int] { return twos{}.Read(sc, rng) }
+
+func (s limited) Committed(context.Context, *dstream.Batch, []byte) error { return nil }
+
+func (s limited) Released(context.Context, []byte) error { return nil }
+
 func mustLive(t *testing.T, disk *vfs.Disk, build func(ssc *dstream.Context), settings ...string) *life {
 	t.Helper()
 	l, err := liveOn(t, disk, build, settings...)

@@ -3,6 +3,8 @@ package dstream
 import (
 	"context"
 	"fmt"
+
+	"github.com/weirstream/weir/internal/checkpoint"
 )
 
 // An input is a source in the batch loop: where its next range begins, and how fast it may go.
@@ -12,6 +14,7 @@ type input struct {
 	source any
 	from   []byte
 	rate   *rateControl
+	logged checkpoint.Rate // what the log has of it
 	// substituted tells that source is not the one that the stream was made from.
 	substituted bool
 

@@ -53,6 +53,7 @@ type loop struct {
 	committed int64 // batches
 	unread    []*Batch
 	releases  []checkpoint.Entry // that the next commit brings into the log
+	onItsWay  *committing
 
 	generating     chan struct{}        // held by who makes RDDs, and so reads or changes what follows
 	past           map[Time]*generation // of this batch and earlier ones, as far as they are needed
@@ -127,10 +128,11 @@ func (l *loop) start() {
 		}
 		for b := range l.queue {
 			if err := l.runBatch(b); err != nil {
-				l.end(err)
+				l.end(errors.Join(err, l.awaitCommit()))
 				return
 			}
 		}
+		l.end(l.awaitCommit())
 	}()
 	go func() {
 		<-planned

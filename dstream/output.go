@@ -52,7 +52,7 @@ func (o *Output) guarantee() string {
 		case is[inMemory](in.source):
 			parts = append(parts, in.label()+": at-least-once as long as the process lives; the queue is in memory, "+
 				"so what it holds is lost when it dies")
-		case is[SourceGuarantee](in.source):
+		case is[SourceGuarantee](in.source) && !o.node.ssc.durable.opened:
 			if o.promise == "" {
 				parts = append(parts, in.label()+": "+in.source.(SourceGuarantee).Guarantee())
 			}
@@ -60,7 +60,11 @@ func (o *Output) guarantee() string {
 			ranged = true
 		}
 	}
-	if ranged && o.promise == "" {
+	switch {
+	case !ranged || o.promise != "":
+	case o.node.ssc.durable.opened:
+		parts = append(parts, "at-least-once: a batch whose process dies is run again, with the same records")
+	default:
 		parts = append(parts, "at-least-once if the program commits what it has read (kafka.Commit), else as its "+
 			"inputs begin after a restart")
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/internal/checkpoint"
 )
 
 // A pid estimates the rate that an input should have from how long its batches took: Spark's
@@ -94,6 +95,28 @@ func (c *rateControl) next() Limit {
 		return Unlimited(secs)
 	}
 	return Limit{Records: max(c.first, int64(2*c.speed*secs)), Interval: secs}
+}
+
+// learnt is what is to outlive the process.
+func (c *rateControl) learnt() checkpoint.Rate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := checkpoint.Rate{Rate: c.rate, Speed: c.speed, Carry: c.carry}
+	if c.pid.started {
+		r.LatestTime, r.LatestRate, r.LatestError = int64(c.pid.latestTime), c.pid.latestRate, c.pid.latestError
+	}
+	return r
+}
+
+// recall takes over what an earlier process has learnt.
+func (c *rateControl) recall(r checkpoint.Rate) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rate, c.speed, c.carry = r.Rate, r.Speed, r.Carry
+	if r.LatestTime > 0 {
+		c.pid.started, c.pid.latestTime = true, Time(r.LatestTime)
+		c.pid.latestRate, c.pid.latestError = r.LatestRate, r.LatestError
+	}
 }
 
 // observe learns from a completed batch; it gives the new rate if there is one.

@@ -255,12 +255,26 @@ func (l *loop) learn(b *Batch) {
 // commitTimeout bounds what an input does when it is told of a commit.
 const commitTimeout = 15 * time.Second
 
-// commit seals the states, writes the commit record and tells the inputs, also when the program is being stopped: what
-// was done is said to be done.
+// A committing is a batch whose commit record is on its way into the log.
+type committing struct {
+	batch  *Batch
+	record *checkpoint.Deferred
+}
+
+// sharedSlot is the longest interval at which a commit record waits for the plan of the next batch, with which it shares
+// the slot: one that is as short costs as many slots as batches, and who reads what is committed waits no longer than
+// that.
+const sharedSlot = 50 * time.Millisecond
+
+// commit seals the states and gives the commit record to the log. Where batches are frequent the record becomes durable
+// together with the next plan, and the inputs are told after that.
 func (l *loop) commit(b *Batch) error {
-	err := l.within(commitTimeout, func(ctx context.Context) error {
-		record := checkpoint.Commit{Sequence: b.Sequence, Time: int64(b.Time)}
-		if l.ssc.durable.opened {
+	if err := l.awaitCommit(); err != nil {
+		return err
+	}
+	record := checkpoint.Commit{Sequence: b.Sequence, Time: int64(b.Time), Rates: l.learntRates()}
+	if l.ssc.durable.opened {
+		err := l.within(commitTimeout, func(ctx context.Context) error {
 			for _, k := range l.ssc.states {
 				change, err := k.seal(ctx, b)
 				if err != nil {
@@ -268,14 +282,50 @@ func (l *loop) commit(b *Batch) error {
 				}
 				record.State = append(record.State, change)
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return l.ssc.log.Append(ctx, append(l.releases, record)...)
-	})
-	if err != nil {
+	}
+	l.onItsWay = &committing{b, l.ssc.log.Defer(append(l.releases, record)...)}
+	l.releases = nil
+	l.ssc.settle(b, true) // If the record does not become durable the program ends.
+	if l.ssc.interval <= sharedSlot && l.ssc.durable.opened {
+		return nil
+	}
+	return l.awaitCommit()
+}
+
+// learntRates are the rates that the inputs have learnt since they were last logged.
+func (l *loop) learntRates() map[string]checkpoint.Rate {
+	var rates map[string]checkpoint.Rate
+	if !l.ssc.durable.opened {
+		return nil
+	}
+	for i, in := range l.ssc.inputs {
+		if r := in.rate.learnt(); r != in.logged {
+			if rates == nil {
+				rates = map[string]checkpoint.Rate{}
+			}
+			rates[l.ids[i]], in.logged = r, r
+		}
+	}
+	return rates
+}
+
+// awaitCommit waits until the commit record that is on its way is durable, and tells the inputs, also when the program
+// is being stopped: what was done is said to be done.
+func (l *loop) awaitCommit() error {
+	c := l.onItsWay
+	if c == nil {
+		return nil
+	}
+	l.onItsWay = nil
+	b := c.batch
+	if err := l.within(commitTimeout, c.record.Flush); err != nil {
 		return fmt.Errorf("log the commit of batch %d: %w", b.Sequence, err)
 	}
-	l.releases = nil
-	l.ssc.settle(b, true)
 	l.committed++
 	l.tellCommitted(b)
 	l.ssc.bus.emit(BatchCommitted{BatchTime: b.Time, Sequence: b.Sequence})

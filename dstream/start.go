@@ -62,6 +62,10 @@ func (ssc *Context) start(ctx context.Context) error {
 	ids := ssc.inputIDs()
 	for i, in := range ssc.inputs {
 		in.rate = newRateControl(ssc.conf, ssc.interval)
+		if found := ssc.durable.found; found != nil {
+			in.logged = found.Rates[ids[i]]
+			in.rate.recall(in.logged)
+		}
 		pos, err := resolve(ctx, in, ssc.resume(in, ids[i]))
 		if err != nil {
 			return fmt.Errorf("start of %s: %w", in.where(), err)
@@ -164,8 +168,12 @@ var ErrGraph = errors.New("the program's graph is wrong")
 
 // sayGuarantees is what the first log lines tell about each output.
 func (ssc *Context) sayGuarantees() {
+	why := "without a checkpoint no state survives a restart"
+	if ssc.durable.opened {
+		why = "plans, commits and state are in the checkpoint " + ssc.durable.dir
+	}
 	for _, o := range ssc.outputs {
 		ssc.logger.Info("output", "output", o.label(), "site", o.node.site.String(), "guarantee", o.guarantee(),
-			"why", "without a checkpoint no state survives a restart")
+			"why", why)
 	}
 }
