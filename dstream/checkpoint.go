@@ -189,8 +189,8 @@ func (ssc *Context) fit(ctx context.Context) error {
 	}
 	if len(entries) > 0 {
 		if len(found.Opened()) > 0 {
-			return fmt.Errorf("%w (%s): a batch is planned that needs what is to be renamed or dropped: finish it with "+
-				"the old program first", ErrUnfit, ssc.durable.dir)
+			return fmt.Errorf("%w (%s): a batch is planned that needs what is to be renamed or dropped: finish it "+
+				"with the old program first", ErrUnfit, ssc.durable.dir)
 		}
 		if err := ssc.log.Append(ctx, entries...); err != nil {
 			return err
@@ -227,8 +227,8 @@ func unfit(kind string, before, now []string, renames map[string]string) error {
 	if len(gone) == 0 || len(fresh) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the %s %q of the checkpoint is not in the program, and %q is new: set %s to %q if it is the same "+
-		"one, or %s to %q if it is to be given up", kind, gone[0], fresh[0], conf.CheckpointRename.Name(),
+	return fmt.Errorf("the %s %q of the checkpoint is not in the program, and %q is new: set %s to %q if it is the "+
+		"same one, or %s to %q if it is to be given up", kind, gone[0], fresh[0], conf.CheckpointRename.Name(),
 		gone[0]+" => "+fresh[0], conf.CheckpointDrop.Name(), gone[0])
 }
 
@@ -307,8 +307,8 @@ func (ssc *Context) fitOpen() error {
 			}
 		}
 		if what != "" {
-			return fmt.Errorf("%w (%s): batch %d is planned and not committed, and would be split differently now: %s; "+
-				"let the old program finish it (start that, and stop it gracefully), then start this one", ErrUnfit,
+			return fmt.Errorf("%w (%s): batch %d is planned and not committed, and would be split differently now: "+
+				"%s; let the old program finish it (start that, and stop it gracefully), then start this one", ErrUnfit,
 				ssc.durable.dir, b.Plan.Sequence, what)
 		}
 	}

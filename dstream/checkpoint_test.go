@@ -202,8 +202,8 @@ func sums(seen *[]string, told *[]string) func(ssc *dstream.Context) {
 	}
 }
 
-// TestGoOn: after a stop the next batch follows the last one, whatever time has passed, and inputs are told once more of
-// what was committed last.
+// TestGoOn: after a stop the next batch follows the last one, whatever time has passed, and inputs are told once more
+// of what was committed last.
 func TestGoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk, seen, told := vfs.NewDisk("disk"), []string{}, []string{}

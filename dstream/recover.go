@@ -114,8 +114,8 @@ func (l *loop) forgo(b *Batch, planned *checkpoint.Batch) {
 			continue
 		}
 		if r := planned.Plan.Ranges[l.ids[i]]; r.Records > 0 {
-			l.ssc.warn("records that a receiver had stored in memory are lost with its process", nil, "input", in.label(),
-				"batch", b.Sequence, "records", r.Records)
+			l.ssc.warn("records that a receiver had stored in memory are lost with its process", nil, "input",
+				in.label(), "batch", b.Sequence, "records", r.Records)
 		}
 	}
 }

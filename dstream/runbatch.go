@@ -261,9 +261,9 @@ type committing struct {
 	record *checkpoint.Deferred
 }
 
-// sharedSlot is the longest interval at which a commit record waits for the plan of the next batch, with which it shares
-// the slot: one that is as short costs as many slots as batches, and who reads what is committed waits no longer than
-// that.
+// sharedSlot is the longest interval at which a commit record waits for the plan of the next batch, with which it
+// shares the slot: one that is as short costs as many slots as batches, and who reads what is committed waits no longer
+// than that.
 const sharedSlot = 50 * time.Millisecond
 
 // commit seals the states and gives the commit record to the log. Where batches are frequent the record becomes durable
@@ -348,8 +348,8 @@ func (l *loop) tellCommitted(b *Batch) {
 	}
 }
 
-// releaseUnread releases the batches that nothing asks for after the one at now. The log learns it with the next commit.
-// Where states are asked for by earlier batches, the batch before the first of these is kept for its state.
+// releaseUnread releases the batches that nothing asks for after the one at now. The log learns it with the next
+// commit. Where states are asked for by earlier batches, the batch before the first of these is kept for its state.
 func (l *loop) releaseUnread(now Time) {
 	keep := 0
 	if l.ssc.durable.opened && l.ssc.stateAskedFor() {
