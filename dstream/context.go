@@ -18,18 +18,18 @@ import (
 	"github.com/weirstream/weir/rdd"
 )
 
-// State is where a Context is in its life: it goes from Initialized over Active to Stopped and never back.
-type State int
+// ContextState is where a Context is in its life: it goes from Initialized over Active to Stopped and never back.
+type ContextState int
 
 // The states of a Context.
 const (
-	Initialized State = iota
+	Initialized ContextState = iota
 	Active
 	Stopped
 )
 
 // String gives the name of the state as Spark has it.
-func (s State) String() string { return [...]string{"INITIALIZED", "ACTIVE", "STOPPED"}[s] }
+func (s ContextState) String() string { return [...]string{"INITIALIZED", "ACTIVE", "STOPPED"}[s] }
 
 // A Context holds the graph of a streaming program and runs its batches. Streams are made with it before
 // Start; they cannot be added after.
@@ -64,7 +64,7 @@ type Context struct {
 	properties map[string]string // of the batches' jobs
 
 	mu    sync.Mutex // guards what follows; never held while waiting
-	state State
+	state ContextState
 	err   error         // the first error of the program
 	late  error         // the first call that came too late
 	done  chan struct{} // closed when stopped
@@ -140,7 +140,7 @@ func (ssc *Context) SetOutput(w io.Writer) { ssc.out = w }
 func (ssc *Context) Output() io.Writer { return ssc.out }
 
 // State tells where the context is in its life.
-func (ssc *Context) State() State {
+func (ssc *Context) State() ContextState {
 	ssc.mu.Lock()
 	defer ssc.mu.Unlock()
 	return ssc.state

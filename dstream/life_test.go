@@ -46,7 +46,7 @@ func TestStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ssc := newContext(t)
 		dstream.Print(dstream.QueueStream(ssc, dstream.NewQueue[int]()), 1)
-		states := []dstream.State{ssc.State()}
+		states := []dstream.ContextState{ssc.State()}
 		for range 2 { // The second Start only warns.
 			if err := ssc.Start(t.Context()); err != nil {
 				t.Fatal(err)

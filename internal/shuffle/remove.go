@@ -1,0 +1,78 @@
+package shuffle
+
+// Place gives the number of k's entry, for [Table.At], and whether k is new, as Slot does. Numbers count the keys in
+// the order in which they came. A key that does not fit has the number -1; Err tells.
+func (t *Table[K, V]) Place(k K) (n int, fresh bool) {
+	var at uint32
+	if t.kind == kindText {
+		b := textBytes(textOf(&k))
+		lo, hi := pack(b)
+		at = t.textPlace(textOf(&k), lo, hi, t.seed.packed(b, lo, hi))
+	} else {
+		at = t.cellPlace(k, hashCell(&t.seed, t.kind, k))
+	}
+	if at == noPlace {
+		return -1, true
+	}
+	return int(at &^ freshPlace), at&freshPlace != 0
+}
+
+// PlaceOf gives the number of k's entry, -1 if the table does not hold k.
+func (t *Table[K, V]) PlaceOf(k K) int {
+	i, ok := t.slotOf(k)
+	if !ok {
+		return -1
+	}
+	return int(uint32(t.index[i])) - 1
+}
+
+// At gives the key and the value of an entry by its number. The pointer is valid until the next call of Slot, Place or
+// Reset.
+func (t *Table[K, V]) At(n int) (K, *V) { return t.row(n) }
+
+// Remove takes k out, so that it is not found any more and is new when it comes again. Its entry stays where it is, and
+// is still seen by iteration and by At: the owner marks it, and when there are too many copies the others to a new table.
+func (t *Table[K, V]) Remove(k K) {
+	i, ok := t.slotOf(k)
+	if !ok {
+		return
+	}
+	mask := uint64(len(t.index) - 1)
+	// What stands behind the free slot and could not be found past it moves up.
+	for j := (i + 1) & mask; t.index[j] != 0; j = (j + 1) & mask {
+		if home := t.index[j] >> t.shift; (j-home)&mask >= (j-i)&mask {
+			t.index[i] = t.index[j]
+			i = j
+		}
+	}
+	t.index[i] = 0
+}
+
+// slotOf finds the slot of the index that leads to k.
+func (t *Table[K, V]) slotOf(k K) (i uint64, ok bool) {
+	mask := uint64(len(t.index) - 1)
+	if t.kind != kindText {
+		h := hashCell(&t.seed, t.kind, k)
+		for i := h >> t.shift; ; i++ {
+			x := t.index[i&mask]
+			if x == 0 {
+				return 0, false
+			}
+			if (x^h)>>32 == 0 && t.cells.at(uint32(x)-1).key == k {
+				return i & mask, true
+			}
+		}
+	}
+	s := textOf(&k)
+	lo, hi := pack(textBytes(s))
+	h := t.seed.bytes(textBytes(s))
+	for i := h >> t.shift; ; i++ {
+		x := t.index[i&mask]
+		if x == 0 {
+			return 0, false
+		}
+		if (x^h)>>32 == 0 && t.isText(uint32(x)-1, s, lo, hi) {
+			return i & mask, true
+		}
+	}
+}
