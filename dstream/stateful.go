@@ -11,22 +11,36 @@ import (
 // on the state that the last committed batch left; what it changes lies beside that state until the batch is committed.
 // The loop calls the methods one at a time, never while the step runs.
 type stateful interface {
-	// load makes the state that of a snapshot and the deltas that follow it, in order, before the first batch.
+	// load makes the state that of a snapshot and the deltas that follow it, in order, before the first batch; with
+	// neither there is no state yet. It is called once, and only with a checkpoint: what follows needs at.
 	load(ctx context.Context, at stateFolder, snapshot []checkpoint.File, deltas []checkpoint.Delta) error
 	// deal is how many buckets the state has, and among how many partitions they are dealt.
 	deal() checkpoint.Deal
-	// seal makes what the step of the batch changed durable, and says where it is. It is called when all effects of the
-	// batch are in and again if that failed, and only with a checkpoint.
+	// idle tells whether a batch at that time without any record would change nothing.
+	idle(at Time) bool
+	// seal makes what the step of the batch changed durable, and says where it is; the caller fills in the operator. It
+	// is called when all effects of the batch are in and again if that failed, and only with a checkpoint.
 	seal(ctx context.Context, b *Batch) (checkpoint.StateChange, error)
 	// settle takes the changes of the batch over into the state when it is committed, or drops them.
 	settle(b *Batch, committed bool)
+	// close ends what goes on in the background, and waits for it. It may be called without load, and more than once.
+	close()
 }
 
-// A stateFolder is where the files of states lie.
+// A stateFolder is where the files of a state lie.
 type stateFolder struct {
-	fs  vfs.FS
+	fs vfs.FS
+	// dir is the folder of the checkpoint, to which the names of files are relative. Those of states are in its folder
+	// stateDir.
 	dir string
+	// epoch is the owner's, which no other has: names of files hold it.
+	epoch int64
+	// operator is the id of the operator.
+	operator string
 }
+
+// stateDir is the folder of the states' files in a checkpoint: what is there and in no entry of the log may be swept.
+const stateDir = "state"
 
 // A keeping is a stateful operator of the graph.
 type keeping struct {
@@ -45,5 +59,12 @@ func (ssc *Context) keeps(n *node, s stateful) {
 func (ssc *Context) settle(b *Batch, committed bool) {
 	for _, k := range ssc.states {
 		k.stateful.settle(b, committed)
+	}
+}
+
+// closeStates ends what states do in the background.
+func (ssc *Context) closeStates() {
+	for _, k := range ssc.states {
+		k.stateful.close()
 	}
 }

@@ -1,0 +1,209 @@
+package dstream
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/weirstream/weir/codec"
+	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/internal/vfs"
+)
+
+const (
+	// inlineMax is how many bytes of changes go into the commit record: a file costs two syncs.
+	inlineMax = 4 << 10
+	// Deltas are merged when there are so many of them, or so many bytes of them, in commit records or in all. Large
+	// deltas are merged rarely, for what is merged is written again.
+	deltasMax, inlinesMax, deltaBytesMax = 128, 64 << 10, 64 << 20
+	// mergeTimeout bounds a merge.
+	mergeTimeout = time.Hour
+)
+
+// stateFiles are the files of a state: runs, which a snapshot names, and the deltas since.
+type stateFiles struct {
+	stateFolder
+	head   checkpoint.StateHead
+	number int64
+	virgin bool // nothing was ever committed: the first delta is all there is
+	runs   []checkpoint.StateRun
+	deltas []checkpoint.Delta
+	limit  int // of deltas; less in tests
+
+	sealed *checkpoint.StateChange // of the open batch
+	named  *mergedRun              // the merge that sealed names
+
+	merging chan *mergedRun // nil if no merge is on its way
+	ready   *mergedRun      // a merge that no commit has named yet
+	cancel  context.CancelFunc
+	after   int             // a merge that failed is tried again when there are so many deltas
+	report  func(err error) // of a merge
+}
+
+// A mergedRun is what a merge has made: it takes the place of runs and deltas.
+type mergedRun struct {
+	run    checkpoint.StateRun
+	from   int   // the runs from this one on are in it
+	upTo   int64 // so are the deltas up to this batch
+	err    error
+	deltas int
+}
+
+func newStateFiles(head checkpoint.StateHead, report func(error)) stateFiles {
+	return stateFiles{head: head, virgin: true, limit: deltasMax, report: report}
+}
+
+// open makes the folder ready.
+func (f *stateFiles) open(ctx context.Context, at stateFolder, snapshot []checkpoint.File,
+	deltas []checkpoint.Delta) error {
+	f.stateFolder, f.head.Operator = at, at.operator
+	f.runs, f.deltas = checkpoint.Runs(snapshot), append([]checkpoint.Delta(nil), deltas...)
+	f.virgin = len(snapshot) == 0 && len(deltas) == 0
+	return at.fs.MkdirAll(ctx, vfs.Join(at.dir, stateDir))
+}
+
+// name gives the name of the next run's file.
+func (f *stateFiles) name(number int64, part int) string {
+	text := "all"
+	if part != checkpoint.AllParts {
+		text = fmt.Sprintf("%02d", part)
+	}
+	name := fmt.Sprintf("%016x-%d-%d-%s", codec.Hash(0, []byte(f.operator)), f.epoch, number, text)
+	return vfs.Join(stateDir, name)
+}
+
+// seal writes rows, which are encoded, as the delta of a batch.
+func (f *stateFiles) seal(ctx context.Context, sequence int64, rows [][]byte) error {
+	if f.sealed != nil {
+		return nil
+	}
+	h := f.head
+	h.From, h.To, h.Part = sequence, sequence, checkpoint.AllParts
+	size := 0
+	for _, r := range rows {
+		size += len(r)
+	}
+	write := func(w *checkpoint.StateWriter) {
+		for _, r := range rows {
+			w.Rows(r)
+		}
+	}
+	var change checkpoint.StateChange
+	if size <= inlineMax {
+		inline, err := checkpoint.InlineState(h, write)
+		if err != nil {
+			return err
+		}
+		change.Inline = inline
+	} else {
+		f.number++
+		file, err := checkpoint.WriteState(ctx, f.fs, f.dir, f.name(f.number, checkpoint.AllParts), checkpoint.Deltas, h,
+			write)
+		if err != nil {
+			return err
+		}
+		change.Delta = []checkpoint.File{file}
+	}
+	f.sealed = &change
+	return nil
+}
+
+// change is what the commit record of the batch says: its delta, and the snapshot that has become ready.
+func (f *stateFiles) change() (c checkpoint.StateChange) {
+	if f.sealed != nil {
+		c = *f.sealed
+	}
+	f.collect()
+	if f.named = f.ready; f.named != nil {
+		c.Snapshot = checkpoint.Files(append(f.runs[:f.named.from:f.named.from], f.named.run))
+		c.SnapshotAt = f.named.upTo
+	}
+	return c
+}
+
+// settle takes in what became of the commit record.
+func (f *stateFiles) settle(sequence int64, committed bool) {
+	sealed, named := f.sealed, f.named
+	f.sealed, f.named = nil, nil
+	if f.fs == nil || !committed {
+		return
+	}
+	if named != nil {
+		f.runs = append(f.runs[:named.from:named.from], named.run)
+		f.deltas, f.ready, f.after = f.deltas[named.deltas:], nil, 0
+	}
+	if sealed != nil {
+		f.virgin = false
+		f.deltas = append(f.deltas, checkpoint.Delta{Sequence: sequence, Files: sealed.Delta, Inline: sealed.Inline})
+	}
+	f.merge()
+}
+
+// full tells whether there are enough deltas for a merge.
+func (f *stateFiles) full() bool {
+	if len(f.deltas) < f.after {
+		return false
+	}
+	inline, all := 0, int64(0)
+	for _, d := range f.deltas {
+		inline += len(d.Inline)
+		all += d.Bytes()
+	}
+	return len(f.deltas) >= f.limit || inline >= inlinesMax || all >= deltaBytesMax
+}
+
+// merge begins to merge the deltas, with the runs before them that are not larger, if it is time to.
+func (f *stateFiles) merge() {
+	if f.merging != nil || f.ready != nil || !f.full() {
+		return
+	}
+	m := &checkpoint.StateMerge{Head: f.head, Deltas: f.deltas[:len(f.deltas):len(f.deltas)]}
+	m.Head.From, m.Head.To = f.deltas[0].Sequence, f.deltas[len(f.deltas)-1].Sequence
+	from := len(f.runs)
+	for from > 0 && f.runs[from-1].Bytes() <= m.Bytes() {
+		from--
+		m.Newer = append([]checkpoint.StateRun{f.runs[from]}, m.Newer...)
+	}
+	if len(m.Newer) > 0 {
+		m.Oldest, m.Newer = m.Newer[0], m.Newer[1:]
+	}
+	m.Below = from > 0
+	f.number++
+	number := f.number
+	m.Name = func(part int) string { return f.name(number, part) }
+	done := &mergedRun{from: from, upTo: m.Head.To, deltas: len(f.deltas)}
+	ctx, cancel := context.WithTimeout(context.Background(), mergeTimeout)
+	f.merging, f.cancel = make(chan *mergedRun, 1), cancel
+	fsys, dir, over := f.fs, f.dir, f.merging
+	go func() {
+		defer cancel()
+		done.run, done.err = m.Run(ctx, fsys, dir)
+		over <- done
+	}()
+}
+
+// collect looks whether a merge has come to its end. One that failed is begun again after the next commit: its files
+// are swept at the next start.
+func (f *stateFiles) collect() {
+	if f.merging == nil {
+		return
+	}
+	select {
+	case done := <-f.merging:
+		if f.merging, f.ready = nil, done; done.err != nil {
+			f.ready, f.after = nil, len(f.deltas)+f.limit/8+1
+			f.report(done.err)
+		}
+	default:
+	}
+}
+
+// close ends the merge.
+func (f *stateFiles) close() {
+	if f.merging == nil {
+		return
+	}
+	f.cancel()
+	<-f.merging
+	f.merging = nil
+}

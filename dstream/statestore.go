@@ -1,0 +1,357 @@
+package dstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"runtime"
+
+	"github.com/weirstream/weir/codec"
+	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/rdd"
+)
+
+// A stateStore is the state of an operator: what the last committed batch left, and what the open batch has changed.
+type stateStore[K comparable, S any] struct {
+	op      string
+	opts    []rdd.ShuffleOption
+	initial *rdd.RDD[rdd.Pair[K, S]]
+	keys    *codec.KeyCodec[K]
+	values  *codec.Codec[S]
+	ownKey  func(K) K          // nil where keys own their memory
+	own     func(S) (S, error) // nil where values do
+	lend    func(S) (S, error) // copies what a function could write through; nil where none can
+	touches bool               // a touch of a key is kept, also if nothing else changed
+
+	table  *stateTable[K, S]
+	begun  bool // the initial state is in, or there was another
+	open   *openState[K, S]
+	done   Time // the last batch that was taken over
+	files  stateFiles
+	broken error // why the state is of no use any more
+}
+
+// An openState is what a batch that is not committed has changed.
+type openState[K comparable, S any] struct {
+	at    Time
+	overs []*overlay[K, S]
+	like  *rdd.RDD[rdd.Pair[K, S]] // dealt as the state is
+}
+
+// newStateStore makes a state without keys; its errors are those of the types and the options.
+func newStateStore[K comparable, S any](ssc *Context, op string, initial *rdd.RDD[rdd.Pair[K, S]], timed bool,
+	opts []rdd.ShuffleOption,
+) (*stateStore[K, S], error) {
+	s := &stateStore[K, S]{op: op, opts: ssc.dealt(opts), initial: initial, touches: timed}
+	dealer, err := rdd.NewKeyDealer[K](s.opts...)
+	if err != nil {
+		return s, err
+	}
+	whole, err := codec.For[K]()
+	if err != nil {
+		return s, err
+	}
+	if s.values, err = codec.For[S](); err != nil {
+		return s, fmt.Errorf("the state: %w", err)
+	}
+	if s.keys, err = codec.ForKey[K](); err != nil {
+		return s, err
+	}
+	if initial != nil && initial.Context() != ssc.sc {
+		return s, errors.New("the RDD of the initial state belongs to another context")
+	}
+	if !whole.PointerFree() {
+		s.ownKey = func(k K) K {
+			own, err := whole.Clone(k)
+			if err != nil {
+				panic(fmt.Errorf("copy a key to keep it: %w", err))
+			}
+			return own
+		}
+	}
+	if !s.values.PointerFree() {
+		s.own = s.values.Clone
+	}
+	s.lend = rdd.MutableClone[S]()
+	s.table = newStateTable[K, S](dealer, timed)
+	s.files = newStateFiles(checkpoint.StateHead{Key: whole.Schema(), Value: s.values.Schema(), Seed: dealer.Seed()},
+		func(err error) {
+			ssc.warn("the changes of a state could not be merged, and will be tried again; a start takes longer with each",
+				err, "operator", s.files.operator)
+		})
+	return s, nil
+}
+
+// lent gives a value to a user's function.
+func (s *stateStore[K, S]) lent(v S) S {
+	if s.lend == nil {
+		return v
+	}
+	own, err := s.lend(v)
+	if err != nil {
+		panic(fmt.Errorf("copy a state of %s: %w", s.op, err))
+	}
+	return own
+}
+
+// ready is called before each step: it takes the initial state in before the first.
+func (s *stateStore[K, S]) ready(ctx context.Context, g *generation) error {
+	if s.broken != nil {
+		return fmt.Errorf("the state was left half-way by an earlier error: %w", s.broken)
+	}
+	if s.begun || s.initial == nil {
+		return nil
+	}
+	dealt := rdd.RepartitionByKey(s.initial, s.opts...)
+	defer dealt.LetGo(g.first, func(int) bool { return false })
+	parts := make([][]rdd.Pair[K, S], len(s.table.parts))
+	err := rdd.RunJob(ctx, dealt, nil, func(_ *rdd.TaskContext, in iter.Seq[rdd.Pair[K, S]]) (rows []rdd.Pair[K, S],
+		err error) {
+		in(func(kv rdd.Pair[K, S]) bool {
+			if s.ownKey != nil {
+				kv.Key = s.ownKey(kv.Key)
+			}
+			if s.own != nil {
+				kv.Value, err = s.own(kv.Value)
+			}
+			rows = append(rows, kv)
+			return err == nil
+		})
+		return rows, err
+	}, func(i int, rows []rdd.Pair[K, S]) error { parts[i] = rows; return nil })
+	if err == nil {
+		err = s.begin(parts, g.batch.Time)
+	}
+	if err != nil {
+		return fmt.Errorf("the initial state: %w", err)
+	}
+	return nil
+}
+
+// begin takes the rows of the initial state in. Time-outs count from the first batch.
+func (s *stateStore[K, S]) begin(parts [][]rdd.Pair[K, S], now Time) error {
+	for _, rows := range parts {
+		for _, kv := range rows {
+			p, at, err := s.table.place(kv.Key)
+			if err != nil {
+				return err
+			}
+			b := &s.table.parts[p].buckets[at]
+			n := b.find(kv.Key)
+			if n >= 0 {
+				b.at(n).value = kv.Value
+				continue
+			}
+			if n, err = b.add(kv.Key, kv.Value); err != nil {
+				return err
+			}
+			b.touch(n, now, s.table.timed)
+		}
+	}
+	s.begun = true
+	return nil
+}
+
+// taken makes the changes of a step those of the open batch.
+func (s *stateStore[K, S]) taken(at Time, like *rdd.RDD[rdd.Pair[K, S]], overs []*overlay[K, S]) {
+	s.open = &openState[K, S]{at: at, overs: overs, like: like}
+}
+
+// rows gives the state as the batch leaves it, for as long as no later one is committed.
+func (s *stateStore[K, S]) rows(out *DStream[rdd.Pair[K, S]], now Time) *rdd.RDD[rdd.Pair[K, S]] {
+	open := s.open
+	if open == nil || open.at != now {
+		return s.lost(out, now)
+	}
+	cursors := make([]stateCursor[K, S], len(open.overs))
+	for i, o := range open.overs {
+		cursors[i] = s.table.parts[i].cursor(o)
+	}
+	return place(rdd.FromPartitionsLike(open.like, out.node.op,
+		func(tc *rdd.TaskContext, p int) iter.Seq[rdd.Pair[K, S]] {
+			return func(yield func(rdd.Pair[K, S]) bool) {
+				s.scan(tc, cursors[p], func(e stateEntry[K, S]) bool {
+					e.Value = s.lent(e.Value)
+					return yield(e.Pair)
+				})
+			}
+		}), out)
+}
+
+// lost is the RDD of a batch whose state is not there any more.
+func (s *stateStore[K, S]) lost(out *DStream[rdd.Pair[K, S]], now Time) *rdd.RDD[rdd.Pair[K, S]] {
+	return place(rdd.FromPartitions(out.node.ssc.sc, out.node.op, len(s.table.parts),
+		func(tc *rdd.TaskContext, _ int) iter.Seq[rdd.Pair[K, S]] {
+			tc.Fail(fmt.Errorf("the state of %v cannot be read any more: it stands at %v", now, s.done))
+			return nil
+		}), out)
+}
+
+// scan yields what a cursor reads.
+func (s *stateStore[K, S]) scan(tc *rdd.TaskContext, c stateCursor[K, S], yield func(stateEntry[K, S]) bool) {
+	buf := make([]stateEntry[K, S], 0, 256)
+	for {
+		tc.Check()
+		out, ok := c.read(buf)
+		if !ok {
+			tc.Fail(errors.New("the state has moved on since this attempt began"))
+		}
+		if len(out) == 0 {
+			return
+		}
+		for _, e := range out {
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// keepForLater computes a stream of states at once if it will be asked for after the state has moved on.
+func (s *stateStore[K, S]) keepForLater(ctx context.Context, g *generation, out *DStream[rdd.Pair[K, S]]) error {
+	if out.node.need == 0 {
+		return nil
+	}
+	if out.level == rdd.NotPersisted {
+		out.level = windowLevel[rdd.Pair[K, S]]()
+	}
+	out.level.Disk = true // What memory alone has no room for would be computed again, which cannot be.
+	_, err := rdd.Count(ctx, out.at(g))
+	return err
+}
+
+// deal implements stateful.
+func (s *stateStore[K, S]) deal() checkpoint.Deal {
+	return checkpoint.Deal{Buckets: s.table.per * len(s.table.parts), Partitions: len(s.table.parts)}
+}
+
+// settle implements stateful.
+func (s *stateStore[K, S]) settle(b *Batch, committed bool) {
+	s.files.settle(b.Sequence, committed)
+	open := s.open
+	if open == nil || open.at != b.Time {
+		return
+	}
+	if s.open = nil; !committed {
+		return
+	}
+	errs := make([]error, len(open.overs))
+	checkpoint.InParallel(len(open.overs), runtime.GOMAXPROCS(0), func(i int) {
+		errs[i] = s.table.apply(s.table.parts[i], open.overs[i], open.at)
+	})
+	s.done, s.begun, s.broken = open.at, true, errors.Join(errs...)
+}
+
+// A stateTask is an attempt at a partition of a step.
+type stateTask[K comparable, S any] struct {
+	tc      *rdd.TaskContext
+	s       *stateStore[K, S]
+	p       int
+	part    *statePart[K, S]
+	changes int
+	over    *overlay[K, S]
+	a, b    []byte // of same
+}
+
+func (s *stateStore[K, S]) task(tc *rdd.TaskContext) *stateTask[K, S] {
+	t := &stateTask[K, S]{tc: tc, s: s, p: tc.PartitionID(), over: newOverlay[K, S](s.ownKey)}
+	t.part = s.table.parts[t.p]
+	t.part.mu.RLock()
+	t.changes = t.part.changes
+	t.part.mu.RUnlock()
+	return t
+}
+
+// change gives what became of a key so far. The pointer is valid until the next call.
+func (t *stateTask[K, S]) change(k K) *change[S] {
+	n, fresh := t.over.table.Place(k)
+	if err := t.over.table.Err(); err != nil {
+		t.tc.Fail(err)
+	}
+	_, c := t.over.table.At(n)
+	if !fresh {
+		return c
+	}
+	p, at, err := t.s.table.place(k)
+	if err == nil && p != t.p {
+		err = fmt.Errorf("the key %v is dealt to partition %d, and came in partition %d: keys must stay where they are",
+			k, p, t.p)
+	}
+	if err != nil {
+		t.tc.Fail(err)
+	}
+	c.bucket = int32(at)
+	if !t.base(k, c) {
+		t.moved()
+	}
+	return c
+}
+
+// moved fails an attempt that nobody waits for any more.
+func (t *stateTask[K, S]) moved() {
+	t.tc.Fail(errors.New("the state has moved on since this attempt began"))
+}
+
+// base looks a key up in the state.
+func (t *stateTask[K, S]) base(k K, c *change[S]) (ok bool) {
+	t.part.mu.RLock()
+	defer t.part.mu.RUnlock()
+	if t.part.changes != t.changes {
+		return false
+	}
+	b := &t.part.buckets[c.bucket]
+	if n := b.find(k); n >= 0 {
+		c.base, c.live, c.value = int32(n+1), true, b.at(n).value
+	}
+	return true
+}
+
+// set makes v the state of a key, unless it is written as the one before.
+func (t *stateTask[K, S]) set(c *change[S], v S) {
+	if !c.live || c.put || !t.same(&c.value, &v) {
+		c.value, c.live, c.put = v, true, true
+	}
+}
+
+// drop takes the state of a key away.
+func (t *stateTask[K, S]) drop(c *change[S]) {
+	var none S
+	c.value, c.live, c.put = none, false, true
+}
+
+// same tells whether two values are written alike, so that the state need not be written.
+func (t *stateTask[K, S]) same(a, b *S) bool {
+	var errA, errB error
+	t.a, errA = t.s.values.Append(t.a[:0], a)
+	t.b, errB = t.s.values.Append(t.b[:0], b)
+	return errA == nil && errB == nil && bytes.Equal(t.a, t.b)
+}
+
+// rest yields the entries of the state that the task has not met, those of the batch before included.
+func (t *stateTask[K, S]) rest(yield func(k K, v S) bool) {
+	t.s.scan(t.tc, stateCursor[K, S]{part: t.part, changes: t.changes}, func(e stateEntry[K, S]) bool {
+		return t.over.table.PlaceOf(e.Key) >= 0 || yield(e.Key, e.Value)
+	})
+}
+
+// finish makes what was changed independent of the memory that it came in.
+func (t *stateTask[K, S]) finish() *overlay[K, S] {
+	t.over.finish(t.s.touches)
+	if t.s.own == nil {
+		return t.over
+	}
+	for i := range t.over.order {
+		_, c := t.over.at(i)
+		if !c.put || !c.live {
+			continue
+		}
+		v, err := t.s.own(c.value)
+		if err != nil {
+			t.tc.Fail(fmt.Errorf("copy a state of %s to keep it: %w", t.s.op, err))
+		}
+		c.value = v
+	}
+	return t.over
+}

@@ -1,0 +1,205 @@
+package dstream
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/weirstream/weir/codec"
+	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/internal/shuffle"
+	"github.com/weirstream/weir/rdd"
+)
+
+const (
+	// bucketsMin is how many buckets a state has at least, so that making one of them larger, or smaller, takes no time
+	// that a batch would feel.
+	bucketsMin = 1024
+	// deadMin is how many entries of keys that were taken out a bucket keeps without counting.
+	deadMin = 32
+)
+
+// A kept is what a state holds of a key. It holds no pointer where S holds none.
+type kept[S any] struct {
+	value S
+	touch Time
+	// older and newer are the neighbours in the order of the last touch, as numbers of entries + 1; 0 is none. Only a
+	// state with a time-out has them.
+	older, newer int32
+	live         bool
+}
+
+// A bucket is the smallest part of a state: a table whose order is that in which the keys came.
+type bucket[K comparable, S any] struct {
+	table          *shuffle.Table[K, kept[S]] // nil before the first key
+	oldest, newest int32                      // of the list of touches, as in kept
+	dead           int
+}
+
+// A stateTable is a state after a batch, in memory. A task reads one partition of it, perhaps one of an attempt that
+// nobody waits for any more, while the driver changes it.
+type stateTable[K comparable, S any] struct {
+	dealer *rdd.KeyDealer[K]
+	per    int // buckets of a partition
+	timed  bool
+	parts  []*statePart[K, S]
+}
+
+type statePart[K comparable, S any] struct {
+	mu      sync.RWMutex
+	changes int // counts how often it was changed
+	buckets []bucket[K, S]
+}
+
+func newStateTable[K comparable, S any](dealer *rdd.KeyDealer[K], timed bool) *stateTable[K, S] {
+	t := &stateTable[K, S]{dealer: dealer, per: bucketsPer(dealer), timed: timed,
+		parts: make([]*statePart[K, S], dealer.NumPartitions())}
+	for i := range t.parts {
+		t.parts[i] = &statePart[K, S]{buckets: make([]bucket[K, S], t.per)}
+	}
+	return t
+}
+
+// bucketsPer is how many buckets a partition has. All keys of a bucket are in one part of the state's files. Where the
+// hash deals, that takes a number of buckets that is a multiple both of the partitions and of the parts; a partitioner's
+// partitions have a bucket for each part.
+func bucketsPer[K comparable](dealer *rdd.KeyDealer[K]) int {
+	n := dealer.NumPartitions()
+	if dealer.Partitioned() {
+		return checkpoint.StateParts
+	}
+	all := n
+	for all%checkpoint.StateParts != 0 {
+		all += n
+	}
+	return (bucketsMin + all - 1) / all * all / n
+}
+
+// place finds the partition of a key, and the bucket there.
+func (t *stateTable[K, S]) place(k K) (partition, bucket int, err error) {
+	partition, hash, err := t.dealer.Deal(k)
+	if err != nil {
+		return 0, 0, err
+	}
+	if t.dealer.Partitioned() {
+		return partition, codec.Partition(hash, t.per), nil
+	}
+	return partition, codec.Partition(hash, t.per*len(t.parts)) % t.per, nil
+}
+
+// find gives the number of a key's entry, -1 if there is none.
+func (b *bucket[K, S]) find(k K) int {
+	if b.table == nil {
+		return -1
+	}
+	return b.table.PlaceOf(k)
+}
+
+func (b *bucket[K, S]) at(n int) *kept[S] {
+	_, e := b.table.At(n)
+	return e
+}
+
+// len is how many entries there are, of keys that are there and of others.
+func (b *bucket[K, S]) len() int {
+	if b.table == nil {
+		return 0
+	}
+	return b.table.Len()
+}
+
+// add appends a key that is not there. Key and value must own their memory, but for a key that is a string.
+func (b *bucket[K, S]) add(k K, value S) (n int, err error) {
+	if b.table == nil {
+		b.table = shuffle.NewTable[K, kept[S]](nil)
+	}
+	n, _ = b.table.Place(k)
+	if err := b.table.Err(); err != nil {
+		return 0, err
+	}
+	e := b.at(n)
+	e.value, e.live = value, true
+	return n, nil
+}
+
+// touch makes the entry the last in the order of touches.
+func (b *bucket[K, S]) touch(n int, at Time, timed bool) {
+	e := b.at(n)
+	e.touch = at
+	if !timed {
+		return
+	}
+	b.unlink(e, n)
+	e.older, e.newer = b.newest, 0
+	if b.newest != 0 {
+		b.at(int(b.newest) - 1).newer = int32(n + 1)
+	} else {
+		b.oldest = int32(n + 1)
+	}
+	b.newest = int32(n + 1)
+}
+
+// unlink takes an entry out of the order of touches, if it is there.
+func (b *bucket[K, S]) unlink(e *kept[S], n int) {
+	self := int32(n + 1)
+	if e.older == 0 && b.oldest != self {
+		return // It is in no list.
+	}
+	if e.older != 0 {
+		b.at(int(e.older) - 1).newer = e.newer
+	} else {
+		b.oldest = e.newer
+	}
+	if e.newer != 0 {
+		b.at(int(e.newer) - 1).older = e.older
+	} else {
+		b.newest = e.older
+	}
+	e.older, e.newer = 0, 0
+}
+
+// remove takes the key of an entry out.
+func (b *bucket[K, S]) remove(n int) {
+	k, e := b.table.At(n)
+	b.unlink(e, n)
+	b.table.Remove(k)
+	*e = kept[S]{}
+	b.dead++
+}
+
+// compact drops the entries of keys that are not there any more, when they are the most. The others keep their order.
+func (b *bucket[K, S]) compact() {
+	if b.dead <= deadMin || b.dead <= b.len()/2 {
+		return
+	}
+	table, moved := shuffle.NewTable[K, kept[S]](nil), make([]int32, b.len()+1)
+	for i := range b.len() {
+		k, e := b.table.At(i)
+		if !e.live {
+			continue
+		}
+		n, _ := table.Place(k)
+		_, to := table.At(n)
+		*to, moved[i+1] = *e, int32(n+1)
+	}
+	for i := range table.Len() {
+		_, e := table.At(i)
+		e.older, e.newer = moved[e.older], moved[e.newer]
+	}
+	*b = bucket[K, S]{table: table, oldest: moved[b.oldest], newest: moved[b.newest]}
+}
+
+// sortTouches puts all keys in the order of their touches.
+func (b *bucket[K, S]) sortTouches() {
+	all := make([]int, 0, b.len())
+	for i := range b.len() {
+		if e := b.at(i); e.live {
+			e.older, e.newer = 0, 0
+			all = append(all, i)
+		}
+	}
+	slices.SortStableFunc(all, func(x, y int) int { return int(b.at(x).touch - b.at(y).touch) })
+	b.oldest, b.newest = 0, 0
+	for _, n := range all {
+		b.touch(n, b.at(n).touch, true)
+	}
+}
