@@ -29,6 +29,7 @@ type stateFiles struct {
 	runs   []checkpoint.StateRun
 	deltas []checkpoint.Delta
 	limit  int // of deltas; less in tests
+	inline int // bytes of a delta that needs no file; less in tests
 
 	sealed *checkpoint.StateChange // of the open batch
 	named  *mergedRun              // the merge that sealed names
@@ -50,7 +51,7 @@ type mergedRun struct {
 }
 
 func newStateFiles(head checkpoint.StateHead, report func(error)) stateFiles {
-	return stateFiles{head: head, virgin: true, limit: deltasMax, report: report}
+	return stateFiles{head: head, virgin: true, limit: deltasMax, inline: inlineMax, report: report}
 }
 
 // open makes the folder ready.
@@ -89,7 +90,7 @@ func (f *stateFiles) seal(ctx context.Context, sequence int64, rows [][]byte) er
 		}
 	}
 	var change checkpoint.StateChange
-	if size <= inlineMax {
+	if size <= f.inline {
 		inline, err := checkpoint.InlineState(h, write)
 		if err != nil {
 			return err

@@ -229,3 +229,76 @@ func (f *fold) rest(base bool, put func(StateRow)) error {
 	}
 	return nil
 }
+
+// ScanState gives the rows of a version of a state, as [State.Version] names it, each key once and in order: part after
+// part, or of one part only. All are of the kind [Came]. It holds what changed since the snapshot's oldest run in memory,
+// of one part at a time.
+func ScanState(ctx context.Context, fsys vfs.FS, dir string, snapshot []File, deltas []Delta, part int,
+	take func(StateRow) error) error {
+	head, err := StateHeadOf(ctx, fsys, dir, snapshot, deltas)
+	if err != nil {
+		return err
+	}
+	m := &StateMerge{Head: head, Deltas: deltas, fs: fsys, dir: dir}
+	if runs := Runs(snapshot); len(runs) > 0 {
+		m.Oldest, m.Newer = runs[0], runs[1:]
+	}
+	for p := range StateParts {
+		if part != AllParts && part != p {
+			continue
+		}
+		folds, err := m.folds(ctx, p, p+1)
+		if err != nil {
+			return err
+		}
+		put := func(r StateRow) {
+			if err == nil && r.Kind != Removed {
+				r.Kind = Came
+				err = take(r)
+			}
+		}
+		err = errors.Join(m.stream(ctx, p, folds, put), err)
+		if err == nil {
+			err = errors.Join(folds[0].rest(true, put), err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GetState gives the row of a key, by its canonical bytes; there is none if ok is false.
+func GetState(ctx context.Context, fsys vfs.FS, dir string, snapshot []File, deltas []Delta, key []byte,
+) (row StateRow, ok bool, err error) {
+	head, err := StateHeadOf(ctx, fsys, dir, snapshot, deltas)
+	if err != nil {
+		return row, false, err
+	}
+	err = ScanState(ctx, fsys, dir, snapshot, deltas, statePart(head.Seed, key), func(r StateRow) error {
+		if string(r.Key) == string(key) {
+			row, ok = r, true
+		}
+		return nil
+	})
+	return row, ok, err
+}
+
+// StateHeadOf gives what the first segment of a state says about it: operator, schemas and seed. It is zero if there is
+// no segment.
+func StateHeadOf(ctx context.Context, fsys vfs.FS, dir string, snapshot []File, deltas []Delta) (StateHead, error) {
+	var head StateHead
+	sources := StateRun(snapshot).sources()
+	for _, d := range deltas {
+		sources = append(sources, d.sources()...)
+	}
+	if len(sources) == 0 {
+		return head, nil
+	}
+	stop := errors.New("the head is known")
+	err := sources[0].read(ctx, fsys, dir, func(h StateHead) error { head = h; return stop }, nil)
+	if errors.Is(err, stop) {
+		err = nil
+	}
+	return head, err
+}
