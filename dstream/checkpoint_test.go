@@ -72,11 +72,19 @@ type life struct {
 // liveOn starts a program on a disk.
 func liveOn(t *testing.T, disk *vfs.Disk, build func(ssc *dstream.Context), settings ...string) (*life, error) {
 	t.Helper()
+	return liveOnFaulty(t, disk, nil, build, settings...)
+}
+
+// liveOnFaulty is liveOn with a disk that fails at some steps.
+func liveOnFaulty(t *testing.T, disk *vfs.Disk, faults func(vfs.Step) vfs.Fault, build func(ssc *dstream.Context),
+	settings ...string,
+) (*life, error) {
+	t.Helper()
 	c := conf.New().Set("spark.master", "local[2]")
 	for pair := range slices.Chunk(settings, 2) {
 		c.Set(pair[0], pair[1])
 	}
-	l := &life{mount: disk.Mount(nil)}
+	l := &life{mount: disk.Mount(faults)}
 	ssc, err := dstream.NewContext(c, time.Second, rdd.WithFileSystem(l.mount))
 	if err != nil {
 		t.Fatal(err)

@@ -52,6 +52,15 @@ func (ssc *Context) outputIDs() []string {
 	return ids
 }
 
+func (ssc *Context) stateIDs() []string {
+	all := ssc.operatorIDs()
+	ids := make([]string, len(ssc.states))
+	for i, k := range ssc.states {
+		ids[i] = all[k.node]
+	}
+	return ids
+}
+
 // fingerprint tells graphs apart: ids, kinds, types and edges.
 func (ssc *Context) fingerprint() uint64 {
 	ids := ssc.operatorIDs()

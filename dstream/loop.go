@@ -24,6 +24,7 @@ type loop struct {
 	ssc       *Context
 	ids       []string // operator ids of the inputs
 	outputIDs []string
+	stateIDs  []string
 	split     *checkpoint.Split // of the batches to come; nil once it has been logged
 	each      bool              // missed times get batches of their own
 	failed    failurePolicy
@@ -66,6 +67,7 @@ func newLoop(ssc *Context, ids []string) *loop {
 		ssc:       ssc,
 		ids:       ids,
 		outputIDs: ssc.outputIDs(),
+		stateIDs:  ssc.stateIDs(),
 		split:     ssc.split(),
 		each:      ssc.eachTime(),
 		failed:    ssc.failurePolicy(),

@@ -29,12 +29,18 @@ func (ssc *Context) loadStates(ctx context.Context) error {
 	if found == nil {
 		return nil
 	}
-	at, ids := ssc.loadedAt(), ssc.operatorIDs()
-	for _, k := range ssc.states {
-		snapshot, deltas := found.Version(ids[k.node], at)
-		folder := stateFolder{fs: ssc.durable.fs, dir: ssc.durable.path}
+	if len(ssc.states) == 0 {
+		return nil
+	}
+	if err := ssc.log.Sweep(ctx, stateDir); err != nil {
+		return fmt.Errorf("checkpoint %s: %w", ssc.durable.dir, err)
+	}
+	at, ids := ssc.loadedAt(), ssc.stateIDs()
+	for i, k := range ssc.states {
+		snapshot, deltas := found.Version(ids[i], at)
+		folder := stateFolder{fs: ssc.durable.fs, dir: ssc.durable.path, epoch: ssc.epoch, operator: ids[i]}
 		if err := k.load(ctx, folder, snapshot, deltas); err != nil {
-			return fmt.Errorf("the state of %s (%s) as of batch %d: %w", ids[k.node], k.node.site, at, err)
+			return fmt.Errorf("the state of %s (%s) as of batch %d: %w", ids[i], k.node.site, at, err)
 		}
 	}
 	return nil

@@ -275,11 +275,12 @@ func (l *loop) commit(b *Batch) error {
 	record := checkpoint.Commit{Sequence: b.Sequence, Time: int64(b.Time), Rates: l.learntRates()}
 	if l.ssc.durable.opened {
 		err := l.within(commitTimeout, func(ctx context.Context) error {
-			for _, k := range l.ssc.states {
+			for i, k := range l.ssc.states {
 				change, err := k.seal(ctx, b)
 				if err != nil {
-					return fmt.Errorf("write the state of %s (%s): %w", l.ssc.operatorIDs()[k.node], k.node.site, err)
+					return fmt.Errorf("write the state of %s (%s): %w", l.stateIDs[i], k.node.site, err)
 				}
+				change.Operator = l.stateIDs[i]
 				record.State = append(record.State, change)
 			}
 			return nil

@@ -158,6 +158,7 @@ func (ssc *Context) finish(ctx context.Context) {
 	}
 	step(ssc.closeInputs)
 	step(ssc.closeSinks)
+	ssc.closeStates()
 	step(ssc.closeLog)
 	step(func(ctx context.Context) {
 		if err := ssc.stopRDD(ctx); err != nil {
