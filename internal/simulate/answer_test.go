@@ -58,8 +58,11 @@ func (a *answers) compute(s *Step, batch int) any {
 	}
 	in := make([]any, len(s.In))
 	for i, p := range s.In {
-		if in[i] = a.at(p, batch); s.op.windowed {
+		switch in[i] = a.at(p, batch); {
+		case s.op.windowed:
 			in[i] = a.over(p, batch, s.Length)
+		case s.op.remembers:
+			in[i] = a.until(p, batch)
 		}
 	}
 	return s.op.definition(s, in)

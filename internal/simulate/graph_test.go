@@ -118,7 +118,7 @@ func (g *Graph) settle() bool {
 
 // timed tells whether a batch is run for each time, also for those that were missed.
 func (g *Graph) timed() bool {
-	return slices.ContainsFunc(g.Steps, func(s *Step) bool { return s.op != nil && s.op.windowed })
+	return slices.ContainsFunc(g.Steps, func(s *Step) bool { return s.op != nil && (s.op.windowed || s.op.timed) })
 }
 
 // stalls tells whether an output holds up the program.

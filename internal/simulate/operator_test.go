@@ -20,6 +20,9 @@ type operator struct {
 	gives    func(in []order) order
 	// windowed operators look back: their definition is given what the input had over the window's length.
 	windowed bool
+	// remembers says that the definition is given all batches so far, timed that missed times are not merged.
+	remembers, timed bool
+
 	shuffles bool // takes the options that Step.Deal stands for
 	weight   int
 
@@ -116,6 +119,7 @@ var operators = sync.OnceValue(func() []*operator {
 		ofTexts(), ofAny[string](), ofAny[int](), ofAny[pair[string, int]](), ofAny[pair[int, string]](),
 		ofComparable[string](), ofComparable[pair[string, int]](),
 		ofPairs[string, int](), ofPairs[int, string](),
+		statesByKey[string, int](), statesByKey[int, string](),
 		ofGroups[string, int](), ofGroups[int, string](),
 	)
 	for _, o := range all {
