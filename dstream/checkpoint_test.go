@@ -293,6 +293,43 @@ func TestWindowsComeBack(t *testing.T) {
 	})
 }
 
+// TestWindowOfAState: what a state gave in earlier batches is brought back by running through them once more, from the
+// state that they began with.
+func TestWindowOfAState(t *testing.T) {
+	run := func(lives ...time.Duration) (seen []string) {
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewDisk("disk")
+			build := func(ssc *dstream.Context) {
+				d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+				all := dstream.Map(d, func(v int) rdd.Pair[string, int] { return rdd.KV("sum", v) })
+				sums, _ := dstream.MapWithState(all, dstream.Spec(
+					func(_ string, v rdd.Optional[int], s *dstream.State[int]) int {
+						s.Update(s.Option().Or(0) + v.Value)
+						return s.Get()
+					}))
+				dstream.ForeachRDD(dstream.Window(sums.Named("sums"), 3*time.Second, time.Second),
+					func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
+						vs, err := rdd.Collect(ctx, r)
+						slices.Sort(vs)
+						seen = append(seen, fmt.Sprintf("%d:%v", b.Sequence, vs))
+						return err
+					}).Named("out")
+			}
+			for _, d := range lives {
+				l := mustLive(t, disk, build)
+				time.Sleep(d)
+				l.stop(t)
+			}
+		})
+		return seen
+	}
+	want := run(7300 * time.Millisecond)
+	got := run(1300*time.Millisecond, 3300*time.Millisecond, 1300*time.Millisecond, 2300*time.Millisecond)
+	if n := min(len(got), len(want)); n < 7 || !slices.Equal(got[:n], want[:n]) {
+		t.Errorf("got\n%v, want\n%v", got, want)
+	}
+}
+
 // TestOneOwner: a second process is turned away while the first is alive, or waits; a stop lets it go on at once.
 func TestOneOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
