@@ -48,7 +48,7 @@ func definitions() []definition {
 		Scheduling, AllocationFile, CheckpointCompress, CleanCheckpoints, ShowConsoleProgress, RedactionRegex,
 		Speculation, SpeculationInterval, SpeculationMultiplier, SpeculationQuantile,
 		SpeculationMinTaskRuntime, SpeculationTaskThreshold,
-		Interval, MaxQueuedBatches, Missed, FirstBatchRecords, Failed, FailedBatchMaxRetries,
+		Interval, MaxQueuedBatches, SinkAccept, Missed, FirstBatchRecords, Failed, FailedBatchMaxRetries,
 		FailedBatchBackoff, ShutdownTimeout,
 		CheckpointDirectory, Standby, CheckpointRename, CheckpointDrop,
 		StopGracefullyOnShutdown, GracefulStopTimeout, StopSparkContextByDefault,

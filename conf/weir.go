@@ -51,6 +51,15 @@ var (
 			"are fixed too early for the rate to matter.",
 	}
 
+	// SinkAccept accepts what would otherwise keep a job from starting.
+	SinkAccept = Setting[string]{
+		kind: texts, name: "weir.sink.accept", defText: "none",
+		doc: "Outputs whose sinks may hold something else than the checkpoint says, each as NAME=loss or " +
+			"NAME=duplicates, with semicolons between them. The error of the start says which it is about and what " +
+			"follows from either.",
+		why: "Going on loses or doubles records, and only the user can say which of them is harmless.",
+	}
+
 	// Missed is the policy for missed batch times.
 	Missed = Setting[MissedBatches]{
 		kind: oneOf(AutoMissed, MergeMissed, EachMissed), name: "weir.streaming.missedBatches",

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/weirstream/weir/internal/checkpoint"
 	"github.com/weirstream/weir/internal/exec"
 )
 
@@ -29,6 +30,7 @@ type Batch struct {
 	done    []bool       // outputs that have finished, by their number
 	outputs []OutputInfo // the last run of each; zero of one that has not run
 	effects map[effectName]bool
+	wrote   map[effectName]checkpoint.Effect // what effects came to
 }
 
 // planned is what a batch takes from one input.

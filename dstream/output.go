@@ -17,8 +17,8 @@ type Output struct {
 	number int
 	// prepare generates the RDD of a batch; run is nil when the stream has none in this batch.
 	prepare func(g *generation) (run func(ctx context.Context) error)
-	// promise is what the output's sink says of itself.
-	promise string
+	// sink is what the output writes to, nil for none.
+	sink held
 }
 
 // Named gives the output the name by which checkpoints, sinks, pages and errors know it, and returns it. An output
@@ -39,9 +39,11 @@ func (o *Output) label() string {
 // guarantee is what the output promises of each record of a committed stream, as far as its sink and its inputs do.
 func (o *Output) guarantee() string {
 	var parts []string
-	if o.promise != "" {
-		parts = append(parts, o.promise)
+	promise := promiseOf(o.sink)
+	if promise != "" {
+		parts = append(parts, promise)
 	}
+	exact := o.sink != nil && promise == "" && o.node.ssc.epoch > 0
 	ranged := false
 	for _, in := range o.node.ssc.inputs {
 		switch {
@@ -53,7 +55,7 @@ func (o *Output) guarantee() string {
 			parts = append(parts, in.label()+": at-least-once as long as the process lives; the queue is in memory, "+
 				"so what it holds is lost when it dies")
 		case is[SourceGuarantee](in.source) && !o.node.ssc.durable.opened:
-			if o.promise == "" {
+			if promise == "" {
 				parts = append(parts, in.label()+": "+in.source.(SourceGuarantee).Guarantee())
 			}
 		default:
@@ -61,7 +63,10 @@ func (o *Output) guarantee() string {
 		}
 	}
 	switch {
-	case !ranged || o.promise != "":
+	case !ranged || promise != "":
+	case exact && len(parts) == 0:
+		parts = append(parts, "exactly-once: the sink stores each batch together with its identity")
+	case exact:
 	case o.node.ssc.durable.opened:
 		parts = append(parts, "at-least-once: a batch whose process dies is run again, with the same records")
 	default:

@@ -11,25 +11,39 @@ import (
 	"github.com/weirstream/weir/rdd"
 )
 
-// A Sink stores the records of effects. Its methods may be called from several goroutines, but for Open and
-// Close. The sink belongs to the context that it was given to, which closes it.
+// A Sink stores the records of effects, each exactly once if it keeps to this contract, which weirtest.Sink tests. Its
+// methods may be called from several goroutines, but for Open and Close. The sink belongs to the context that it was
+// given to, which closes it. One that stores all partitions of a batch in one transaction is a TransactionSink besides.
 type Sink[T any] interface {
 	// Open is called once before the first batch, with the job's name and epoch. It fences what an earlier
 	// owner of the job may still be writing. It is the place for errors that must stop the job early; after one it
-	// holds nothing, for Close is not called then, and it may be called again.
+	// holds nothing, for Close is not called then, and it may be called again. Without a checkpoint the epoch is 0 and
+	// the job is new at each start: identities are of no use then.
 	Open(ctx context.Context, job string, epoch int64) error
-	// Last gives the sequence of the last batch whose effect the sink holds, ok telling whether there is one.
+	// Last gives the sequence of the last batch whose effect the sink holds, ok telling whether there is one. It is
+	// asked between Open and Close.
 	Last(ctx context.Context, output, effect string, partition int) (seq int64, ok bool, err error)
-	// Write stores the records of in atomically together with the identity, or does nothing if the identity
-	// is there. A sink that cannot do that says so by Guarantee.
+	// Write stores the records of in atomically together with the identity, or does nothing if the identity, or that
+	// of a later batch, is there: then it need not read in. An error says that nothing was stored, or that it is not
+	// known; Write is called again either way. It is called for partitions without records, too, and may then leave
+	// the identity out. A sink that cannot do that says so by Guarantee.
 	Write(ctx context.Context, id Effect, in iter.Seq[T]) error
 	// Close is called once, after the last batch; it must flush.
 	Close(ctx context.Context) error
 }
 
-// SinkGuarantee is a Sink that promises less than exactly-once and says what, in a few words such as
-// "at-least-once".
+// SinkGuarantee is a Sink that may promise less than exactly-once and says what, in a few words such as
+// "at-least-once"; "" is exactly-once. It is asked when the sink has been opened, or before the first batch if it is
+// not opened by then.
 type SinkGuarantee interface{ Guarantee() string }
+
+// promiseOf is what a sink says of itself, "" for exactly-once.
+func promiseOf(s any) string {
+	if g, ok := s.(SinkGuarantee); ok {
+		return g.Guarantee()
+	}
+	return ""
+}
 
 // SinkAttacher is a Sink that is told, before it is opened, which context opens it: for the settings and the log.
 type SinkAttacher interface{ Attach(ssc *Context) }
@@ -42,7 +56,7 @@ func WriteTo[T any](d *DStream[T], s Sink[T]) *Output {
 		if r == nil {
 			return nil
 		}
-		return func(ctx context.Context) error { return write(ctx, g.batch.effect(o, ""), r, s) }
+		return func(ctx context.Context) error { return store(ctx, g.batch, o, "", r, s) }
 	})
 	if s == nil {
 		o.node.refuse("writeTo needs a sink, not nil")
@@ -52,9 +66,7 @@ func WriteTo[T any](d *DStream[T], s Sink[T]) *Output {
 		o.node.refuse("writeTo: %w", err)
 		return o
 	}
-	if g, ok := s.(SinkGuarantee); ok {
-		o.promise = g.Guarantee()
-	}
+	o.sink = s
 	d.node.ssc.hold(s)
 	return o
 }
@@ -83,15 +95,54 @@ func Save[T any](ctx context.Context, b *Batch, effect string, r *rdd.RDD[T], s 
 	if err := b.ssc.openLate(ctx, s); err != nil {
 		return err
 	}
-	return write(ctx, b.effect(o, effect), r, s)
+	if err := b.ssc.admit(ctx, o, effect, s); err != nil {
+		return err
+	}
+	return store(ctx, b, o, effect, r, s)
 }
 
-func write[T any](ctx context.Context, id Effect, r *rdd.RDD[T], s Sink[T]) error {
-	return rdd.ForeachPartition(ctx, r, func(tc *rdd.TaskContext, in iter.Seq[T]) error {
+// store has the sink store what an effect of a batch holds, and notes what came of it.
+func store[T any](ctx context.Context, b *Batch, o *Output, name string, r *rdd.RDD[T], s Sink[T]) error {
+	id := b.effect(o, name)
+	if t, ok := s.(TransactionSink[T]); ok && t.Transaction(id) != "" {
+		return transact(ctx, b, o, id, r, t)
+	}
+	return write(ctx, b, o, id, r, s)
+}
+
+// write has the sink store each partition by itself. What the sink does not read is computed all the same: an identity
+// that is there suppresses the write, never the task.
+func write[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd.RDD[T], s Sink[T]) error {
+	var records int64
+	task := func(tc *rdd.TaskContext, in iter.Seq[T]) (n int64, err error) {
 		id := id
 		id.Partition = tc.PartitionID()
-		return s.Write(tc, id, in)
+		begun := false
+		all := func(yield func(T) bool) {
+			begun = true
+			more := true
+			for v := range in {
+				n++
+				more = more && yield(v)
+			}
+		}
+		if err := s.Write(tc, id, all); err != nil || begun {
+			return n, err
+		}
+		for range in {
+			n++
+		}
+		return n, nil
+	}
+	parts := r.NumPartitions()
+	err := rdd.RunJob(ctx, r, nil, task, func(_ int, n int64) error {
+		records += n
+		return nil
 	})
+	if err == nil {
+		b.note(o, id.Name, records > 0, parts)
+	}
+	return err
 }
 
 // held is a sink without its type.
@@ -106,6 +157,11 @@ type sinks struct {
 	all    []held
 	opened map[held]*opening
 	closed bool
+
+	log    sinkLog
+	known  map[effectOf]*identity // effects that may be written
+	named  map[string]bool        // transactional ids that the log has
+	fenced map[string]bool        // those that this owner has fenced
 }
 
 // An opening is the one call of Open, for which others wait.
@@ -120,13 +176,16 @@ func (ssc *Context) hold(s held) {
 	ssc.sinks.all = append(ssc.sinks.all, s)
 }
 
-// openAll opens the sinks known before the first batch.
+// openAll opens the sinks known before the first batch, fences their predecessors and looks at what they hold.
 func (ssc *Context) openAll(ctx context.Context) error {
 	var errs []error
 	for _, s := range ssc.sinks.all {
 		errs = append(errs, ssc.openLate(ctx, s))
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return ssc.admitAll(ctx)
 }
 
 func (ssc *Context) openSink(ctx context.Context, s held) error {

@@ -8,6 +8,9 @@ import (
 // Memory is what shuffles, persisted RDDs and received records share. Its type is known only within the module.
 func (sc *Context) Memory() *block.Budget { return sc.budget }
 
+// Disk is where what does not fit into memory is written. Its type is known only within the module.
+func (sc *Context) Disk() *block.Disk { return sc.disk }
+
 // NextID is the ID that the next RDD of the context will have.
 func (sc *Context) NextID() int { return int(sc.nodes.Load()) }
 

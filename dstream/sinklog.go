@@ -1,0 +1,336 @@
+package dstream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/internal/checkpoint"
+)
+
+// A sinkLog is what the log knows of sinks, and what they ask of it. Without a checkpoint it is zero.
+type sinkLog struct {
+	// planned is the last batch that was planned, -1 if none was.
+	planned int64
+	// written are the batches in which effects wrote last, times those that are still known of batches.
+	written []checkpoint.Written
+	times   map[int64]int64
+	// transactions are those that earlier owners have opened since the last clean stop.
+	transactions []checkpoint.Transaction
+	// announce logs transactional ids. It returns when the entry is durable.
+	announce func(ctx context.Context, e checkpoint.Transactions) error
+	// owner gives an error if another owner has the log.
+	owner func(ctx context.Context) error
+}
+
+// effectOf names an effect of any batch.
+type effectOf struct{ output, name string }
+
+// An identity is what an effect has stored last.
+type identity struct {
+	sink  Transactor
+	label string
+	last  Effect
+	held  bool      // there is one
+	at    time.Time // when it was stored; zero if that is not known
+}
+
+// identityAge is the age from which an identity is stored again: Kafka's brokers keep the offsets of an idle group for
+// a week, or a day before 2.0.
+const identityAge = 24 * time.Hour
+
+// sinksKnow takes over what the log says, before the sinks are opened.
+func (ssc *Context) sinksKnow(st *checkpoint.State, announce func(ctx context.Context, e checkpoint.Transactions) error,
+	owner func(ctx context.Context) error,
+) {
+	l := sinkLog{planned: st.Planned.Sequence, written: st.Written, transactions: st.Transactions,
+		announce: announce, owner: owner, times: map[int64]int64{st.Committed.Sequence: st.Committed.Time}}
+	for _, b := range st.Batches {
+		l.times[b.Plan.Sequence] = b.Plan.Time
+	}
+	ssc.sinks.log = l
+	ssc.sinks.named = map[string]bool{}
+	for _, t := range st.Transactions {
+		ssc.sinks.named[t.ID] = true
+	}
+}
+
+// admitAll looks at the sinks of outputs before the first batch.
+func (ssc *Context) admitAll(ctx context.Context) error {
+	var errs []error
+	for _, o := range ssc.outputs {
+		if o.sink != nil {
+			errs = append(errs, ssc.admit(ctx, o, "", o.sink))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// admit fences whoever may still write an effect, and compares what the sink holds with what the log says. It is called
+// before the effect is first written; only the first call does anything.
+func (ssc *Context) admit(ctx context.Context, o *Output, name string, s held) error {
+	ss := &ssc.sinks
+	output := ssc.outputIDs()[o.number]
+	key := effectOf{output, name}
+	ss.mu.Lock()
+	known := ss.known[key] != nil
+	ss.mu.Unlock()
+	if known || ssc.epoch == 0 {
+		return nil
+	}
+	id := Effect{Job: ssc.job, Output: output, Name: name, Epoch: ssc.epoch}
+	kept := &identity{label: o.label(), last: id}
+	if t, ok := s.(Transactor); ok && t.Transaction(id) != "" {
+		kept.sink = t
+		if err := ssc.fence(ctx, o, output, t, t.Transaction(id)); err != nil {
+			return err
+		}
+	}
+	if l, ok := s.(laster); ok && promiseOf(s) == "" {
+		if err := ssc.compare(ctx, o, l, kept); err != nil {
+			return err
+		}
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.known == nil {
+		ss.known = map[effectOf]*identity{}
+	}
+	ss.known[key] = kept
+	return nil
+}
+
+// laster is the part of a Sink that tells what it holds.
+type laster interface {
+	Last(ctx context.Context, output, effect string, partition int) (seq int64, ok bool, err error)
+}
+
+// fence ends what earlier owners may have left open of an output, and makes sure that the effect's own transaction can
+// be had.
+func (ssc *Context) fence(ctx context.Context, o *Output, output string, t Transactor, own string) error {
+	if err := ssc.announce(ctx, o, own); err != nil {
+		return err
+	}
+	names := []string{own}
+	for _, logged := range ssc.sinks.log.transactions {
+		if logged.Output == output && !slices.Contains(names, logged.ID) {
+			names = append(names, logged.ID)
+		}
+	}
+	ssc.sinks.mu.Lock()
+	names = slices.DeleteFunc(names, func(name string) bool { return ssc.sinks.fenced[name] })
+	ssc.sinks.mu.Unlock()
+	if err := ssc.insist(ctx, func() error { return t.Fence(ctx, names) }); err != nil {
+		return fmt.Errorf("fence earlier owners of output %s (%s): %w", o.label(), o.node.site, err)
+	}
+	ssc.sinks.mu.Lock()
+	defer ssc.sinks.mu.Unlock()
+	if ssc.sinks.fenced == nil {
+		ssc.sinks.fenced = map[string]bool{}
+	}
+	for _, name := range names {
+		ssc.sinks.fenced[name] = true
+	}
+	return nil
+}
+
+// compare looks whether sink and log tell of the same past, and keeps what the sink holds.
+func (ssc *Context) compare(ctx context.Context, o *Output, s laster, kept *identity) error {
+	id := kept.last
+	log := &ssc.sinks.log
+	i := slices.IndexFunc(log.written, func(w checkpoint.Written) bool {
+		return w.Output == id.Output && w.Name == id.Name
+	})
+	written := checkpoint.Written{Sequence: -1, Partitions: 1}
+	if i >= 0 {
+		written = log.written[i]
+	}
+	last, err := lastOf(ctx, s, id, max(written.Partitions, 1))
+	if err != nil {
+		return fmt.Errorf("ask the sink of output %s (%s) what it holds: %w", o.label(), o.node.site, err)
+	}
+	if last > log.planned {
+		return ssc.ahead(ctx, o, kept, last)
+	}
+	if kept.held, kept.last.Sequence = last >= 0, last; last >= 0 && log.times[last] != 0 {
+		kept.at = time.UnixMilli(log.times[last])
+	}
+	if last >= written.Sequence {
+		return nil
+	}
+	if ssc.accepted(id.Output) != "" {
+		ssc.warn("a sink holds less than the log says; going on, as weir.sink.accept says", nil, "output", o.label(),
+			"holds", heldText(last), "written", written.Sequence)
+		return nil
+	}
+	return fmt.Errorf("output %s (%s): its sink holds %s, but the log says that batch %d was written there: it was "+
+		"emptied, made anew or restored from a backup, or the identity has expired. What it lost is not written "+
+		"again, and what it has of batches up to %d may be written twice. To go on, set %s to %q (or =duplicates)",
+		o.label(), o.node.site, heldText(last), written.Sequence, log.planned, conf.SinkAccept.Name(),
+		id.Output+"=loss")
+}
+
+// lastOf is the newest batch of which a sink holds a partition, -1 for none.
+func lastOf(ctx context.Context, s laster, id Effect, partitions int) (int64, error) {
+	last := int64(-1)
+	for p := range partitions {
+		seq, err := call(ctx, func(ctx context.Context) (int64, error) {
+			seq, ok, err := s.Last(ctx, id.Output, id.Name, p)
+			if !ok {
+				seq = -1
+			}
+			return seq, err
+		})
+		if err != nil {
+			return 0, err
+		}
+		last = max(last, seq)
+	}
+	return last, nil
+}
+
+func heldText(last int64) string {
+	if last < 0 {
+		return "no batch"
+	}
+	return fmt.Sprintf("batches up to %d", last)
+}
+
+// ahead is for a sink that holds batches which the log has not planned.
+func (ssc *Context) ahead(ctx context.Context, o *Output, kept *identity, last int64) error {
+	id, planned := kept.last, ssc.sinks.log.planned
+	switch accepted := ssc.accepted(id.Output); {
+	case accepted == acceptLoss:
+		kept.held, kept.last.Sequence = true, last
+		ssc.warn("a sink is ahead of the log; what it holds is not written again, as weir.sink.accept says", nil,
+			"output", o.label(), "holds", last, "planned", planned)
+		return nil
+	case accepted == acceptDuplicates && kept.sink != nil:
+		id.Sequence = planned
+		if err := ssc.insist(ctx, func() error { return kept.sink.Mark(ctx, id) }); err != nil {
+			return fmt.Errorf("set the identity of output %s back: %w", o.label(), err)
+		}
+		kept.held, kept.last, kept.at = true, id, time.Now()
+		ssc.warn("a sink is ahead of the log; its batches are written again, as weir.sink.accept says", nil,
+			"output", o.label(), "holds", last, "planned", planned)
+		return nil
+	}
+	again := fmt.Sprintf(", or to %q so that batches from %d on are written in any case", id.Output+"=duplicates",
+		planned+1)
+	if kept.sink == nil {
+		again = ""
+	}
+	return fmt.Errorf("output %s (%s): its sink holds batches up to %d, but the log has planned none after %d: an "+
+		"older checkpoint was restored, or another copy of it has run. Batches %d to %d would be planned anew, "+
+		"with other records. Restore the newer checkpoint; or set %s to %q so that nothing is written until "+
+		"batch %d%s",
+		o.label(), o.node.site, last, planned, planned+1, last, conf.SinkAccept.Name(), id.Output+"=loss", last+1, again)
+}
+
+// What a user may accept.
+const (
+	acceptLoss       = "loss"
+	acceptDuplicates = "duplicates"
+)
+
+// accepted is what the user accepts of an output, "" for nothing.
+func (ssc *Context) accepted(output string) string {
+	for _, part := range strings.Split(conf.SinkAccept.Get(ssc.conf), ";") {
+		i := strings.LastIndex(part, "=")
+		if i >= 0 && strings.TrimSpace(part[:i]) == output {
+			return strings.TrimSpace(part[i+1:])
+		}
+	}
+	return ""
+}
+
+// wrote keeps that an effect was written.
+func (ss *sinks) wrote(id Effect, at time.Time) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if kept := ss.known[effectOf{id.Output, id.Name}]; kept != nil {
+		kept.last.Sequence = max(kept.last.Sequence, id.Sequence)
+		kept.held, kept.at = true, at
+	}
+}
+
+// renewIdentities stores identities again that are old, so that they do not expire. The loop calls it between batches.
+func (ssc *Context) renewIdentities(ctx context.Context) {
+	for _, kept := range ssc.sinks.old(time.Now()) {
+		err := ssc.insist(ctx, func() error { return kept.sink.Mark(ctx, kept.last) })
+		if err != nil {
+			ssc.warn("the identity of an output could not be stored again; if it expires, the next start asks for "+
+				"consent", err, "output", kept.label)
+			continue
+		}
+		ssc.sinks.wrote(kept.last, time.Now())
+	}
+}
+
+// old takes the identities that are to be stored again: one that fails has its turn in an hour.
+func (ss *sinks) old(now time.Time) (out []identity) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for _, kept := range ss.known {
+		if kept.sink != nil && kept.held && now.Sub(kept.at) >= identityAge {
+			out = append(out, *kept)
+			kept.at = now.Add(time.Hour - identityAge)
+		}
+	}
+	slices.SortFunc(out, func(a, b identity) int {
+		return cmp.Or(cmp.Compare(a.last.Output, b.last.Output), cmp.Compare(a.last.Name, b.last.Name))
+	})
+	return out
+}
+
+// note keeps what an effect of the batch came to.
+func (b *Batch) note(o *Output, name string, wrote bool, partitions int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.wrote == nil {
+		b.wrote = map[effectName]checkpoint.Effect{}
+	}
+	e := checkpoint.Effect{Output: b.ssc.loop.outputIDs[o.number], Name: name}
+	if wrote {
+		e.Wrote, e.Partitions = true, partitions
+	}
+	b.wrote[effectName{o.number, name}] = e
+}
+
+// effectsOf lists what the effects of one output came to, by name.
+func (b *Batch) effectsOf(output int) (out []checkpoint.Effect) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, e := range b.wrote {
+		if key.output == output {
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, func(a, b checkpoint.Effect) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// allEffects is effectsOf for all outputs, in order of definition: for the record of the commit.
+func (b *Batch) allEffects() (out []checkpoint.Effect) {
+	for i := range b.done {
+		out = append(out, b.effectsOf(i)...)
+	}
+	return out
+}
+
+// restore takes over what an output had done before the process died, for the record of the commit.
+func (b *Batch) restore(output int, effects []checkpoint.Effect) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.wrote == nil {
+		b.wrote = map[effectName]checkpoint.Effect{}
+	}
+	for _, e := range effects {
+		b.wrote[effectName{output, e.Name}] = e
+	}
+}

@@ -1,0 +1,248 @@
+package weirtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/weirstream/weir/dstream"
+)
+
+// The cases of Sink. Each begins with an empty store.
+
+func (r *sinkRun[T]) smooth() {
+	r.must("a job", r.process().job(never))
+	r.holds("after the job", everything()...)
+	p := r.started()
+	p.says("a second process", 4)
+}
+
+// again: an identity that is there suppresses the write, in the same process and in the next.
+func (r *sinkRun[T]) again() {
+	p := r.started()
+	p.says("an empty store", -1)
+	for _, seq := range []int64{0, 0, 2, 2} {
+		r.must("store a batch", p.batch(seq))
+	}
+	p.says("after batch 2", 2)
+	next := r.started()
+	r.must("store the last batch again", next.batch(2))
+	r.holds("after all", 0, 2)
+	r.must("store an old batch again", next.batch(0))
+	next.says("after an old batch", 2)
+	r.holds("after an old batch", 0, 2)
+}
+
+// names: jobs, outputs and effects do not take each other's identities.
+func (r *sinkRun[T]) names() {
+	p := r.started()
+	ids := []dstream.Effect{p.id(0)}
+	for _, names := range [][2]string{{"a", "b/c"}, {"a/b", "c"}, {"a", ""}, {"", "a"}, {"a-b", "c"}, {"ä", "\t"}} {
+		id := p.id(0)
+		id.Output, id.Name = names[0], names[1]
+		ids = append(ids, id)
+	}
+	for _, id := range ids {
+		r.must(fmt.Sprintf("store batch 0 of output %q, effect %q", id.Output, id.Name), p.write(id, nil))
+	}
+	other := r.process()
+	const another = "another job"
+	r.must("open for another job", other.openAs(another))
+	id := other.id(0)
+	id.Job = another
+	r.must("store for another job", other.write(id, nil))
+	times := make([]int64, len(ids)+1) // batch 0, once for each
+	r.holds("after all", times...)
+}
+
+// zombie: a process that comes back stores nothing twice, and takes nothing back.
+func (r *sinkRun[T]) zombie() {
+	old := r.started()
+	r.must("store batch 0", old.batch(0))
+	owner := r.started()
+	owner.says("the new owner", 0)
+	_ = old.batch(2) // It may be refused, and may store it: the plan is fixed, so that it is the same batch.
+	r.must("the owner stores batch 2", owner.batch(2))
+	r.holds("after batch 2", 0, 2)
+	r.must("the owner stores batch 4", owner.batch(4))
+	_ = old.batch(2)
+	_ = old.batch(4)
+	r.holds("after the zombie", 0, 2, 4)
+	owner.says("after the zombie", 4)
+	r.must("the owner stores batch 4 again", owner.batch(4))
+	r.holds("after the owner", 0, 2, 4)
+}
+
+// overtaken: a new owner comes while the old one is in the middle of a batch.
+func (r *sinkRun[T]) overtaken() {
+	old := r.started()
+	r.must("store batch 0", old.batch(0))
+	var (
+		once sync.Once
+		over = make(chan error, 1)
+	)
+	owner := r.process()
+	overtake := func() error {
+		once.Do(func() {
+			go func() { over <- errors.Join(owner.open(), owner.fence(), owner.batch(2), owner.batch(4)) }()
+			select {
+			case err := <-over:
+				over <- err
+			case <-time.After(time.Minute): // The store has it wait for the old one.
+			}
+		})
+		return nil
+	}
+	_ = old.write(old.id(4), overtake)
+	select {
+	case err := <-over:
+		r.must("the new owner", err)
+	case <-time.After(sinkPatience):
+		r.t.Fatal("the new owner never comes to an end")
+	}
+	r.must("the owner stores batch 4 again", owner.batch(4))
+	owner.says("after both", 4)
+	r.holds("after both", 0, 2, 4)
+}
+
+// concurrent: the same batch by two attempts at the same time.
+func (r *sinkRun[T]) concurrent() {
+	p := r.started()
+	errs := make(chan error, 2)
+	for range 2 {
+		go func() { errs <- p.batch(0) }()
+	}
+	for range 2 {
+		r.must("an attempt", <-errs)
+	}
+	r.holds("after both", 0)
+	p.says("after both", 0)
+}
+
+// unreadable: what fails in the middle is not stored, in part or with its identity.
+func (r *sinkRun[T]) unreadable() {
+	p := r.started()
+	if p.transactor() == nil {
+		return // Only staged records can fail while they are read; a task that fails is cancelled, below.
+	}
+	n, broken := 0, errors.New("the disk is broken")
+	err := p.write(p.id(0), func() error {
+		if n++; n == 3 {
+			return broken
+		}
+		return nil
+	})
+	if !errors.Is(err, broken) {
+		r.t.Errorf("an error of the records: %v, want %v", err, broken)
+	}
+	r.holds("after the error")
+	p.says("after the error", -1)
+	r.must("store the batch", p.batch(0))
+	r.holds("after the batch", 0)
+}
+
+// cancelled: a call whose context ends leaves a store that can be written to.
+func (r *sinkRun[T]) cancelled() {
+	p := r.started()
+	ctx, cancel := context.WithCancel(context.Background())
+	n := 0
+	_ = p.writeWith(ctx, p.id(0), func() error {
+		if n++; n == 2 {
+			cancel()
+		}
+		return nil
+	})
+	_ = p.writeWith(ctx, p.id(0), nil)
+	cancel()
+	r.must("store the batch", p.batch(0))
+	r.holds("after all", 0)
+}
+
+// restored: the sink says what it holds, though the log knows less; its identity is set back if the user accepts that.
+func (r *sinkRun[T]) restored() {
+	r.must("a job", r.process().job(never))
+	p := r.started()
+	p.says("after an older checkpoint was restored", 4)
+	r.must("store batch 2 again", p.batch(2))
+	r.holds("as long as nobody has accepted duplicates", everything()...)
+	s := p.transactor()
+	if s == nil {
+		return
+	}
+	ctx, cancel := r.ctx()
+	defer cancel()
+	r.must("set the identity back", insist(func() error { return s.Mark(ctx, p.id(1)) }))
+	p.says("after it was set back", 1)
+	r.must("store batch 2", p.batch(2))
+	p.says("after batch 2", 2)
+	r.holds("after batch 2", append(everything(), 2)...)
+}
+
+// renewed: to store an identity again changes nothing that can be seen.
+func (r *sinkRun[T]) renewed() {
+	p := r.started()
+	s := p.transactor()
+	if s == nil {
+		return
+	}
+	r.must("store batch 0", p.batch(0))
+	ctx, cancel := r.ctx()
+	defer cancel()
+	for range 2 {
+		r.must("store the identity again", insist(func() error { return s.Mark(ctx, p.id(0)) }))
+	}
+	p.says("after it was stored again", 0)
+	r.must("store batch 0 again", p.batch(0))
+	r.must("store batch 2", p.batch(2))
+	r.holds("after all", 0, 2)
+	p.says("after all", 2)
+}
+
+// expired: a sink that has forgotten says so, and can be written to.
+func (r *sinkRun[T]) expired() {
+	if r.store.Forget == nil {
+		r.t.Skip("the store does not forget")
+	}
+	p := r.started()
+	r.must("store batch 0", p.batch(0))
+	r.store.Forget(sinkJob, sinkOutput, "")
+	next := r.started()
+	next.says("after the identity has expired", -1)
+	r.must("store batch 2", next.batch(2))
+	next.says("after batch 2", 2)
+	r.holds("after all", 0, 2)
+}
+
+// between kills a process after so many calls, those of the log included; another one goes on.
+func (r *sinkRun[T]) between(calls int) (more bool) {
+	left := calls
+	first := r.process()
+	r.must("a process", first.job(func() bool {
+		left--
+		return left < 0
+	}))
+	when := fmt.Sprintf("after a process that died after call %d", calls+1)
+	r.must(when+", another", r.process().job(never))
+	r.holds(when, everything()...)
+	return left < 0
+}
+
+// within kills a process at a step of its way to the store; another one goes on. It tells whether there are more steps.
+func (r *sinkRun[T]) within(step int, late bool) (more bool) {
+	if r.store.Cut == nil {
+		r.t.Skip("the store cannot be cut off")
+	}
+	dead := r.store.Cut(step, late)
+	err := r.process().job(dead)
+	if !dead() {
+		r.must("a process that is not cut off", err)
+		r.holds("without troubles", everything()...)
+		return false
+	}
+	when := fmt.Sprintf("after a process that was cut off at step %d", step)
+	r.must(when+", another", r.process().job(never))
+	r.holds(when, everything()...)
+	return true
+}
