@@ -212,7 +212,7 @@ func (ssc *Context) ahead(ctx context.Context, o *Output, kept *identity, last i
 		return nil
 	case accepted == acceptDuplicates && kept.sink != nil:
 		id.Sequence = planned
-		if err := ssc.insist(ctx, func() error { return kept.sink.Mark(ctx, id) }); err != nil {
+		if err := ssc.insist(ctx, func() error { return kept.sink.Mark(ctx, id, true) }); err != nil {
 			return fmt.Errorf("set the identity of output %s back: %w", o.label(), err)
 		}
 		kept.held, kept.last, kept.at = true, id, time.Now()
@@ -229,7 +229,8 @@ func (ssc *Context) ahead(ctx context.Context, o *Output, kept *identity, last i
 		"older checkpoint was restored, or another copy of it has run. Batches %d to %d would be planned anew, "+
 		"with other records. Restore the newer checkpoint; or set %s to %q so that nothing is written until "+
 		"batch %d%s",
-		o.label(), o.node.site, last, planned, planned+1, last, conf.SinkAccept.Name(), id.Output+"=loss", last+1, again)
+		o.label(), o.node.site, last, planned, planned+1, last, conf.SinkAccept.Name(), id.Output+"=loss", last+1,
+		again)
 }
 
 // What a user may accept.
@@ -262,7 +263,7 @@ func (ss *sinks) wrote(id Effect, at time.Time) {
 // renewIdentities stores identities again that are old, so that they do not expire. The loop calls it between batches.
 func (ssc *Context) renewIdentities(ctx context.Context) {
 	for _, kept := range ssc.sinks.old(time.Now()) {
-		err := ssc.insist(ctx, func() error { return kept.sink.Mark(ctx, kept.last) })
+		err := ssc.insist(ctx, func() error { return kept.sink.Mark(ctx, kept.last, false) })
 		if err != nil {
 			ssc.warn("the identity of an output could not be stored again; if it expires, the next start asks for "+
 				"consent", err, "output", kept.label)

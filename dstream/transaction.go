@@ -40,9 +40,9 @@ type Transactor interface {
 	// a batch, or of several in order. It leaves out the effects of batches whose identity, or that of a later one, is
 	// there. The identity never moves backwards.
 	WriteAll(ctx context.Context, effects []Staged) error
-	// Mark stores the identity alone, in a transaction, also in place of that of a later batch: to keep it from
-	// expiring, or because the user has accepted it.
-	Mark(ctx context.Context, id Effect) error
+	// Mark stores the identity alone, in a transaction, so that it does not expire: the one that is there, if that is
+	// of a later batch. With back, for which a user has asked, it stores this one in any case.
+	Mark(ctx context.Context, id Effect, back bool) error
 }
 
 // Staged is an effect whose records are ready: encoded by AppendRecord and in their order. They may be read more than

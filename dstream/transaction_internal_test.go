@@ -91,8 +91,8 @@ func (s *bank) WriteAll(_ context.Context, effects []Staged) error {
 	return err
 }
 
-func (s *bank) Mark(_ context.Context, id Effect) error {
-	s.say("mark %d", id.Sequence)
+func (s *bank) Mark(_ context.Context, id Effect, back bool) error {
+	s.say("mark %d %v", id.Sequence, back)
 	return nil
 }
 
@@ -230,7 +230,7 @@ func TestSinkAgainstLog(t *testing.T) {
 		{name: "ahead, another is named", accept: "in=loss", holds: 12, plannedUpTo: 9, fails: "an older checkpoint"},
 		{name: "ahead, loss", accept: "in=duplicates;out=loss", holds: 12, plannedUpTo: 9,
 			warned: "a sink is ahead of the log; what it holds is not written again, as weir.sink.accept says"},
-		{name: "ahead, duplicates", accept: " out = duplicates", holds: 12, plannedUpTo: 9, calls: "mark 9",
+		{name: "ahead, duplicates", accept: " out = duplicates", holds: 12, plannedUpTo: 9, calls: "mark 9 true",
 			warned: "a sink is ahead of the log; its batches are written again, as weir.sink.accept says"},
 		{name: "behind", holds: 5, plannedUpTo: 9, written: []int64{7},
 			fails: `its sink holds batches up to 5, but the log says that batch 7 was written there: it was emptied, ` +

@@ -74,7 +74,7 @@ func ExampleSink() {
 				db := &table{ids: map[string]int64{}}
 				return weirtest.SinkStore[string]{
 					Process: func() dstream.Sink[string] { return &tableSink{table: db} },
-					Stored:  func() []string { return db.rows },
+					Stored:  func() []int { return numbers(db.rows) }, // "row 17" is number 17
 				}
 			},
 		})

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"sync"
 	"testing"
 
@@ -139,13 +138,15 @@ func (s *bankSink) WriteAll(ctx context.Context, effects []dstream.Staged) error
 	})
 }
 
-func (s *bankSink) Mark(ctx context.Context, id dstream.Effect) error {
+func (s *bankSink) Mark(ctx context.Context, id dstream.Effect, back bool) error {
 	name := s.Transaction(id)
 	if err := s.Fence(ctx, []string{name}); err != nil {
 		return err
 	}
 	return s.step(func() error {
-		s.ids[name] = id.Sequence
+		if back || s.ids[name] < id.Sequence || s.broken == "goes back" {
+			s.ids[name] = id.Sequence
+		}
 		return nil
 	})
 }
@@ -170,11 +171,17 @@ func bankSuite(broken string) weirtest.SinkSuite[string] {
 					mortal = false
 					return born
 				},
-				Stored: func() []string { return slices.Clone(b.rows) },
+				Stored: func() []int {
+					b.mu.Lock()
+					defer b.mu.Unlock()
+					return numbers(b.rows)
+				},
 				Cut: func(step int, late bool) func() bool {
 					b.cutAt, b.late, mortal = step, late, true
 					var doomed *bankSink
 					return func() bool {
+						b.mu.Lock()
+						defer b.mu.Unlock()
 						if doomed == nil {
 							doomed = born
 						}
@@ -195,11 +202,21 @@ func TestSink(t *testing.T) { weirtest.Sink(t, bankSuite("")) }
 
 // A sink that does not is found out.
 func TestSinkFinds(t *testing.T) {
-	for _, broken := range []string{"identity ignored", "two steps", "no fencing", "identity by output"} {
+	for _, broken := range []string{"identity ignored", "two steps", "no fencing", "identity by output", "goes back"} {
 		quiet := func(t *testing.T) { weirtest.Sink(t, bankSuite(broken)) }
 		if testing.RunTests(func(_, _ string) (bool, error) { return true, nil },
 			[]testing.InternalTest{{Name: "broken: " + broken, F: quiet}}) {
 			t.Errorf("a sink with %s passes", broken)
 		}
 	}
+}
+
+// numbers are those of rows.
+func numbers(rows []string) (ns []int) {
+	for _, row := range rows {
+		var n int
+		_, _ = fmt.Sscanf(row, "row %d", &n)
+		ns = append(ns, n)
+	}
+	return ns
 }

@@ -35,8 +35,8 @@ func (r *sinkRun[T]) again() {
 	r.holds("after an old batch", 0, 2)
 }
 
-// names: jobs, outputs and effects do not take each other's identities.
-func (r *sinkRun[T]) names() {
+// namesAlike: jobs, outputs and effects do not take each other's identities.
+func (r *sinkRun[T]) namesAlike() {
 	p := r.started()
 	ids := []dstream.Effect{p.id(0)}
 	for _, names := range [][2]string{{"a", "b/c"}, {"a/b", "c"}, {"a", ""}, {"", "a"}, {"a-b", "c"}, {"ä", "\t"}} {
@@ -69,6 +69,11 @@ func (r *sinkRun[T]) zombie() {
 	r.must("the owner stores batch 4", owner.batch(4))
 	_ = old.batch(2)
 	_ = old.batch(4)
+	if s := old.transactor(); s != nil {
+		ctx, cancel := r.ctx()
+		defer cancel()
+		_ = s.Mark(ctx, old.id(2), false)
+	}
 	r.holds("after the zombie", 0, 2, 4)
 	owner.says("after the zombie", 4)
 	r.must("the owner stores batch 4 again", owner.batch(4))
@@ -173,7 +178,7 @@ func (r *sinkRun[T]) restored() {
 	}
 	ctx, cancel := r.ctx()
 	defer cancel()
-	r.must("set the identity back", insist(func() error { return s.Mark(ctx, p.id(1)) }))
+	r.must("set the identity back", insist(func() error { return s.Mark(ctx, p.id(1), true) }))
 	p.says("after it was set back", 1)
 	r.must("store batch 2", p.batch(2))
 	p.says("after batch 2", 2)
@@ -191,7 +196,7 @@ func (r *sinkRun[T]) renewed() {
 	ctx, cancel := r.ctx()
 	defer cancel()
 	for range 2 {
-		r.must("store the identity again", insist(func() error { return s.Mark(ctx, p.id(0)) }))
+		r.must("store the identity again", insist(func() error { return s.Mark(ctx, p.id(0), false) }))
 	}
 	p.says("after it was stored again", 0)
 	r.must("store batch 0 again", p.batch(0))
@@ -235,14 +240,37 @@ func (r *sinkRun[T]) within(step int, late bool) (more bool) {
 		r.t.Skip("the store cannot be cut off")
 	}
 	dead := r.store.Cut(step, late)
-	err := r.process().job(dead)
-	if !dead() {
+	first, over := r.process(), make(chan error, 1)
+	go func() { over <- first.job(dead) }()
+	err, ended := untilDead(over, dead)
+	if ended && !dead() {
 		r.must("a process that is not cut off", err)
 		r.holds("without troubles", everything()...)
 		return false
 	}
+	// The first one may still be trying, while another has begun.
 	when := fmt.Sprintf("after a process that was cut off at step %d", step)
 	r.must(when+", another", r.process().job(never))
 	r.holds(when, everything()...)
+	if !ended {
+		<-over
+		r.holds(when+" and has given up", everything()...)
+	}
 	return true
+}
+
+// untilDead waits until a job is over, which ended tells, or its process is dead.
+func untilDead(over <-chan error, dead func() bool) (err error, ended bool) {
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case err := <-over:
+			return err, true
+		case <-look.C:
+			if dead() {
+				return nil, false
+			}
+		}
+	}
 }

@@ -29,6 +29,8 @@ type options struct {
 	discovery time.Duration
 	// produceBytes bounds what a producer writes in a second.
 	produceBytes int64
+	// plain keeps a sink from using transactions.
+	plain bool
 	// logger is that of what belongs to no context, nil for slog.Default.
 	logger *slog.Logger
 }
@@ -61,6 +63,10 @@ func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l 
 // WithProduceBytesPerSecond bounds the bytes of keys and values that a producer or sink writes in a second. Without it
 // a sink keeps to weir.kafka.maxBytesPerSecond, and a producer has no limit.
 func WithProduceBytesPerSecond(n int64) Option { return func(o *options) { o.produceBytes = n } }
+
+// WithoutTransactions has a sink write at least once although the job has a checkpoint: without the 30 ms or so that a
+// transaction takes, and visible to readers that do not read committed records only.
+func WithoutTransactions() Option { return func(o *options) { o.plain = true } }
 
 // WithLocation says on which hosts of a cluster partitions are best read; one machine ignores it.
 func WithLocation(l Location) Option { return func(o *options) { o.location = l } }

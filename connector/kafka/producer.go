@@ -169,11 +169,7 @@ func (s *Producer[K, V]) open(ctx context.Context) error {
 	if err := s.resolve(); err != nil {
 		return err
 	}
-	opts := append(
-		[]kgo.Opt{kgo.RecordPartitioner(explicitPartitioner{s.cfg.Produce.NewPartitioner()})},
-		(&throttle{warn: s.warn}).with(s.opts.client)...)
-	// The bounds of the client's own buffer give way to room.
-	opts = append(opts, kgo.MaxBufferedRecords(math.MaxInt), kgo.MaxBufferedBytes(0))
+	opts := s.clientOptions()
 	if s.cfg.Produce.Idempotent {
 		// Or a record whose answer was lost would be waited for without end, if the broker stays away. It may then be
 		// there although its error was told; what is acknowledged is there once all the same.
@@ -192,6 +188,15 @@ func (s *Producer[K, V]) open(ctx context.Context) error {
 		return nil
 	}
 	return s.checkTopic(ctx, c, s.topic)
+}
+
+// clientOptions are those of a client that writes.
+func (s *Producer[K, V]) clientOptions() []kgo.Opt {
+	opts := append(
+		[]kgo.Opt{kgo.RecordPartitioner(explicitPartitioner{s.cfg.Produce.NewPartitioner()})},
+		(&throttle{warn: s.warn}).with(s.opts.client)...)
+	// The bounds of the client's own buffer give way to room.
+	return append(opts, kgo.MaxBufferedRecords(math.MaxInt), kgo.MaxBufferedBytes(0))
 }
 
 // checkTopic makes sure that a topic exists before anything is sent to it: a broker that makes topics as they are
@@ -272,6 +277,18 @@ func (s *Producer[K, V]) send(
 	if c == nil {
 		return errClosed
 	}
+	return s.sendBy(ctx, c, deadlines, out, w, ended)
+}
+
+// sendBy is send by a client of the caller's choice.
+func (s *Producer[K, V]) sendBy(
+	ctx context.Context,
+	c *client.Client,
+	deadlines *deadlines,
+	out *kgo.Record,
+	w *producing,
+	ended func(r *kgo.Record, size int64, err error),
+) error {
 	if err := s.checkTopic(ctx, c, out.Topic); err != nil {
 		return err
 	}

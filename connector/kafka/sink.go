@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -13,9 +14,26 @@ import (
 	"github.com/weirstream/weir/dstream"
 )
 
-// ProducerSink is a sink that writes records with a Producer. A task that is tried again, or a batch that is run
-// again, writes its records again: at-least-once.
-type ProducerSink[K, V any] struct{ p *Producer[K, V] }
+// ProducerSink is a sink that writes records with a Producer. In a job with a checkpoint it writes each batch in a
+// transaction, together with the batch's identity: exactly once, for readers of committed records
+// (isolation.level=read_committed). Without a checkpoint, on brokers before 0.11, without a topic of its own, with
+// enable.idempotence=false or WithoutTransactions it writes at least once: a task that is tried again, or a batch that
+// is run again, writes its records again. The first lines of the log say which.
+//
+// Transactional ids and groups are named weir-JOB-OUTPUT-..., JOB being the UUID of the checkpoint. Where rights are
+// needed, these are WRITE and DESCRIBE on the transactional id, READ on the group, both by the prefix weir-, and WRITE
+// and DESCRIBE on the topic. A batch's transaction is begun when all of its records are ready, and must not take longer
+// than transaction.timeout.ms.
+type ProducerSink[K, V any] struct {
+	p *Producer[K, V]
+
+	job   string
+	exact bool   // it has transactions
+	why   string // if it could have, but has none
+
+	mu           sync.Mutex // never held over I/O
+	transactions map[string]*transaction
+}
 
 // Sink makes a sink for dstream.WriteTo and dstream.Save that writes to topic, which must exist: a job creates no
 // topics. An empty topic demands one in each record. Parameters are those of Kafka's Java producer.
@@ -30,12 +48,22 @@ func Sink[K, V any](
 	if err != nil {
 		return nil, fmt.Errorf("kafka.Sink: %w", err)
 	}
-	return &ProducerSink[K, V]{out}, nil
+	return &ProducerSink[K, V]{p: out}, nil
 }
 
 // Guarantee implements dstream.SinkGuarantee.
 func (s *ProducerSink[K, V]) Guarantee() string {
-	return "at-least-once: written by an idempotent producer with acks=all, again if a task or batch is run again"
+	if s.exact {
+		return ""
+	}
+	promise := "at-least-once: written by an idempotent producer with acks=all, again if a task or batch is run again"
+	if !s.p.cfg.Produce.Idempotent {
+		promise = "at-least-once: written with acks=all, again if a task or batch is run again"
+	}
+	if s.why != "" {
+		promise += "; not exactly-once, for " + s.why
+	}
+	return promise
 }
 
 // Attach implements dstream.SinkAttacher: the sink logs with the context, and keeps to its
@@ -47,17 +75,30 @@ func (s *ProducerSink[K, V]) Attach(ssc *dstream.Context) {
 	}
 }
 
-// Open connects and makes sure that the topic is there.
-func (s *ProducerSink[K, V]) Open(ctx context.Context, _ string, _ int64) error {
+// Open connects and makes sure that the topic is there. An epoch above 0 says that the job has a checkpoint.
+func (s *ProducerSink[K, V]) Open(ctx context.Context, job string, epoch int64) error {
 	if err := s.p.open(ctx); err != nil {
 		return errors.Join(err, s.p.Close(ctx))
 	}
+	s.job, s.exact, s.why = job, false, ""
+	if epoch == 0 {
+		return nil
+	}
+	switch v := s.p.c.Load().Version(); {
+	case !v.HasTransactions():
+		s.why = fmt.Sprintf("brokers of version %s have no transactions, which came with 0.11", v)
+	case s.p.topic == "":
+		s.why = "the sink has no topic of its own, in which it could keep the batches' identities"
+	case !s.p.cfg.Produce.Idempotent:
+		s.why = "enable.idempotence is false"
+	case s.p.opts.plain:
+		s.why = "the program asked for no transactions"
+	default:
+		s.exact = true
+		s.p.logger.Info("each batch is written in a transaction: readers need isolation.level=read_committed",
+			"topic", s.p.topic)
+	}
 	return nil
-}
-
-// Last implements dstream.Sink: the sink knows no identities.
-func (s *ProducerSink[K, V]) Last(context.Context, string, string, int) (int64, bool, error) {
-	return 0, false, nil
 }
 
 // Write writes the records and returns when all of them are acknowledged. The first error ends it; some of the
@@ -94,4 +135,20 @@ func (s *ProducerSink[K, V]) Write(ctx context.Context, _ dstream.Effect, in ite
 }
 
 // Close waits for what is being written and ends the connections.
-func (s *ProducerSink[K, V]) Close(ctx context.Context) error { return s.p.Close(ctx) }
+func (s *ProducerSink[K, V]) Close(ctx context.Context) error {
+	err := s.p.Close(ctx)
+	s.mu.Lock()
+	all := s.transactions
+	s.transactions = nil
+	s.mu.Unlock()
+	for _, t := range all {
+		select {
+		case t.turn <- struct{}{}:
+			t.drop()
+			t.leave()
+		case <-ctx.Done():
+			err = cmp.Or(err, fmt.Errorf("a transaction of topic %q did not end in time", s.p.topic))
+		}
+	}
+	return err
+}

@@ -1,0 +1,4 @@
+package kafka
+
+// TransactionName names transactional id and group of an effect.
+var TransactionName = transactionName
