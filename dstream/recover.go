@@ -145,7 +145,10 @@ func (l *loop) batchOf(logged *checkpoint.Batch) *Batch {
 	}
 	for _, done := range logged.Done {
 		for i, id := range l.outputIDs {
-			b.done[i] = b.done[i] || id == done.Output
+			if id == done.Output {
+				b.done[i] = true
+				b.restore(i, done.Effects)
+			}
 		}
 	}
 	return b

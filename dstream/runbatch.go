@@ -44,6 +44,9 @@ func (l *loop) runBatch(b *Batch) error {
 		l.learn(b)
 		err = l.commit(b)
 	}
+	if err == nil {
+		l.ssc.renewIdentities(l.life)
+	}
 	if err != nil {
 		l.ssc.settle(b, false)
 	}
@@ -272,7 +275,8 @@ func (l *loop) commit(b *Batch) error {
 	if err := l.awaitCommit(); err != nil {
 		return err
 	}
-	record := checkpoint.Commit{Sequence: b.Sequence, Time: int64(b.Time), Rates: l.learntRates()}
+	record := checkpoint.Commit{Sequence: b.Sequence, Time: int64(b.Time), Effects: b.allEffects(),
+		Rates: l.learntRates()}
 	if l.ssc.durable.opened {
 		err := l.within(commitTimeout, func(ctx context.Context) error {
 			for i, k := range l.ssc.states {

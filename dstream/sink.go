@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/weirstream/weir/internal/checkpoint"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -178,6 +179,11 @@ func (ssc *Context) hold(s held) {
 
 // openAll opens the sinks known before the first batch, fences their predecessors and looks at what they hold.
 func (ssc *Context) openAll(ctx context.Context) error {
+	if ssc.durable.opened {
+		ssc.sinksKnow(ssc.durable.found, func(ctx context.Context, e checkpoint.Transactions) error {
+			return ssc.log.Append(ctx, e)
+		})
+	}
 	var errs []error
 	for _, s := range ssc.sinks.all {
 		errs = append(errs, ssc.openLate(ctx, s))

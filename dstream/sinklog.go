@@ -22,10 +22,9 @@ type sinkLog struct {
 	times   map[int64]int64
 	// transactions are those that earlier owners have opened since the last clean stop.
 	transactions []checkpoint.Transaction
-	// announce logs transactional ids. It returns when the entry is durable.
+	// announce logs transactional ids. It returns when the entry is durable, so that an entry without ids tells whether
+	// the log has another owner.
 	announce func(ctx context.Context, e checkpoint.Transactions) error
-	// owner gives an error if another owner has the log.
-	owner func(ctx context.Context) error
 }
 
 // effectOf names an effect of any batch.
@@ -46,10 +45,9 @@ const identityAge = 24 * time.Hour
 
 // sinksKnow takes over what the log says, before the sinks are opened.
 func (ssc *Context) sinksKnow(st *checkpoint.State, announce func(ctx context.Context, e checkpoint.Transactions) error,
-	owner func(ctx context.Context) error,
 ) {
 	l := sinkLog{planned: st.Planned.Sequence, written: st.Written, transactions: st.Transactions,
-		announce: announce, owner: owner, times: map[int64]int64{st.Committed.Sequence: st.Committed.Time}}
+		announce: announce, times: map[int64]int64{st.Committed.Sequence: st.Committed.Time}}
 	for _, b := range st.Batches {
 		l.times[b.Plan.Sequence] = b.Plan.Time
 	}

@@ -130,8 +130,8 @@ func (ssc *Context) insist(ctx context.Context, f func() error) error {
 		if err == nil || !errors.Is(err, ErrFenced) && !errors.Is(err, ErrInDoubt) {
 			return err
 		}
-		if owner := ssc.sinks.log.owner; owner != nil {
-			if lost := owner(ctx); lost != nil {
+		if announce := ssc.sinks.log.announce; announce != nil {
+			if lost := announce(ctx, checkpoint.Transactions{}); lost != nil {
 				return errors.Join(lost, err)
 			}
 		}
