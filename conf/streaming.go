@@ -60,6 +60,14 @@ var (
 		why: "Two processes on one checkpoint are more often a mistake than a standby.",
 	}
 
+	// RetainedInCheckpoint is how many batches can be looked at.
+	RetainedInCheckpoint = Setting[int]{
+		kind: ints, name: "weir.checkpoint.retainedBatches", unit: "batches", def: 10, check: atLeast(1),
+		doc: "How many committed batches a checkpoint holds beyond those that windows ask for: to be listed by weir " +
+			"batches. Files and objects that they read must be there as long.",
+		why: "What went wrong is mostly in the last few.",
+	}
+
 	// CheckpointRename says what has another name now.
 	CheckpointRename = Setting[string]{
 		kind: texts, name: "weir.checkpoint.rename", defText: "none",

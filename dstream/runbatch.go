@@ -353,13 +353,24 @@ func (l *loop) tellCommitted(b *Batch) {
 	}
 }
 
+// retained is how many batches are kept beyond those that are asked for: with a checkpoint so many as the setting says,
+// to be looked at and run once more, but not of inputs that hold them in memory.
+func (l *loop) retained() int {
+	if !l.ssc.durable.opened {
+		return 0
+	}
+	for _, in := range l.ssc.inputs {
+		if in.received() || is[inMemory](in.source) {
+			return 1
+		}
+	}
+	return conf.RetainedInCheckpoint.Get(l.ssc.conf)
+}
+
 // releaseUnread releases the batches that nothing asks for after the one at now. The log learns it with the next
 // commit. Where states are asked for by earlier batches, the batch before the first of these is kept for its state.
 func (l *loop) releaseUnread(now Time) {
-	keep := 0
-	if l.ssc.durable.opened && l.ssc.stateAskedFor() {
-		keep = 1
-	}
+	keep := l.retained()
 	for len(l.unread) > keep && l.unread[keep].Time <= now.Add(-l.ssc.keep) {
 		b := l.unread[0]
 		l.unread = l.unread[1:]

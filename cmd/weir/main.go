@@ -90,8 +90,8 @@ func root() *cobra.Command {
 	c.SetVersionTemplate(versionText(buildInfo()))
 	c.SetFlagErrorFunc(flagError)
 	c.SetHelpCommand(help())
-	c.AddCommand(demo(), newProject(), broker(), produce(), consume(), topics(), offsets(), runExample(), settings(),
-		version())
+	c.AddCommand(demo(), newProject(), broker(), produce(), consume(), topics(), offsets(), batches(), runExample(),
+		settings(), version())
 	return c
 }
 

@@ -95,3 +95,13 @@ func warnDerived[K, V any](b *dstream.Batch, d *dstream.DStream[Record[K, V]], w
 	d.Context().Warn(what, errors.New("it was given a stream that was derived from a direct stream: "+
 		"give it the one that kafka.DirectStream returned"), "batch", b.Sequence)
 }
+
+// ParseRange gives the ranges of a direct stream's range as a checkpoint holds it (dstream.InputRecord), ok telling
+// whether it is one.
+func ParseRange(rng []byte) (ranges []OffsetRange, ok bool) {
+	r, err := decodeRange(rng)
+	if err != nil || r == nil {
+		return nil, false
+	}
+	return r.offsetRanges(), true
+}

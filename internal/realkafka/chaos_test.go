@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -89,7 +90,13 @@ func newMonkey(t *testing.T, c *realkafka.Cluster) *monkey {
 		if t.Failed() {
 			_, _ = m.log.Seek(0, io.SeekStart)
 			text, _ := io.ReadAll(m.log)
-			t.Logf("the end of the program's log:\n%s", text[max(len(text)-6000, 0):])
+			var lines []string
+			for line := range strings.Lines(string(text)) {
+				if !strings.Contains(line, "batch completed") {
+					lines = append(lines, line)
+				}
+			}
+			t.Logf("the end of the program's log, without batches:\n%s", strings.Join(lines[max(len(lines)-60, 0):], ""))
 		}
 	})
 	return m

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/connector/kafka"
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/rdd"
+)
+
+// batchJSON is a batch for programs.
+type batchJSON struct {
+	Sequence int64       `json:"sequence"`
+	Time     time.Time   `json:"time"`
+	Status   string      `json:"status"`
+	Inputs   []rangeJSON `json:"inputs"`
+	Wrote    []string    `json:"wrote,omitempty"`
+}
+
+type rangeJSON struct {
+	Input   string       `json:"input"`
+	Records int64        `json:"records"`
+	Offsets []offsetJSON `json:"offsets,omitempty"`
+	Range   []byte       `json:"range,omitempty"`
+}
+
+type offsetJSON struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	From      int64  `json:"from"`
+	Until     int64  `json:"until"`
+}
+
+func batches() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "batches DIR",
+		Short: "List the batches that a checkpoint holds",
+		Long: "Lists the batches that are still kept in a program's checkpoint, the oldest first: what each takes from its\n" +
+			"inputs, whether it is committed, and which outputs have written. The checkpoint may be in use.",
+		Example: "  weir batches ./ckpt\n  weir batches ./ckpt --json",
+		Args:    takes(1, false, "a DIR"),
+		RunE: func(c *cobra.Command, args []string) error {
+			info, err := readCheckpoint(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(c.OutOrStdout(), batchesJSON(info))
+			}
+			return showBatches(c.OutOrStdout(), info)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON array")
+	return c
+}
+
+func readCheckpoint(ctx context.Context, dir string) (*dstream.CheckpointInfo, error) {
+	sc, err := rdd.NewContext(conf.New().Set(conf.MasterURL.Name(), "local[1]"))
+	if err != nil {
+		return nil, err
+	}
+	defer sc.Stop(context.WithoutCancel(ctx))
+	return dstream.ReadCheckpoint(ctx, sc, dir)
+}
+
+func batchesJSON(info *dstream.CheckpointInfo) []batchJSON {
+	all := []batchJSON{}
+	for _, b := range info.Batches {
+		j := batchJSON{Sequence: b.Sequence, Time: b.Time.Std().UTC(), Status: b.Status, Wrote: b.Wrote}
+		for _, in := range b.Inputs {
+			r := rangeJSON{Input: in.Input, Records: in.Records}
+			if ranges, ok := kafka.ParseRange(in.Range); ok {
+				for _, o := range ranges {
+					r.Offsets = append(r.Offsets, offsetJSON{o.Topic, o.Partition, o.FromOffset, o.UntilOffset})
+				}
+			} else {
+				r.Range = in.Range
+			}
+			j.Inputs = append(j.Inputs, r)
+		}
+		all = append(all, j)
+	}
+	return all
+}
+
+func showBatches(out io.Writer, info *dstream.CheckpointInfo) error {
+	state := "in use, or its owner died"
+	if info.StoppedCleanly {
+		state = "stopped cleanly"
+	}
+	fmt.Fprintf(out, "job %s, epoch %d of %s: %s\n", info.Job, info.Epoch, info.Owner, state)
+	w := table(out)
+	fmt.Fprintln(w, "BATCH\tTIME\tSTATUS\tINPUT\tRECORDS\tRANGE")
+	for _, b := range info.Batches {
+		head := []string{strconv.FormatInt(b.Sequence, 10), b.Time.Std().UTC().Format("2006-01-02T15:04:05.000Z"), b.Status}
+		for _, in := range b.Inputs {
+			for i, text := range rangeTexts(in.Range) {
+				name, records := in.Input, strconv.FormatInt(in.Records, 10)
+				if i > 0 {
+					name, records = "", ""
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", head[0], head[1], head[2], name, records, text)
+				head = []string{"", "", ""}
+			}
+		}
+	}
+	return w.Flush()
+}
+
+// rangeTexts says what a range holds, a line each.
+func rangeTexts(rng []byte) (lines []string) {
+	ranges, ok := kafka.ParseRange(rng)
+	if !ok {
+		return []string{strconv.Quote(string(rng))}
+	}
+	for _, r := range ranges {
+		if r.Count() > 0 {
+			lines = append(lines, fmt.Sprintf("%s-%d %d to %d", r.Topic, r.Partition, r.FromOffset, r.UntilOffset))
+		}
+	}
+	if lines == nil {
+		lines = []string{"nothing"}
+	}
+	return lines
+}

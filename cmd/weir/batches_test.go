@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/rdd"
+)
+
+// ones is a source whose batches have one number each.
+type ones struct{}
+
+func (ones) Resolve(_ context.Context, from []byte) ([]byte, error) {
+	if from == nil {
+		return []byte("0"), nil
+	}
+	return from, nil
+}
+
+func (ones) Plan(_ context.Context, from []byte, _ dstream.Limit) ([]byte, int64, error) {
+	var n int
+	_, err := fmt.Sscan(string(from), &n)
+	return fmt.Append(nil, n+1), 1, err
+}
+
+func (ones) Read(sc *rdd.Context, rng []byte) *rdd.RDD[string] {
+	return rdd.Parallelize(sc, []string{string(rng)})
+}
+
+func (ones) Committed(context.Context, *dstream.Batch, []byte) error { return nil }
+
+func (ones) Released(context.Context, []byte) error { return nil }
+
+// TestBatches lists the batches of a program that was stopped.
+func TestBatches(t *testing.T) {
+	dir := t.TempDir()
+	c := conf.New().Set("spark.master", "local[1]").Set("weir.checkpoint.retainedBatches", "3")
+	ssc, err := dstream.NewContext(c, 5*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ssc.Checkpoint(dir)
+	ssc.SetOutput(&bytes.Buffer{})
+	dstream.Print(dstream.FromSource(ssc, "ones", dstream.Source[string](ones{})).Named("ones"), 1).Named("out")
+	fifth := make(chan struct{})
+	ssc.AddListener(func(e dstream.Event) {
+		if b, ok := e.(dstream.BatchCommitted); ok && b.Sequence == 5 {
+			close(fifth)
+		}
+	})
+	if err := ssc.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-fifth
+	if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+		t.Fatal(err)
+	}
+	text := weirIn(t.Context(), nil, "batches", dir)
+	text.wants(t, 0)
+	for _, part := range []string{": stopped cleanly", "BATCH", "committed  ones   1        \""} {
+		if !strings.Contains(text.out, part) {
+			t.Errorf("%q is not in\n%s", part, text.out)
+		}
+	}
+	var list []batchJSON
+	if err := json.Unmarshal([]byte(weirIn(t.Context(), nil, "batches", dir, "--json").out), &list); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(list); n < 3 || n > 5 || list[n-1].Status != "committed" || list[n-1].Inputs[0].Input != "ones" {
+		t.Errorf("%+v", list)
+	}
+	weirIn(t.Context(), nil, "batches", dir+"/none").wants(t, 1, "there is none")
+	weirIn(t.Context(), nil, "batches").wants(t, 2, "weir batches needs a DIR")
+}

@@ -1,0 +1,92 @@
+package dstream
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/rdd"
+)
+
+// A CheckpointInfo is what a checkpoint holds, for who looks at it from outside.
+type CheckpointInfo struct {
+	// Job names the effects of the program; it was made with the checkpoint.
+	Job     string
+	Created time.Time
+	// Owner is the process that has taken the checkpoint over last, Epoch its number. StoppedCleanly tells that it has
+	// stopped and left nothing open.
+	Owner          string
+	Epoch          int64
+	StoppedCleanly bool
+	// Batches are those that are still kept, the oldest first.
+	Batches []BatchRecord
+	// Positions are, by input, the last range that was planned, else where the input begins, in the words of its source.
+	Positions map[string][]byte
+	// States are the operators that keep a state.
+	States []string
+}
+
+// A BatchRecord is what a checkpoint holds of a batch.
+type BatchRecord struct {
+	Time     Time
+	Sequence int64
+	// Status is planned, committed or skipped.
+	Status string
+	Inputs []InputRecord
+	// Wrote are the outputs that have written something.
+	Wrote []string
+}
+
+// An InputRecord is what a batch takes from an input: Range is in the words of its source.
+type InputRecord struct {
+	Input   string
+	Range   []byte
+	Records int64
+}
+
+// ReadCheckpoint reads the checkpoint in dir, which may be in use, and changes nothing. dir may lie on any file system
+// that sc was given.
+func ReadCheckpoint(ctx context.Context, sc *rdd.Context, dir string) (*CheckpointInfo, error) {
+	fsys, path, err := sc.FileSystem(dir)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", dir, err)
+	}
+	s, err := checkpoint.Read(ctx, fsys, path)
+	if err == nil && s == nil {
+		err = fmt.Errorf("there is none: %w", fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", dir, err)
+	}
+	info := &CheckpointInfo{Job: s.Job, Created: time.UnixMilli(s.Created), Owner: s.Owner.Owner.String(),
+		Epoch: s.Owner.Epoch, StoppedCleanly: s.Stopped, Positions: map[string][]byte{}, States: names(s.States)}
+	for id, p := range s.Positions {
+		info.Positions[id] = p.Data
+	}
+	for _, b := range s.Batches {
+		info.Batches = append(info.Batches, recordOf(b))
+	}
+	return info, nil
+}
+
+func recordOf(b *checkpoint.Batch) BatchRecord {
+	r := BatchRecord{Time: Time(b.Plan.Time), Sequence: b.Plan.Sequence, Status: "planned"}
+	for _, id := range names(b.Plan.Ranges) {
+		rng := b.Plan.Ranges[id]
+		r.Inputs = append(r.Inputs, InputRecord{Input: id, Range: rng.Data, Records: rng.Records})
+	}
+	switch {
+	case b.Commit != nil:
+		r.Status = "committed"
+		for _, e := range b.Commit.Effects {
+			if e.Wrote {
+				r.Wrote = append(r.Wrote, e.Output)
+			}
+		}
+	case b.Skip != nil:
+		r.Status = "skipped"
+	}
+	return r
+}
