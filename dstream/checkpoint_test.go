@@ -261,6 +261,40 @@ func TestPlannedBatchRunsAgain(t *testing.T) {
 	})
 }
 
+// TestFinishedOutputIsNotRunAgain: a process dies within the second output of a batch; the first is not run again.
+func TestFinishedOutputIsNotRunAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen := vfs.NewDisk("disk"), []string{}
+		var doomed atomic.Pointer[life]
+		build := func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			dstream.ForeachRDD(d, func(_ context.Context, _ *rdd.RDD[int], b *dstream.Batch) error {
+				seen = append(seen, fmt.Sprint("first ", b.Sequence))
+				return nil
+			}).Named("first")
+			dstream.ForeachRDD(d, func(_ context.Context, _ *rdd.RDD[int], b *dstream.Batch) error {
+				seen = append(seen, fmt.Sprint("second ", b.Sequence))
+				if l := doomed.Load(); b.Sequence == 1 && l != nil {
+					l.mount.Kill()
+				}
+				return nil
+			}).Named("second")
+		}
+		l := mustLive(t, disk, build)
+		doomed.Store(l)
+		time.Sleep(2500 * time.Millisecond)
+		l.die(t)
+		doomed.Store(nil)
+		l = mustLive(t, disk.Crash(3), build)
+		time.Sleep(100 * time.Millisecond)
+		l.stop(t)
+		want := "first 0, second 0, first 1, second 1, second 1"
+		if got := strings.Join(seen, ", "); !strings.HasPrefix(got, want) || strings.Count(got, "first 1") != 1 {
+			t.Errorf("%s, want %s", got, want)
+		}
+	})
+}
+
 // TestWindowsComeBack: what windows have taken in is brought back from the ranges of the batches.
 func TestWindowsComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -212,6 +212,9 @@ func (l *loop) runOutput(b *Batch, i int, run func(context.Context) error) error
 	if err == nil && l.life.Err() != nil {
 		err = context.Cause(l.life)
 	}
+	if err == nil {
+		err = l.logDone(b, i)
+	}
 	if err != nil {
 		err = fmt.Errorf("batch %d (%v): output %s (%s): %w", b.Sequence, b.Time, o.label(), o.node.site, err)
 	}
@@ -219,6 +222,28 @@ func (l *loop) runOutput(b *Batch, i int, run func(context.Context) error) error
 	b.finished(i, info)
 	l.ssc.bus.emit(OutputOperationCompleted{info})
 	return err
+}
+
+// logDone logs that an output of a batch has finished, while others have not: it is not run again if the process dies
+// before these have. At short intervals that would cost more than it saves.
+func (l *loop) logDone(b *Batch, i int) error {
+	if !l.ssc.durable.opened || l.ssc.interval <= sharedSlot || b.last(i) {
+		return nil
+	}
+	done := checkpoint.Done{Sequence: b.Sequence, Output: l.outputIDs[i], Effects: b.effectsOf(i)}
+	return l.within(commitTimeout, func(ctx context.Context) error { return l.ssc.log.Append(ctx, done) })
+}
+
+// last tells that all other outputs of the batch have finished.
+func (b *Batch) last(i int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for k, done := range b.done {
+		if k != i && !done {
+			return false
+		}
+	}
+	return true
 }
 
 func (b *Batch) finished(i int, info OutputInfo) {
