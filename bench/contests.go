@@ -118,6 +118,13 @@ func reduceByKey(keys, cores int) func(*coreBench) contest {
 	}
 }
 
+// spill reduces by four million keys, which take some 130 MB as rows of tables and outputs, within 16 MB.
+func spill(c *coreBench) contest {
+	w := reduceByKey(4_000_000, 1)(c)
+	w.name, w.bar, w.budget = "spill: "+w.name+" within 16 MB", "none", "16m"
+	return w
+}
+
 // twoPhases is what a shuffle does, by hand: two map sides, each with a map for each of two reduce sides.
 func twoPhases(data []rdd.Pair[int64, int64], cores int) int64 {
 	const sides = 2

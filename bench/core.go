@@ -20,6 +20,8 @@ type contest struct {
 	ways    []way
 	// bar is what weir's way must reach, for who reads the table.
 	bar string
+	// budget is weir.memory.budget, "" for the usual one.
+	budget string
 	// done drops what the contest has made, nil for nothing.
 	done func()
 }
@@ -58,7 +60,7 @@ func (c *coreBench) run(ctx context.Context) error {
 	results := newResults()
 	makers := []func(*coreBench) contest{chain, wordCount(1), wordCount(2),
 		reduceByKey(100, 1), reduceByKey(100_000, 1), reduceByKey(10_000_000, 1), reduceByKey(100_000, 2),
-		groupByKey, join, sortBy, distinct}
+		spill, groupByKey, join, sortBy, distinct}
 	for _, maker := range makers {
 		w := maker(c)
 		if !strings.Contains(w.name, c.only) {
@@ -108,7 +110,11 @@ func (c *coreBench) compete(ctx context.Context, w contest) ([]*row, error) {
 }
 
 func (c *coreBench) once(ctx context.Context, w contest, x way, r *row) (got int64, err error) {
-	sc, err := rdd.NewContext(conf.New().Set("spark.master", fmt.Sprintf("local[%d]", w.cores)))
+	settings := conf.New().Set("spark.master", fmt.Sprintf("local[%d]", w.cores))
+	if w.budget != "" {
+		settings.Set("weir.memory.budget", w.budget).Set("weir.receiver.memory", "1m").Set("weir.kafka.fetchBytes", "1m")
+	}
+	sc, err := rdd.NewContext(settings)
 	if err != nil {
 		return 0, err
 	}
