@@ -246,8 +246,8 @@ func (s *ProducerSink[K, V]) abort(ctx context.Context, t *transaction) {
 	ctx, cancel := context.WithTimeout(ctx, abortPatience)
 	defer cancel()
 	if err := t.c.Kgo().EndTransaction(ctx, kgo.TryAbort); err != nil && !client.FencedBy(err) {
-		s.p.warn("a transaction could not be aborted; readers of committed records wait for it until it is taken over, "+
-			"or for transaction.timeout.ms", t.c.Explain(err), "topic", s.p.topic)
+		s.p.warn("a transaction could not be aborted; readers of committed records wait until it is taken over, or "+
+			"for transaction.timeout.ms", t.c.Explain(err), "topic", s.p.topic)
 	}
 }
 

@@ -2,10 +2,14 @@ package kafka_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,8 +33,13 @@ type exact struct {
 
 func openExact(t *testing.T, c *kafkatest.Cluster, params ...string) *exact {
 	t.Helper()
+	return openExactBy(t, c, c.Dialer(), params...)
+}
+
+func openExactBy(t *testing.T, c *kafkatest.Cluster, dialer kafka.Option, params ...string) *exact {
+	t.Helper()
 	s, err := kafka.Sink("out", c.Params(append(slices.Clone(patience), params...)...), kafka.StringSerializer,
-		kafka.StringSerializer, c.Dialer())
+		kafka.StringSerializer, dialer)
 	if err == nil {
 		err = s.Open(t.Context(), "job", 1)
 	}
@@ -362,4 +371,54 @@ func TestTransactionsInTrouble(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A deafConn loses the answers to EndTxn as long as losing says so.
+type deafConn struct {
+	net.Conn
+	losing *atomic.Bool
+	deaf   atomic.Bool
+}
+
+func (c *deafConn) Write(b []byte) (int, error) {
+	if len(b) > 6 && int16(binary.BigEndian.Uint16(b[4:])) == kmsg.EndTxn.Int16() && c.losing.Load() {
+		c.deaf.Store(true)
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *deafConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.deaf.Load() {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// A commit that was carried out, and whose answer never came, is in doubt; who asks the identity finds it done.
+func TestTransactionInDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(1, "out"))
+		var losing atomic.Bool
+		dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := c.Dial(ctx, network, addr)
+			return &deafConn{Conn: conn, losing: &losing}, err
+		}
+		s := openExactBy(t, c, kafka.WithDialer(dial))
+		if err := s.put(0, nil, texts("a")...); err != nil {
+			t.Fatal(err)
+		}
+		losing.Store(true)
+		if err := s.put(1, nil, texts("b")...); !errors.Is(err, dstream.ErrInDoubt) {
+			t.Errorf("got %v, want one in doubt", err)
+		}
+		losing.Store(false)
+		same(t, "records", values(c), []string{"a", "b"})
+		for _, seq := range []int64{1, 1, 0} {
+			if err := s.put(seq, nil, texts("b")...); err != nil {
+				t.Error(err)
+			}
+		}
+		same(t, "records after it was tried again", values(c), []string{"a", "b"})
+	})
 }
