@@ -30,11 +30,15 @@ type texts struct {
 	file, level, last, interval string
 }
 
-// parseFlags reads the command line. With --help it writes the flags to stdout and returns flag.ErrHelp.
-func parseFlags(name string, args []string, stdout io.Writer) (flags, error) {
+// parseFlags reads the command line, own being the program's own flags. With --help it writes the flags to stdout and
+// returns flag.ErrHelp.
+func parseFlags(name string, args []string, stdout io.Writer, own []func(*flag.FlagSet)) (flags, error) {
 	f := flags{conf: conf.New(), level: slog.LevelInfo}
 	var t texts
 	set := flagSet(name, &f, &t)
+	for _, define := range own {
+		define(set)
+	}
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		writeHelp(stdout, name, set)

@@ -91,7 +91,11 @@ func tellSignal(ctx context.Context, name string, graceful bool, stderr io.Write
 // mainCode is Main without the process.
 func mainCode(ctx context.Context, name string, args []string, stdout, stderr io.Writer, build Build,
 	opts []Option) int {
-	f, err := parseFlags(name, args, stdout)
+	o := options{conf: conf.New()}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	f, err := parseFlags(name, args, stdout, o.flags)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return ExitDrained
@@ -100,10 +104,6 @@ func mainCode(ctx context.Context, name string, args []string, stdout, stderr io
 		return ExitUsage
 	case f.settings:
 		return said(name, conf.WriteMarkdown(stdout), stderr)
-	}
-	o := options{conf: conf.New()}
-	for _, opt := range opts {
-		opt(&o)
 	}
 	o.conf = o.conf.Merge(f.conf)
 	if _, ok := o.conf.Get(conf.AppName.Name()); !ok {

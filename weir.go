@@ -3,6 +3,7 @@ package weir
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,6 +30,7 @@ type options struct {
 	interval  time.Duration
 	listeners []func(dstream.Event)
 	systems   []rdd.Option
+	flags     []func(*flag.FlagSet)
 }
 
 // Conf gives the settings; the names are Spark's (spark.*) and weir's own (weir.*).
@@ -36,6 +38,12 @@ func Conf(c *conf.Conf) Option { return func(o *options) { o.conf = c.Clone() } 
 
 // Interval sets the batch interval, as the setting weir.streaming.interval does.
 func Interval(d time.Duration) Option { return func(o *options) { o.interval = d } }
+
+// Flags has Main know flags of the program's own beside weir's, which must have other names: define adds them, and they
+// have their values when the build function is called. Run ignores it.
+func Flags(define func(*flag.FlagSet)) Option {
+	return func(o *options) { o.flags = append(o.flags, define) }
+}
 
 // Logger has the program log to l; Run logs nothing without it.
 func Logger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }

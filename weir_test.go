@@ -252,6 +252,41 @@ func TestMainsFlags(t *testing.T) {
 	}
 }
 
+// TestMainsOwnFlags: a program may have flags beside weir's, which have their values when it is built.
+func TestMainsOwnFlags(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		code int
+		seen string
+		says string
+	}{
+		{"--for 50ms --interval 10ms", ExitDrained, "lines", ""},
+		{"--for 50ms --topic words --interval 10ms", ExitDrained, "words", ""},
+		{"--topik words", ExitUsage, "", "unknown flag --topik: did you mean --topic?"},
+	} {
+		var topic, seen string
+		var stderr bytes.Buffer
+		build := func(ssc *dstream.Context) error {
+			seen = topic
+			dstream.Print(dstream.QueueStream(ssc, dstream.NewQueue[int]()), 1)
+			return nil
+		}
+		own := Flags(func(set *flag.FlagSet) { set.StringVar(&topic, "topic", "lines", "the `topic` that is read") })
+		code := mainCode(t.Context(), "job", strings.Fields(tt.args), io.Discard, &stderr, build,
+			[]Option{own, Output(io.Discard)})
+		if code != tt.code || seen != tt.seen || !strings.Contains(stderr.String(), tt.says) {
+			t.Errorf("%s: exit %d, saw %q, said %q; want %d, %q, %q", tt.args, code, seen, stderr.String(), tt.code,
+				tt.seen, tt.says)
+		}
+	}
+	var stdout bytes.Buffer
+	mainCode(t.Context(), "job", []string{"--help"}, &stdout, io.Discard, nil,
+		[]Option{Flags(func(set *flag.FlagSet) { set.String("topic", "", "the `topic` that is read") })})
+	if !strings.Contains(stdout.String(), "--topic topic") {
+		t.Errorf("--help says\n%s", stdout.String())
+	}
+}
+
 // TestMainTells: what was asked for goes to standard output.
 func TestMainTells(t *testing.T) {
 	for args, want := range map[string]string{
