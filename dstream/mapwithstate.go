@@ -80,6 +80,9 @@ func (m *stateMapper[K, V, S, U]) settle(b *Batch, committed bool) {
 // step maps the batch, once.
 func (m *stateMapper[K, V, S, U]) step(ctx context.Context, g *generation) error {
 	now := g.batch.Time
+	if m.has(g.batch) {
+		return nil
+	}
 	if m.open == nil || m.open.at != now {
 		if err := m.ready(ctx, g); err != nil {
 			return err

@@ -38,7 +38,8 @@ func (ssc *Context) loadStates(ctx context.Context) error {
 	at, ids := ssc.loadedAt(), ssc.stateIDs()
 	for i, k := range ssc.states {
 		snapshot, deltas := found.Version(ids[i], at)
-		folder := stateFolder{fs: ssc.durable.fs, dir: ssc.durable.path, epoch: ssc.epoch, operator: ids[i]}
+		folder := stateFolder{fs: ssc.durable.fs, dir: ssc.durable.path, epoch: ssc.epoch, operator: ids[i], loaded: at}
+		folder.snapshot, folder.deltas = found.Version(ids[i], found.Committed.Sequence)
 		if err := k.load(ctx, folder, snapshot, deltas); err != nil {
 			return fmt.Errorf("the state of %s (%s) as of batch %d: %w", ids[i], k.node.site, at, err)
 		}
@@ -73,7 +74,7 @@ func (ssc *Context) loadedAt() int64 {
 // stateAskedFor tells that what a stateful operator gave in earlier batches is asked for.
 func (ssc *Context) stateAskedFor() bool {
 	for _, k := range ssc.states {
-		if k.node.need > 0 {
+		if k.node.parents[0].need > 0 { // An operator may have two streams.
 			return true
 		}
 	}

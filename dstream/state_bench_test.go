@@ -51,7 +51,8 @@ func newBenchState(b *testing.B, keys int, timeout time.Duration) *benchState {
 	for k := range keys {
 		parts[0] = append(parts[0], rdd.KV(k, k))
 	}
-	if err := x.m.load(b.Context(), stateFolder{fs: x.fsys, dir: x.dir, epoch: 1, operator: "op"}, nil, nil); err != nil {
+	folder := stateFolder{fs: x.fsys, dir: x.dir, epoch: 1, operator: "op", loaded: -1}
+	if err := x.m.load(b.Context(), folder, nil, nil); err != nil {
 		b.Fatal(err)
 	}
 	x.m.files.virgin = false
@@ -103,8 +104,8 @@ func (x *benchState) batch(b *testing.B) {
 	g.drop(func(*node) bool { return true })
 }
 
-// BenchmarkMapWithState is a batch of 10,000 records of as many keys, on states of 10^5 and 10^7 keys, its changes and a
-// commit record durable: ms/batch is the median.
+// BenchmarkMapWithState is a batch of 10,000 records of as many keys, on states of 10^5 and 10^7 keys, its changes and
+// a commit record durable: ms/batch is the median.
 func BenchmarkMapWithState(b *testing.B) {
 	for _, timeout := range []time.Duration{0, time.Hour} {
 		for _, keys := range []int{100_000, 10_000_000} {
@@ -146,7 +147,7 @@ func BenchmarkStateLoad(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer func() { _ = ssc.sc.Stop(context.Background()) }()
-	at := stateFolder{fs: vfs.Local{}, dir: b.TempDir(), epoch: 1, operator: "op"}
+	at := stateFolder{fs: vfs.Local{}, dir: b.TempDir(), epoch: 1, operator: "op", loaded: -1}
 	store, err := newStateStore[int, value](ssc, "mapWithState", nil, false, nil)
 	if err == nil {
 		err = store.load(b.Context(), at, nil, nil)

@@ -45,19 +45,24 @@ func TestUpdateStateByKey(t *testing.T) {
 	})
 	weirtest.Op(t, stateInput, func(d *pairs) *pairs {
 		began := dstream.Time(946684800000)
-		return dstream.UpdateStateByKeyWithTime(d, nil, func(at dstream.Time, k string, vs []int, s int, _ bool) (int, bool) {
+		f := func(at dstream.Time, k string, vs []int, s int, _ bool) (int, bool) {
 			return s + len(vs)*int(at.Sub(began).Seconds()), k != "c"
-		}, rdd.PartitionBy[string](rdd.Partitioner[string](byLength{4})))
+		}
+		return dstream.UpdateStateByKeyWithTime(d, nil, f, rdd.PartitionBy[string](rdd.Partitioner[string](byLength{4})))
 	}, [][]pair{
 		{rdd.KV("a", 2), rdd.KV("b", 1)},
 		{rdd.KV("a", 2), rdd.KV("b", 3)},
 		{rdd.KV("a", 2), rdd.KV("b", 3)},
 		{rdd.KV("a", 6), rdd.KV("b", 7)},
 	})
-	weirtest.Op(t, stateInput, func(d *pairs) *pairs { return first(dstream.UpdateTouchedStateByKey(d, add)) }, [][]pair{
+	weirtest.Op(t, stateInput, func(d *pairs) *pairs {
+		return first(dstream.UpdateTouchedStateByKey(d, add))
+	}, [][]pair{
 		{rdd.KV("a", 4), rdd.KV("b", 2)}, {rdd.KV("c", 5)}, {}, {rdd.KV("b", 7)},
 	})
-	weirtest.Op(t, stateInput, func(d *pairs) *pairs { return second(dstream.UpdateTouchedStateByKey(d, add)) }, [][]pair{
+	weirtest.Op(t, stateInput, func(d *pairs) *pairs {
+		return second(dstream.UpdateTouchedStateByKey(d, add))
+	}, [][]pair{
 		{rdd.KV("a", 4), rdd.KV("b", 2)}, {rdd.KV("a", 4), rdd.KV("c", 5)}, {rdd.KV("a", 4), rdd.KV("c", 5)},
 		{rdd.KV("c", 5), rdd.KV("b", 7)},
 	})

@@ -3,6 +3,7 @@ package dstream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirstream/weir/codec"
@@ -55,11 +56,10 @@ func newStateFiles(head checkpoint.StateHead, report func(error)) stateFiles {
 }
 
 // open makes the folder ready.
-func (f *stateFiles) open(ctx context.Context, at stateFolder, snapshot []checkpoint.File,
-	deltas []checkpoint.Delta) error {
+func (f *stateFiles) open(ctx context.Context, at stateFolder) error {
 	f.stateFolder, f.head.Operator = at, at.operator
-	f.runs, f.deltas = checkpoint.Runs(snapshot), append([]checkpoint.Delta(nil), deltas...)
-	f.virgin = len(snapshot) == 0 && len(deltas) == 0
+	f.runs, f.deltas = checkpoint.Runs(at.snapshot), slices.Clone(at.deltas)
+	f.virgin = len(at.snapshot) == 0 && len(at.deltas) == 0
 	return at.fs.MkdirAll(ctx, vfs.Join(at.dir, stateDir))
 }
 
@@ -98,8 +98,8 @@ func (f *stateFiles) seal(ctx context.Context, sequence int64, rows [][]byte) er
 		change.Inline = inline
 	} else {
 		f.number++
-		file, err := checkpoint.WriteState(ctx, f.fs, f.dir, f.name(f.number, checkpoint.AllParts), checkpoint.Deltas, h,
-			write)
+		name := f.name(f.number, checkpoint.AllParts)
+		file, err := checkpoint.WriteState(ctx, f.fs, f.dir, name, checkpoint.Deltas, h, write)
 		if err != nil {
 			return err
 		}
@@ -114,6 +114,7 @@ func (f *stateFiles) change() (c checkpoint.StateChange) {
 	if f.sealed != nil {
 		c = *f.sealed
 	}
+	c.Operator = f.operator
 	f.collect()
 	if f.named = f.ready; f.named != nil {
 		c.Snapshot = checkpoint.Files(append(f.runs[:f.named.from:f.named.from], f.named.run))

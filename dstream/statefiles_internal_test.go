@@ -92,7 +92,6 @@ func (r *stateRun) settle(b *Batch, committed bool) {
 	if err == nil && b.Sequence%4 == 3 { // A commit that failed after the seal, and is tried again.
 		change, err = r.seal(ctx, in)
 	}
-	change.Operator = "op"
 	*r.times = append((*r.times)[:in.Sequence:in.Sequence], b.Time)
 	if err == nil {
 		err = r.log.Append(ctx, checkpoint.Plan{Sequence: in.Sequence, Time: int64(b.Time)},
@@ -153,7 +152,10 @@ func buildState(t *testing.T, batches [][]statePair, partitions int) (*Context, 
 	}
 	queue := NewQueue(batches...)
 	out, _ := MapWithState(QueueStream(ssc, queue), SpecWithTime(sum).Timeout(stateIdle).Partitions(partitions))
-	ForeachRDD(out, func(ctx context.Context, r *rdd.RDD[int], _ *Batch) error { _, err := rdd.Count(ctx, r); return err })
+	ForeachRDD(out, func(ctx context.Context, r *rdd.RDD[int], _ *Batch) error {
+		_, err := rdd.Count(ctx, r)
+		return err
+	})
 	mapper := ssc.states[0].stateful.(*stateMapper[string, int, int, int])
 	mapper.files.limit, mapper.files.inline = 3, 200
 	run := &stateRun{stateful: mapper, store: mapper.stateStore, committed: -1}
@@ -176,8 +178,8 @@ func (r *stateRun) openState(t *testing.T, fsys vfs.FS, name string) error {
 	r.base = at + 1
 	r.committed = at
 	snapshot, deltas := rec.State.Version("op", at)
-	return r.load(t.Context(), stateFolder{fs: fsys, dir: stateFolderName, epoch: l.Epoch(), operator: "op"}, snapshot,
-		deltas)
+	return r.load(t.Context(), stateFolder{fs: fsys, dir: stateFolderName, epoch: l.Epoch(), operator: "op", loaded: -1,
+		snapshot: snapshot, deltas: deltas}, snapshot, deltas)
 }
 
 // wantState compares a state that was loaded with what it was, and with its definition.
@@ -225,13 +227,7 @@ func liveState(t *testing.T, fsys vfs.FS, name string, batches [][]statePair, pa
 	if err := ssc.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for range left {
-		time.Sleep(time.Second)
-		if run.err != nil {
-			break
-		}
-	}
-	time.Sleep(time.Second / 2)
+	<-time.After(time.Duration(len(left))*time.Second + time.Second/2)
 	if err := ssc.Stop(t.Context(), Graceful()); err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +251,8 @@ func (r *stateRun) versions(t *testing.T, fsys vfs.FS) {
 		n++
 		snapshot, deltas := s.Version("op", seq)
 		ssc, other := buildState(t, nil, 1+int(seq)%7)
-		err := other.load(t.Context(), stateFolder{fs: fsys, dir: stateFolderName, epoch: 99, operator: "op"}, snapshot, deltas)
+		folder := stateFolder{fs: fsys, dir: stateFolderName, epoch: 99, operator: "op", loaded: -1}
+		err := other.load(t.Context(), folder, snapshot, deltas)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,14 +12,15 @@ import (
 // The loop calls the methods one at a time, never while the step runs.
 type stateful interface {
 	// load makes the state that of a snapshot and the deltas that follow it, in order, before the first batch; with
-	// neither there is no state yet. It is called once, and only with a checkpoint: what follows needs at.
+	// neither there is no state yet. It is called once, and always with a checkpoint, for seal writes to at. Batches
+	// that were sealed before may then be settled once more, without being sealed.
 	load(ctx context.Context, at stateFolder, snapshot []checkpoint.File, deltas []checkpoint.Delta) error
 	// deal is how many buckets the state has, and among how many partitions they are dealt.
 	deal() checkpoint.Deal
 	// idle tells whether a batch at that time without any record would change nothing.
 	idle(at Time) bool
-	// seal makes what the step of the batch changed durable, and says where it is; the caller fills in the operator. It
-	// is called when all effects of the batch are in and again if that failed, and only with a checkpoint.
+	// seal makes what the step of the batch changed durable, and says where it is. It is called when all effects of the
+	// batch are in and again if that failed, and only with a checkpoint.
 	seal(ctx context.Context, b *Batch) (checkpoint.StateChange, error)
 	// settle takes the changes of the batch over into the state when it is committed, or drops them.
 	settle(b *Batch, committed bool)
@@ -37,6 +38,12 @@ type stateFolder struct {
 	epoch int64
 	// operator is the id of the operator.
 	operator string
+	// loaded is the batch whose state is loaded. Those up to it may be run through once more for what other operators
+	// keep: their steps find that the state has them already.
+	loaded int64
+	// snapshot and deltas are those of the last version in the log, on which the next changes build.
+	snapshot []checkpoint.File
+	deltas   []checkpoint.Delta
 }
 
 // stateDir is the folder of the states' files in a checkpoint: what is there and in no entry of the log may be swept.

@@ -15,13 +15,13 @@ var ErrStateType = errors.New("the state in the checkpoint is of another type")
 // load implements stateful.
 func (s *stateStore[K, S]) load(ctx context.Context, at stateFolder, snapshot []checkpoint.File,
 	deltas []checkpoint.Delta) error {
-	if err := s.files.open(ctx, at, snapshot, deltas); err != nil {
-		return fmt.Errorf("the folder of the state of %s: %w", at.operator, err)
+	if err := s.files.open(ctx, at); err != nil {
+		return fmt.Errorf("make the folder of states: %w", err)
 	}
 	if err := s.read(ctx, snapshot, deltas); err != nil {
-		return fmt.Errorf("the state of %s: %w", at.operator, err)
+		return err
 	}
-	s.begun = !s.files.virgin
+	s.begun = len(snapshot) > 0 || len(deltas) > 0
 	checkpoint.InParallel(len(s.table.parts), runtime.GOMAXPROCS(0), func(i int) {
 		for j := range s.table.parts[i].buckets {
 			b := &s.table.parts[i].buckets[j]
@@ -39,7 +39,8 @@ func (s *stateStore[K, S]) read(ctx context.Context, snapshot []checkpoint.File,
 	check := func(h checkpoint.StateHead) error {
 		switch {
 		case h.Key != s.files.head.Key:
-			return fmt.Errorf("%w: its keys are %q, and the program's %q: %s", ErrStateType, h.Key, s.files.head.Key, toType)
+			return fmt.Errorf("%w: its keys are %q, and the program's %q: %s", ErrStateType, h.Key, s.files.head.Key,
+				toType)
 		case h.Value != s.files.head.Value:
 			return fmt.Errorf("%w: its values are %q, and the program's %q: %s", ErrStateType, h.Value,
 				s.files.head.Value, toType)
@@ -110,7 +111,7 @@ func (s *stateStore[K, S]) seal(ctx context.Context, b *Batch) (checkpoint.State
 			err = s.files.seal(ctx, b.Sequence, rows)
 		}
 		if err != nil {
-			return checkpoint.StateChange{}, fmt.Errorf("the state of %s, batch %d: %w", s.files.operator, b.Sequence, err)
+			return checkpoint.StateChange{}, err
 		}
 	}
 	return s.files.change(), nil

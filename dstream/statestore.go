@@ -96,6 +96,11 @@ func (s *stateStore[K, S]) lent(v S) S {
 	return own
 }
 
+// has tells that the state has the changes of a batch: it was loaded as it was after that.
+func (s *stateStore[K, S]) has(b *Batch) bool {
+	return s.files.fs != nil && b.Sequence <= s.files.loaded
+}
+
 // ready is called before each step: it takes the initial state in before the first.
 func (s *stateStore[K, S]) ready(ctx context.Context, g *generation) error {
 	if s.broken != nil {

@@ -60,8 +60,8 @@ func newStateTable[K comparable, S any](dealer *rdd.KeyDealer[K], timed bool) *s
 }
 
 // bucketsPer is how many buckets a partition has. All keys of a bucket are in one part of the state's files. Where the
-// hash deals, that takes a number of buckets that is a multiple both of the partitions and of the parts; a partitioner's
-// partitions have a bucket for each part.
+// hash deals, that takes a number of buckets that is a multiple both of the partitions and of the parts; a
+// partitioner's partitions have a bucket for each part.
 func bucketsPer[K comparable](dealer *rdd.KeyDealer[K]) int {
 	n := dealer.NumPartitions()
 	if dealer.Partitioned() {

@@ -9,8 +9,8 @@ import (
 )
 
 // UpdateStateByKey keeps a state for each key from batch to batch. In each batch f is called for every key that has a
-// state or values in the batch: with these in order, none for a key without data, and with its state, if it had one.
-// f gives the new state, or false to drop the key. The stream has the states of all keys that are left. The state that f
+// state or values in the batch: with these in order, none for a key without data, and with its state, if it had one. f
+// gives the new state, or false to drop the key. The stream has the states of all keys that are left. The state that f
 // is given is its own, to change and to give back.
 //
 // Shuffle of each batch, and a pass over all keys: [UpdateTouchedStateByKey] and [MapWithState] cost what the batch
@@ -124,6 +124,9 @@ func (u *stateUpdater[K, V, S]) idle(Time) bool { return false }
 // step updates the state, once in each batch.
 func (u *stateUpdater[K, V, S]) step(ctx context.Context, g *generation) error {
 	now := g.batch.Time
+	if u.has(g.batch) {
+		return nil
+	}
 	if u.open == nil || u.open.at != now {
 		if err := u.ready(ctx, g); err != nil {
 			return err
@@ -174,9 +177,10 @@ func (u *stateUpdater[K, V, S]) update(ctx context.Context, g *generation, group
 // replace calls the function for each partition.
 func (u *stateUpdater[K, V, S]) replace(ctx context.Context, g *generation, groups *rdd.RDD[rdd.Pair[K, []V]],
 ) ([]*overlay[K, S], error) {
-	next := rdd.MapPartitions(groups, func(tc *rdd.TaskContext, in iter.Seq[rdd.Pair[K, []V]]) iter.Seq[rdd.Pair[K, S]] {
-		return u.whole(u.groupsOf(u.task(tc), in))
-	})
+	next := rdd.MapPartitions(groups,
+		func(tc *rdd.TaskContext, in iter.Seq[rdd.Pair[K, []V]]) iter.Seq[rdd.Pair[K, S]] {
+			return u.whole(u.groupsOf(u.task(tc), in))
+		})
 	if !u.stay {
 		next = rdd.RepartitionByKey(next, u.opts...)
 		defer next.LetGo(g.first, func(id int) bool { return g.batch.ssc.loop.kept[id] > 0 })

@@ -231,8 +231,8 @@ func (f *fold) rest(base bool, put func(StateRow)) error {
 }
 
 // ScanState gives the rows of a version of a state, as [State.Version] names it, each key once and in order: part after
-// part, or of one part only. All are of the kind [Came]. It holds what changed since the snapshot's oldest run in memory,
-// of one part at a time.
+// part, or of one part only. All are of the kind [Came]. It holds what changed since the snapshot's oldest run in
+// memory, of one part at a time.
 func ScanState(ctx context.Context, fsys vfs.FS, dir string, snapshot []File, deltas []Delta, part int,
 	take func(StateRow) error) error {
 	head, err := StateHeadOf(ctx, fsys, dir, snapshot, deltas)

@@ -31,7 +31,8 @@ func (t *Table[K, V]) PlaceOf(k K) int {
 func (t *Table[K, V]) At(n int) (K, *V) { return t.row(n) }
 
 // Remove takes k out, so that it is not found any more and is new when it comes again. Its entry stays where it is, and
-// is still seen by iteration and by At: the owner marks it, and when there are too many copies the others to a new table.
+// is still seen by iteration and by At: the owner marks it, and when there are too many copies the others to a new
+// table.
 func (t *Table[K, V]) Remove(k K) {
 	i, ok := t.slotOf(k)
 	if !ok {
