@@ -51,8 +51,8 @@ func watch[T any](d *dstream.DStream[T], name string, got map[string]string) {
 	}).Named("watch " + name)
 }
 
-// TestStateRestarts: a program that is stopped, killed, and started with other numbers of partitions gives in each batch
-// what one gives that runs on.
+// TestStateRestarts: a program that is stopped, killed, and started with other numbers of partitions gives in each
+// batch what one gives that runs on.
 func TestStateRestarts(t *testing.T) {
 	type lifetime struct {
 		lasts      time.Duration

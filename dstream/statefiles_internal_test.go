@@ -386,3 +386,96 @@ func TestStateFaults(t *testing.T) {
 		}
 	}
 }
+
+// TestStateDamage: a file that is not what was written is refused by its name, whatever became of it.
+func TestStateDamage(t *testing.T) {
+	batches := stateScript(4, 9)
+	synctest.Test(t, func(t *testing.T) {
+		disk, times := vfs.NewDisk("disk"), []Time{}
+		if _, err := liveState(t, disk.Mount(nil), "first", batches, 2, map[int64]string{-1: ""}, &times); err != nil {
+			t.Fatal(err)
+		}
+		s, err := checkpoint.Read(t.Context(), disk.Mount(nil), stateFolderName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		snapshot, deltas := s.Version("op", s.Committed.Sequence)
+		load := func(fsys vfs.FS, snapshot []checkpoint.File, deltas []checkpoint.Delta) error {
+			_, run := buildState(t, nil, 2)
+			folder := stateFolder{fs: fsys, dir: stateFolderName, epoch: 9, operator: "op"}
+			return run.load(t.Context(), folder, snapshot, deltas)
+		}
+		if err := load(disk.Mount(nil), snapshot, deltas); err != nil {
+			t.Fatal(err)
+		}
+		files := slices.Clone(snapshot)
+		for i, d := range deltas {
+			files = append(files, d.Files...)
+			for at := range d.Inline {
+				spoilt := slices.Clone(deltas)
+				spoilt[i].Inline = slices.Clone(d.Inline)
+				spoilt[i].Inline[at] ^= 4
+				err := load(disk.Mount(nil), snapshot, spoilt)
+				if err == nil || !strings.Contains(err.Error(), fmt.Sprint("commit record of batch ", d.Sequence)) {
+					t.Fatalf("byte %d of the delta of batch %d: %v", at, d.Sequence, err)
+				}
+			}
+		}
+		if len(files) < 2 {
+			t.Fatalf("there are only the files %v", files)
+		}
+		for _, f := range files {
+			for at := 0; at < int(f.Length); at += 3 {
+				bad := disk.Crash(0)
+				for _, spoil := range []func([]byte) []byte{
+					func(b []byte) []byte { b[at] ^= 1; return b },
+					func(b []byte) []byte { return b[:at] },
+				} {
+					if err := bad.Spoil(vfs.Join(stateFolderName, f.Name), spoil); err != nil {
+						t.Fatal(err)
+					}
+					err := load(bad.Mount(nil), snapshot, deltas)
+					if err == nil || !strings.Contains(err.Error(), f.Name) {
+						t.Fatalf("byte %d of %s: %v", at, f.Name, err)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestStateOfAnotherType: a state of other types than the program's is refused with both.
+func TestStateOfAnotherType(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, times := vfs.NewDisk("disk"), []Time{}
+		run, err := liveState(t, disk.Mount(nil), "first", stateScript(4, 3), 2, map[int64]string{-1: ""}, &times)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := checkpoint.Read(t.Context(), disk.Mount(nil), stateFolderName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		snapshot, deltas := s.Version("op", 2)
+		folder := stateFolder{fs: disk.Mount(nil), dir: stateFolderName, epoch: 9, operator: "op"}
+		ssc, _ := buildState(t, nil, 2)
+		values, err1 := newStateStore[string, float64](ssc, "x", nil, true, nil)
+		keys, err2 := newStateStore[int, int](ssc, "x", nil, true, nil)
+		seed := *run.store
+		seed.files = newStateFiles(run.store.files.head, nil)
+		seed.files.head.Seed++
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		for want, load := range map[string]stateful{
+			`its values are "int64", and the program's "float64"`: &stateMapper[string, int, float64, int]{stateStore: values},
+			`its keys are "string", and the program's "int64"`:    &stateMapper[int, int, int, int]{stateStore: keys},
+			"were parted under the seed":                          &stateMapper[string, int, int, int]{stateStore: &seed},
+		} {
+			err := load.load(t.Context(), folder, snapshot, deltas)
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s is not in: %v", want, err)
+			}
+		}
+	})
+}

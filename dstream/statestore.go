@@ -78,7 +78,7 @@ func newStateStore[K comparable, S any](ssc *Context, op string, initial *rdd.RD
 	s.table = newStateTable[K, S](dealer, timed)
 	s.files = newStateFiles(checkpoint.StateHead{Key: whole.Schema(), Value: s.values.Schema(), Seed: dealer.Seed()},
 		func(err error) {
-			ssc.warn("the changes of a state could not be merged, and will be tried again; a start takes longer with each",
+			ssc.warn("the changes of a state could not be merged, and will be tried again: the next start takes longer",
 				err, "operator", s.files.operator)
 		})
 	return s, nil
