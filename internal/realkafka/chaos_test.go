@@ -1,6 +1,7 @@
 package realkafka_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -153,6 +154,7 @@ func (m *monkey) stallAll(n int) {
 	}
 	standby := []string{"--conf", "weir.checkpoint.standby=true"}
 	owner := m.run(standby...)
+	m.owns(owner)
 	for ; m.stalled < n; m.stalled++ {
 		next := m.run(standby...)
 		pause(m.t, time.Duration(3000+m.random.IntN(2000))*time.Millisecond)
@@ -171,6 +173,21 @@ func (m *monkey) stallAll(n int) {
 	}
 	_ = owner.Process.Kill()
 	_ = owner.Wait()
+}
+
+// owns waits until the program has the checkpoint: a takeover of its process is in the log.
+func (m *monkey) owns(cmd *exec.Cmd) {
+	m.t.Helper()
+	mark := fmt.Appendf(nil, `"pid":%d,`, cmd.Process.Pid)
+	for since := time.Now(); time.Since(since) < time.Minute; pause(m.t, 100*time.Millisecond) {
+		slots, _ := filepath.Glob(filepath.Join(m.ckpt, "log", "*.slot"))
+		for _, name := range slots {
+			if data, _ := os.ReadFile(name); bytes.Contains(data, mark) {
+				return
+			}
+		}
+	}
+	m.t.Fatal("the program does not get its checkpoint")
 }
 
 // pause lets time pass for other processes.
