@@ -112,7 +112,8 @@ func (c *coreBench) compete(ctx context.Context, w contest) ([]*row, error) {
 func (c *coreBench) once(ctx context.Context, w contest, x way, r *row) (got int64, err error) {
 	settings := conf.New().Set("spark.master", fmt.Sprintf("local[%d]", w.cores))
 	if w.budget != "" {
-		settings.Set("weir.memory.budget", w.budget).Set("weir.receiver.memory", "1m").Set("weir.kafka.fetchBytes", "1m")
+		settings.Set("weir.memory.budget", w.budget).Set("weir.receiver.memory", "1m").
+			Set("weir.kafka.fetchBytes", "1m")
 	}
 	sc, err := rdd.NewContext(settings)
 	if err != nil {

@@ -57,13 +57,14 @@ func runningSums(w *world) func(ssc *dstream.Context) {
 	return func(ssc *dstream.Context) {
 		d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
 		byRest := dstream.Map(d, func(v int) rdd.Pair[int, int] { return rdd.KV(v%3, v) })
-		sums, _ := dstream.MapWithState(byRest, dstream.Spec(func(k int, v rdd.Optional[int], s *dstream.State[[2]int]) string {
+		add := func(k int, v rdd.Optional[int], s *dstream.State[[2]int]) string {
 			now := s.Option().Or([2]int{})
 			now[0]++
 			now[1] += v.Value
 			s.Update(now)
 			return fmt.Sprintf("%d: %d numbers, sum %d", k, now[0], now[1])
-		}))
+		}
+		sums, _ := dstream.MapWithState(byRest, dstream.Spec(add))
 		dstream.ForeachPartition(sums.Named("sums"), w.write).Named("out")
 	}
 }
@@ -95,8 +96,8 @@ func TestCrashAtEveryStep(t *testing.T) {
 	}
 }
 
-// crashAt runs a program whose process dies before its step k, or not at all if k is 0; seed 0 leaves the disk as it is.
-// It gives the number of steps of the first process.
+// crashAt runs a program whose process dies before its step k, or not at all if k is 0; seed 0 leaves the disk as it
+// is. It gives the number of steps of the first process.
 func crashAt(t *testing.T, k int, seed uint64) (steps int) {
 	synctest.Test(t, func(t *testing.T) {
 		disk, w := vfs.NewDisk("disk"), &world{}

@@ -22,7 +22,8 @@ type CheckpointInfo struct {
 	StoppedCleanly bool
 	// Batches are those that are still kept, the oldest first.
 	Batches []BatchRecord
-	// Positions are, by input, the last range that was planned, else where the input begins, in the words of its source.
+	// Positions are, by input, the last range that was planned, else where the input begins, in the words of its
+	// source.
 	Positions map[string][]byte
 	// States are the operators that keep a state.
 	States []string

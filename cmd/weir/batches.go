@@ -43,8 +43,9 @@ func batches() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "batches DIR",
 		Short: "List the batches that a checkpoint holds",
-		Long: "Lists the batches that are still kept in a program's checkpoint, the oldest first: what each takes from its\n" +
-			"inputs, whether it is committed, and which outputs have written. The checkpoint may be in use.",
+		Long: "Lists the batches that are still kept in a program's checkpoint, the oldest first: what each takes\n" +
+			"from its inputs, whether it is committed, and which outputs have written. The checkpoint may be\n" +
+			"in use.",
 		Example: "  weir batches ./ckpt\n  weir batches ./ckpt --json",
 		Args:    takes(1, false, "a DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -100,7 +101,8 @@ func showBatches(out io.Writer, info *dstream.CheckpointInfo) error {
 	w := table(out)
 	fmt.Fprintln(w, "BATCH\tTIME\tSTATUS\tINPUT\tRECORDS\tRANGE")
 	for _, b := range info.Batches {
-		head := []string{strconv.FormatInt(b.Sequence, 10), b.Time.Std().UTC().Format("2006-01-02T15:04:05.000Z"), b.Status}
+		at := b.Time.Std().UTC().Format("2006-01-02T15:04:05.000Z")
+		head := []string{strconv.FormatInt(b.Sequence, 10), at, b.Status}
 		for _, in := range b.Inputs {
 			for i, text := range rangeTexts(in.Range) {
 				name, records := in.Input, strconv.FormatInt(in.Records, 10)

@@ -28,7 +28,8 @@ var examples = []struct{ name, dir, what string }{
 	{"KafkaProducer", "kafka_producer", "writes fifty records to the topic test; BROKERS=HOST:PORT"},
 	{"KafkaDirectStream", "kafka_direct_stream", "prints the topic spark_test every five seconds; BROKERS=HOST:PORT"},
 	{"KafkaRDD", "kafka_rdd", "prints three ranges of the topic spark_test; BROKERS=HOST:PORT"},
-	{"KafkaExactlyOnce", "kafka_exactly_once", "count and sum of each key of a topic; --brokers --in --out --checkpoint"},
+	{"KafkaExactlyOnce", "kafka_exactly_once",
+		"count and sum of each key of a topic; --brokers --in --out --checkpoint"},
 }
 
 func exampleNames() (names []string) {

@@ -24,7 +24,7 @@ import (
 )
 
 var (
-	kills     = flag.Int("kills", 0, "how often TestChaos kills the program; 0 skips it")
+	killTimes = flag.Int("kills", 0, "how often TestChaos kills the program; 0 skips it")
 	chaosSeed = flag.Uint64("seed", 1, "seed of TestChaos")
 	stalls    = flag.Int("stalls", 0, "how often TestChaos stops the program for 30 seconds, with a standby beside it")
 )
@@ -39,7 +39,7 @@ const (
 // now and then, too, and stops it (SIGSTOP) while a standby takes over; then it compares what a reader of committed
 // records sees with what the numbers come to. internal/cmd/chaos runs it.
 func TestChaos(t *testing.T) {
-	if *kills == 0 && *stalls == 0 {
+	if *killTimes == 0 && *stalls == 0 {
 		t.Skip("it takes minutes: go run ./internal/cmd/chaos")
 	}
 	c := realkafka.Start(t, "4.4.0", realkafka.Nodes(3))
@@ -50,7 +50,7 @@ func TestChaos(t *testing.T) {
 	stop, fed := make(chan struct{}), make(chan error, 1)
 	var written atomic.Int64
 	go func() { fed <- feed(t.Context(), c, stop, &written) }()
-	m.killAll(*kills)
+	m.killAll(*killTimes)
 	m.stallAll(*stalls)
 	close(stop)
 	if err := <-fed; err != nil {

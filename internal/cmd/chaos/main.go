@@ -2,10 +2,10 @@
 //
 //	go run ./internal/cmd/chaos --kills 100 --stalls 2 --seed 1
 //
-// kills examples/kafka_exactly_once a hundred times at random moments, brokers now and then, too; then it stops it twice
-// for 30 seconds while a standby takes over. It takes some minutes. Its last lines say what was done and whether the
-// output is what it must be; it exits with 0 if it is, with 1 if not, and with 2 for wrong flags. The moments depend on
-// the machine, so that a seed does not bring a failure back for sure.
+// kills examples/kafka_exactly_once a hundred times at random moments, brokers now and then, too; then it stops it
+// twice for 30 seconds while a standby takes over. It takes some minutes. Its last lines say what was done and whether
+// the output is what it must be; it exits with 0 if it is, with 1 if not, and with 2 for wrong flags. The moments
+// depend on the machine, so that a seed does not bring a failure back for sure.
 package main
 
 import (
@@ -35,9 +35,9 @@ func run(ctx context.Context, args []string, out io.Writer) int {
 		fmt.Fprintln(out, "usage: chaos [--kills N] [--stalls N] [--seed S], one of the numbers being at least 1")
 		return 2
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "github.com/weirstream/weir/internal/realkafka", "-run", "^TestChaos$",
-		"-v", "-count=1", "-timeout=60m", "-args", "-kills", strconv.Itoa(*kills), "-stalls", strconv.Itoa(*stalls),
-		"-seed", strconv.FormatUint(*seed, 10))
+	cmd := exec.CommandContext(ctx, "go", "test", "github.com/weirstream/weir/internal/realkafka",
+		"-run", "^TestChaos$", "-v", "-count=1", "-timeout=60m", "-args",
+		"-kills", strconv.Itoa(*kills), "-stalls", strconv.Itoa(*stalls), "-seed", strconv.FormatUint(*seed, 10))
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Run(); err != nil {
 		fmt.Fprintf(out, "chaos: failed: %v\n", err)
