@@ -25,6 +25,9 @@ func Aggregate[T, U any](ctx context.Context, r *RDD[T], zero U, seq func(U, T) 
 
 func aggregate[T, U any](ctx context.Context, r *RDD[T], action string, zero U, seq func(U, T) U, comb func(U, U) U,
 ) (U, error) {
+	if err := needed(ctx, action, seq == nil || comb == nil); err != nil {
+		return zero, err
+	}
 	parts := make([]U, max(r.node.Partitions, 0))
 	begin := beginner(zero)
 	err := runAll(ctx, r, action, func(*TaskContext) (U, error) { return begin() }, func(acc *U, in []T) {
@@ -77,6 +80,10 @@ func inDriver[U any](action string, f func() U) (u U, err error) {
 // TreeReduce is [Reduce] whose partial results are folded in tasks, in depth steps (2 if depth is 0), so that the
 // driver sees few of them: for results that are large. f must be associative and commutative.
 func TreeReduce[T any](ctx context.Context, r *RDD[T], f func(T, T) T, depth int) (T, error) {
+	if err := needed(ctx, "treeReduce", f == nil); err != nil {
+		var none T
+		return none, err
+	}
 	parts := MapPartitions(r, func(_ *TaskContext, in iter.Seq[T]) iter.Seq[Optional[T]] {
 		return func(yield func(Optional[T]) bool) {
 			var acc Optional[T]
@@ -85,7 +92,7 @@ func TreeReduce[T any](ctx context.Context, r *RDD[T], f func(T, T) T, depth int
 				yield(acc)
 			}
 		}
-	}).needs(f == nil)
+	})
 	acc, err := treeFold(ctx, parts, "treeReduce", None[T](), depth, func(a, b Optional[T]) Optional[T] {
 		if a.Present && b.Present {
 			return Some(f(a.Value, b.Value))
@@ -105,6 +112,9 @@ func TreeReduce[T any](ctx context.Context, r *RDD[T], f func(T, T) T, depth int
 // driver sees few of them. zero begins each partition and the last step; comb must be associative and commutative.
 func TreeAggregate[T, U any](ctx context.Context, r *RDD[T], zero U, seq func(U, T) U, comb func(U, U) U, depth int,
 ) (U, error) {
+	if err := needed(ctx, "treeAggregate", seq == nil || comb == nil); err != nil {
+		return zero, err
+	}
 	begin := beginner(zero)
 	parts := MapPartitions(r, func(tc *TaskContext, in iter.Seq[T]) iter.Seq[U] {
 		return func(yield func(U) bool) {
@@ -115,7 +125,7 @@ func TreeAggregate[T, U any](ctx context.Context, r *RDD[T], zero U, seq func(U,
 			in(func(v T) bool { acc = seq(acc, v); return true })
 			yield(acc)
 		}
-	}).needs(seq == nil || comb == nil)
+	})
 	return treeFold(ctx, parts, "treeAggregate", zero, depth, comb)
 }
 
@@ -125,6 +135,7 @@ func treeFold[U any](ctx context.Context, parts *RDD[U], action string, zero U, 
 	if depth == 0 {
 		depth = 2
 	}
+	depth = min(depth, treeDepthMax)
 	if depth < 1 {
 		return zero, fmt.Errorf("%s at %s: the depth must be at least 1, not %d", action, exec.Caller(), depth)
 	}
@@ -141,6 +152,9 @@ func treeFold[U any](ctx context.Context, parts *RDD[U], action string, zero U, 
 	}
 	return aggregate(ctx, parts, action, zero, comb, comb)
 }
+
+// treeDepthMax is as deep as a tree of two branches gets with as many partitions as there may be.
+const treeDepthMax = 20
 
 // treeScale is how many partitions are folded into one at each step: the root of their number, at least 2.
 func treeScale(partitions, depth int) int {

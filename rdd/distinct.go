@@ -5,7 +5,9 @@ package rdd
 func Distinct[T comparable](r *RDD[T], opts ...ShuffleOption) *RDD[T] {
 	type nothing = struct{}
 	keyed := Map(r, func(v T) Pair[T, nothing] { return Pair[T, nothing]{Key: v} })
-	out := Keys(ReduceByKey(keyed, func(nothing, nothing) nothing { return nothing{} }, opts...))
+	create := func(*TaskContext) func(nothing) nothing { return func(n nothing) nothing { return n } }
+	first := func(n, _ nothing) nothing { return n }
+	out := Keys(combineByKey(keyed, "distinct", create, first, first, opts))
 	out.node.Op = "distinct"
 	return out
 }

@@ -165,6 +165,15 @@ func ExampleCombineByKey() {
 	// Output: [(apple,3|4) (pear,1)] <nil>
 }
 
+func ExampleWithoutMapSideCombine() {
+	lists := rdd.CombineByKey(rdd.Parallelize(local(), fruit),
+		func(v int) []int { return []int{v} },
+		func(all []int, v int) []int { return append(all, v) },
+		func(a, b []int) []int { return append(a, b...) }, rdd.Partitions(1), rdd.WithoutMapSideCombine())
+	print(lists)
+	// Output: [(apple,[3 4]) (pear,[1])] <nil>
+}
+
 func ExampleGroupByKey() {
 	print(rdd.GroupByKey(rdd.Parallelize(local(), fruit), rdd.Partitions(1)))
 	// Output: [(apple,[3 4]) (pear,[1])] <nil>

@@ -26,7 +26,12 @@ type shuffleOptions struct {
 	by         any
 	dealt      bool // n or by was given
 	descending bool
+	apart      bool // rows are not combined before they are sent
 }
+
+// WithoutMapSideCombine has CombineByKey send each value as it is and make combiners on the reduce side only: for
+// combiners that are no smaller than what they are made of, such as lists. Other operators pass it over.
+func WithoutMapSideCombine() ShuffleOption { return func(o *shuffleOptions) { o.apart = true } }
 
 // Descending has a sort begin with the largest element. It is for the sorting operators only.
 func Descending() ShuffleOption { return func(o *shuffleOptions) { o.descending = true } }

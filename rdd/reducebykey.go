@@ -25,7 +25,7 @@ func ReduceByKey[K comparable, V any](r *RDD[Pair[K, V]], f func(V, V) V, opts .
 
 // CombineByKey folds the values of each key into a C: create makes one of a key's first value in a partition,
 // mergeValue adds another value, mergeCombiners joins what partitions made; the last two may change and give back
-// their first argument. Shuffle, combined on the map side.
+// their first argument. Shuffle, combined on the map side, but for [WithoutMapSideCombine].
 func CombineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], create func(V) C, mergeValue func(C, V) C,
 	mergeCombiners func(C, C) C, opts ...ShuffleOption,
 ) *RDD[Pair[K, C]] {
@@ -43,7 +43,12 @@ func combineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], op string, create 
 		d = &dealing{n: 1}
 	}
 	var sh *exec.Shuffle
-	if err == nil && !r.dealt.same(d) {
+	apart := newShuffleOptions(opts).apart
+	switch {
+	case err != nil || r.dealt.same(d):
+	case apart:
+		sh, err = dealRows(r, d)
+	default:
 		sh, err = combined(r, d, create, mergeValue)
 	}
 	keep, wire := newMutableCloner[C](), wireOf[K, C]()
@@ -56,6 +61,10 @@ func combineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], op string, create 
 			}
 			sp := r.sc.space(tc)
 			defer sp.Close()
+			if apart {
+				foldParts(tc, sp, fetch[K, V](tc, sh, p), create(tc), mergeValue)(pair)
+				return
+			}
 			merge := shuffle.NewMerge(mergeCombiners, shuffle.Own[K, C]{Value: keep(tc)})
 			merge.Within(sp, wire)
 			for part := range fetch[K, C](tc, sh, p) {
@@ -89,6 +98,32 @@ func fold[K comparable, V, C any](tc *TaskContext, r *RDD[Pair[K, V]], p int, cr
 			tc.Fail(err)
 		}
 		rows(yield)
+	}
+}
+
+// foldParts aggregates what map tasks sent without combining it.
+func foldParts[K comparable, V, C any](tc *TaskContext, sp *shuffle.Space, in iter.Seq[shuffle.Part[K, V]],
+	create func(V) C, merge func(C, V) C,
+) iter.Seq2[K, C] {
+	return func(yield func(K, C) bool) {
+		rows := wireOf[K, V]()
+		if clone := newMutableCloner[V]()(tc); clone != nil { // Another attempt may read what was sent again.
+			first := create
+			create = func(v V) C { return first(clone(v)) }
+		}
+		t := shuffle.NewReduce(create, merge, newCloner[K]()(tc))
+		t.Within(sp, rows.Values, wireOf[K, C]())
+		for part := range in {
+			part.Read(sp, rows, func(b shuffle.Bucket[K, V]) bool {
+				t.AddAll(b)
+				return true
+			})
+		}
+		all, err := t.All()
+		if err != nil {
+			tc.Fail(err)
+		}
+		all(yield)
 	}
 }
 

@@ -112,7 +112,7 @@ func sorted[T, K, V any](r *RDD[T], op string, o shuffle.Order[K], row func(T) (
 	n, err := sortWidth(r.node.Partitions, opts)
 	var sh *exec.Shuffle
 	if err == nil {
-		sh, err = sortShuffle(r, n, o, row)
+		sh, err = sortShuffle(r, op, n, o, row)
 	}
 	wire := wireOf[K, V]()
 	out := shuffled(r.sc, op, &dealing{n: n}, func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
@@ -143,7 +143,8 @@ func sortWidth(parents int, opts []ShuffleOption) (int, error) {
 	return o.n, nil
 }
 
-func sortShuffle[T, K, V any](r *RDD[T], n int, o shuffle.Order[K], row func(T) (K, V)) (*exec.Shuffle, error) {
+func sortShuffle[T, K, V any](r *RDD[T], op string, n int, o shuffle.Order[K], row func(T) (K, V),
+) (*exec.Shuffle, error) {
 	own, wire := owning[K, V](), wireOf[K, V]()
 	bounds := new([]K)
 	sh, err := newShuffle[T, K, V](r, n, func(tc *TaskContext, p int) (exec.MapOutput, error) {
@@ -164,10 +165,11 @@ func sortShuffle[T, K, V any](r *RDD[T], n int, o shuffle.Order[K], row func(T) 
 	if err != nil {
 		return nil, err
 	}
+	site := exec.Caller()
 	sh.Decide = func(outputs []exec.MapOutput) (err error) {
 		defer func() {
 			if v := recover(); v != nil {
-				err = exec.NewPanic(v, debug.Stack())
+				err = errorAt(op, site, exec.NewPanic(v, debug.Stack()))
 			}
 		}()
 		var samples []shuffle.Sampled[K]

@@ -215,9 +215,14 @@ func TestFunctionsThatAreNil(t *testing.T) {
 	r := rdd.MapPartitions(rdd.Parallelize(sc, []int{1, 2, 3}, 2),
 		func(_ *rdd.TaskContext, in iter.Seq[int]) iter.Seq[int] { tasks.Add(1); return in })
 	pairs := rdd.MapToPair(r, func(v int) (int, int) { return v, v })
+	sum := func(a, b int) int { return a + b }
 	type seqs = func(*rdd.TaskContext, iter.Seq[int]) error
 	tests := map[string]func() error{
 		"reduce":             func() error { _, err := rdd.Reduce(ctx, r, nil); return err },
+		"fold":               func() error { _, err := rdd.Fold(ctx, r, 0, nil); return err },
+		"aggregate":          func() error { _, err := rdd.Aggregate(ctx, r, 0, nil, sum); return err },
+		"treeReduce":         func() error { _, err := rdd.TreeReduce(ctx, r, nil, 70); return err },
+		"treeAggregate":      func() error { _, err := rdd.TreeAggregate(ctx, r, 0, sum, nil, 2); return err },
 		"max":                func() error { _, err := rdd.MaxFunc(ctx, r, nil); return err },
 		"min":                func() error { _, err := rdd.MinFunc(ctx, r, nil); return err },
 		"takeOrdered":        func() error { _, err := rdd.TakeOrderedFunc(ctx, r, 1, nil); return err },
@@ -344,5 +349,14 @@ func TestPartitionerThatPanicsInTheDriver(t *testing.T) {
 	_, err := rdd.Lookup(t.Context(), rdd.RepartitionByKey(pairs, rdd.PartitionBy[int](moody{})), 9)
 	if err == nil || !strings.Contains(err.Error(), "lookup: panic at trouble_test.go:") {
 		t.Error(err)
+	}
+}
+
+// TestDeepTree: a tree deeper than any needs to be ends.
+func TestDeepTree(t *testing.T) {
+	sum := func(a, b int) int { return a + b }
+	r := rdd.Parallelize(newContext(t), []int{1, 2, 3, 4, 5}, 5)
+	if got, err := rdd.TreeReduce(t.Context(), r, sum, 100); got != 15 || err != nil {
+		t.Errorf("%d, %v", got, err)
 	}
 }
