@@ -39,7 +39,7 @@ func exactSuite(opts ...kfake.Opt) weirtest.SinkSuite[textRecord] {
 					next.DieAt(step, late, nil)
 					return next.Dead
 				},
-				Forget: func(job, output, effect string) { forget(t, c, kafka.TransactionName(job, output, effect)) },
+				Forget: func(job, output, effect string) { forget(t, c, kafka.TransactionName("", job, output, effect)) },
 			}
 		},
 	}

@@ -29,6 +29,8 @@ type options struct {
 	discovery time.Duration
 	// produceBytes bounds what a producer writes in a second.
 	produceBytes int64
+	// transacts has transactional.id be the beginning of a sink's transactional ids; else it is refused.
+	transacts bool
 	// plain keeps a sink from using transactions.
 	plain bool
 	// logger is that of what belongs to no context, nil for slog.Default.

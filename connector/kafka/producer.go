@@ -41,6 +41,7 @@ type Producer[K, V any] struct {
 	topic  string
 	given  *client.Config // as the program wrote it
 	cfg    *client.Config // with what the files hold that it refers to
+	prefix string         // transactional.id
 	key    Serializer[K]
 	value  Serializer[V]
 	opts   options
@@ -110,7 +111,7 @@ func newProducer[K, V any](
 
 // check looks at what the producer itself makes of its parameters.
 func (s *Producer[K, V]) check(cfg *client.Config) (err error) {
-	if cfg.Produce.TransactionalID != "" {
+	if cfg.Produce.TransactionalID != "" && !s.opts.transacts {
 		err = errors.New("transactional.id is set, but this producer writes without transactions: remove it")
 	}
 	return errors.Join(err, sameEncoder("key.serializer", cfg.KeySerializer, nameOf(s.key), s.key == nil),
@@ -126,7 +127,10 @@ func (s *Producer[K, V]) resolve() error {
 	if err != nil {
 		return err
 	}
-	s.cfg = cfg
+	own := *cfg
+	// A sink's clients have transactional ids that begin with this one; the client of this producer has none.
+	own.Produce.TransactionalID = ""
+	s.prefix, s.cfg = cfg.Produce.TransactionalID, &own
 	s.room.size = max(cfg.Produce.BufferBytes, 1)
 	s.deadlines.parent, s.deadlines.timeout = context.Background(), cfg.Produce.DeliveryTimeout
 	return nil

@@ -235,6 +235,9 @@ func TestProducerErrors(t *testing.T) {
 			p[row.params[0]] = row.params[1]
 			_, err := kafka.OpenProducer(t.Context(), "t", p, kafka.StringSerializer, kafka.StringSerializer)
 			says(t, err, append(row.says, "kafka.OpenProducer")...)
+			if row.params[0] == "transactional.id" {
+				continue // A sink's transactional ids begin with it.
+			}
 			_, err = kafka.Sink("t", p, kafka.StringSerializer, kafka.StringSerializer)
 			says(t, err, append(row.says, "kafka.Sink")...)
 		}

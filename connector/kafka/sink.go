@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -20,10 +21,11 @@ import (
 // enable.idempotence=false or WithoutTransactions it writes at least once: a task that is tried again, or a batch that
 // is run again, writes its records again. The first lines of the log say which.
 //
-// Transactional ids and groups are named weir-JOB-OUTPUT-..., JOB being the UUID of the checkpoint. Where rights are
-// needed, these are WRITE and DESCRIBE on the transactional id, READ on the group, both by the prefix weir-, and WRITE
-// and DESCRIBE on the topic. A batch's transaction is begun when all of its records are ready, and must not take longer
-// than transaction.timeout.ms.
+// Transactional ids and groups are named weir-JOB-OUTPUT-..., JOB being the UUID of the checkpoint; transactional.id
+// sets another beginning than weir, which must stay the same as long as the checkpoint does. Where rights are needed,
+// these are WRITE and DESCRIBE on the transactional id, READ on the group, both by that prefix, and WRITE and DESCRIBE
+// on the topic. A batch's transaction is begun when all of its records are ready, and must not take longer than
+// transaction.timeout.ms.
 type ProducerSink[K, V any] struct {
 	p *Producer[K, V]
 
@@ -44,6 +46,7 @@ func Sink[K, V any](
 	value Serializer[V],
 	opts ...Option,
 ) (*ProducerSink[K, V], error) {
+	opts = append(slices.Clone(opts), func(o *options) { o.transacts = true })
 	out, err := newProducer(topic, p, key, value, opts)
 	if err != nil {
 		return nil, fmt.Errorf("kafka.Sink: %w", err)

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -31,7 +32,7 @@ type transaction struct {
 
 // transactionName names transactional id and group of an effect: readable as far as that goes, and never that of
 // another effect.
-func transactionName(job, output, effect string) string {
+func transactionName(prefix, job, output, effect string) string {
 	sum := sha256.Sum256([]byte(fmt.Sprintf("%q %q %q", job, output, effect)))
 	readable := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
@@ -39,7 +40,7 @@ func transactionName(job, output, effect string) string {
 		}
 		return -1
 	}, output+"-"+effect)
-	return fmt.Sprintf("weir-%s-%.60s-%s", job, strings.Trim(readable, "-"), hex.EncodeToString(sum[:6]))
+	return fmt.Sprintf("%s-%s-%.60s-%s", cmp.Or(prefix, "weir"), job, strings.Trim(readable, "-"), hex.EncodeToString(sum[:6]))
 }
 
 // enter waits for the turn to use a transaction.
@@ -81,7 +82,7 @@ func (s *ProducerSink[K, V]) Transaction(id dstream.Effect) string {
 	if !s.exact {
 		return ""
 	}
-	return transactionName(s.job, id.Output, id.Name)
+	return transactionName(s.p.prefix, s.job, id.Output, id.Name)
 }
 
 // AppendRecord implements dstream.TransactionSink: keys and values are serialized in the tasks.
@@ -119,7 +120,7 @@ func (s *ProducerSink[K, V]) Last(ctx context.Context, output, effect string, _ 
 	if !s.exact {
 		return 0, false, nil
 	}
-	last, err := s.identity(ctx, transactionName(s.job, output, effect))
+	last, err := s.identity(ctx, transactionName(s.p.prefix, s.job, output, effect))
 	return last, last >= 0, err
 }
 

@@ -203,6 +203,14 @@ func TestTransactionIdentity(t *testing.T) {
 		if commit.Offset != 2 || commit.Metadata != "weir: batch 2, epoch 1, 2000-01-01T00:00:00Z" {
 			t.Errorf("committed %d, %q", commit.Offset, commit.Metadata)
 		}
+		other := openExact(t, c, "transactional.id", "team-7")
+		if err := other.put(0, nil, texts("v3")...); err != nil {
+			t.Fatal(err)
+		}
+		if name := other.Transaction(effectOf(0)); name != "team-7"+strings.TrimPrefix(group, "weir") ||
+			c.GroupInfo(name).Commits["out"][0].Offset != 0 {
+			t.Errorf("with transactional.id the group is %q", name)
+		}
 		long := effectOf(0)
 		long.Output = strings.Repeat("map[(int,日本)](", 40)
 		if name := s.Transaction(long); len(name) > 100 || strings.ContainsAny(name, "[(,日") {
