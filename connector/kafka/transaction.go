@@ -40,7 +40,8 @@ func transactionName(prefix, job, output, effect string) string {
 		}
 		return -1
 	}, output+"-"+effect)
-	return fmt.Sprintf("%s-%s-%.60s-%s", cmp.Or(prefix, "weir"), job, strings.Trim(readable, "-"), hex.EncodeToString(sum[:6]))
+	return fmt.Sprintf("%s-%s-%.60s-%s", cmp.Or(prefix, "weir"), job, strings.Trim(readable, "-"),
+		hex.EncodeToString(sum[:6]))
 }
 
 // enter waits for the turn to use a transaction.

@@ -28,6 +28,8 @@ type world struct {
 	c    *kafkatest.Cluster
 	disk *vfs.Disk
 	sent int
+	// accept is weir.sink.accept.
+	accept string
 }
 
 func newWorld(t *testing.T) *world {
@@ -52,7 +54,7 @@ func (w *world) send(n int) {
 // run runs a process of the program until ctx ends.
 func (w *world) run(ctx context.Context, p *kafkatest.Process, mount *vfs.Mount, opts ...weir.Option) error {
 	c := conf.New().Set("spark.master", "local[2]").Set("spark.streaming.checkpoint.directory", "disk:/ckpt").
-		Set("spark.streaming.gracefulStopTimeout", "20s")
+		Set("spark.streaming.gracefulStopTimeout", "20s").Set("weir.sink.accept", w.accept)
 	program := build(&settings{brokers: w.c.Bootstrap(), in: "numbers", out: "sums"}, p.Dialer())
 	return weir.Run(ctx, program, append(opts, weir.Interval(time.Second), weir.Conf(c), weir.WithFileSystem(mount),
 		weir.Output(io.Discard))...)
@@ -149,4 +151,70 @@ func dies(t *testing.T, request int, late bool) (reached bool) {
 	}
 	w.compare(fmt.Sprintf("died at request %d (late: %v)", request, late))
 	return true
+}
+
+// An older checkpoint, or a topic that was made anew, stops the program until the user says what is to become of it.
+func TestOtherPast(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		other  func(w *world, older *vfs.Disk) // what is not as it was when the program goes on
+		accept string
+		says   string
+		want   string // the answers to the key k0, of which four batches have come
+	}{
+		{"older checkpoint", (*world).restore, "", `output answers (`, ""},
+		{"older checkpoint, how to go on", (*world).restore, "", `set weir.sink.accept to "answers=loss" so that nothing `, ""},
+		{"older checkpoint, loss", (*world).restore, "answers=loss", "", "1 0, 2 5, 3 15, 4 30"},
+		{"older checkpoint, duplicates", (*world).restore, "answers=duplicates", "",
+			"1 0, 2 5, 3 15, 4 30, 3 15, 4 30, 5 50, 6 75"},
+		{"new topic", (*world).recreate, "", `its sink holds no batch, but the log says that batch `, ""},
+		{"new topic, loss", (*world).recreate, "answers=loss", "", "5 50, 6 75"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				run := func() error {
+					w.send(10)
+					ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+					defer cancel()
+					return w.run(ctx, w.c.Process(), w.disk.Mount(nil))
+				}
+				if err := run(); err != nil {
+					t.Fatal(err)
+				}
+				older := w.disk.Crash(1)
+				if err := run(); err != nil {
+					t.Fatal(err)
+				}
+				tt.other(w, older)
+				w.accept = tt.accept
+				err := run()
+				if tt.says != "" {
+					if err == nil || !strings.Contains(err.Error(), tt.says) {
+						t.Errorf("got  %v\nwant %s", err, tt.says)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := strings.Join(w.answers()["k0"], ", "); got != tt.want {
+					t.Errorf("answers %s, want %s", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// restore has the checkpoint be an older one.
+func (w *world) restore(older *vfs.Disk) { w.disk = older }
+
+// recreate makes the topic of the answers anew.
+func (w *world) recreate(*vfs.Disk) {
+	if err := w.c.DeleteTopic("sums"); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.c.CreateTopic("sums", 3, nil); err != nil {
+		w.t.Fatal(err)
+	}
 }
