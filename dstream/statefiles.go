@@ -17,6 +17,10 @@ const (
 	// Deltas are merged when there are so many of them, or so many bytes of them, in commit records or in all. Large
 	// deltas are merged rarely, for what is merged is written again.
 	deltasMax, inlinesMax, deltaBytesMax = 128, 64 << 10, 64 << 20
+	// A run of so many bytes is one file, and a merge holds so many bytes in memory.
+	smallRun, mergeHeld = 1 << 20, 64 << 20
+	// runsMax is how many runs there are at most, whatever their sizes.
+	runsMax = 24
 	// mergeTimeout bounds a merge.
 	mergeTimeout = time.Hour
 )
@@ -29,8 +33,11 @@ type stateFiles struct {
 	virgin bool // nothing was ever committed: the first delta is all there is
 	runs   []checkpoint.StateRun
 	deltas []checkpoint.Delta
-	limit  int // of deltas; less in tests
-	inline int // bytes of a delta that needs no file; less in tests
+	limit  int // of deltas; less in tests, as what follows
+	inline int // bytes of a delta that needs no file
+	small  int64
+	held   int64
+	most   int // runs
 
 	sealed *checkpoint.StateChange // of the open batch
 	named  *mergedRun              // the merge that sealed names
@@ -52,7 +59,8 @@ type mergedRun struct {
 }
 
 func newStateFiles(head checkpoint.StateHead, report func(error)) stateFiles {
-	return stateFiles{head: head, virgin: true, limit: deltasMax, inline: inlineMax, report: report}
+	return stateFiles{head: head, virgin: true, limit: deltasMax, inline: inlineMax, small: smallRun, held: mergeHeld,
+		most: runsMax, report: report}
 }
 
 // open makes the folder ready.
@@ -154,15 +162,18 @@ func (f *stateFiles) full() bool {
 	return len(f.deltas) >= f.limit || inline >= inlinesMax || all >= deltaBytesMax
 }
 
-// merge begins to merge the deltas, with the runs before them that are not larger, if it is time to.
+// merge begins to merge the deltas, with the runs before them that are not much larger, if it is time to.
 func (f *stateFiles) merge() {
 	if f.merging != nil || f.ready != nil || !f.full() {
 		return
 	}
-	m := &checkpoint.StateMerge{Head: f.head, Deltas: f.deltas[:len(f.deltas):len(f.deltas)]}
+	m := &checkpoint.StateMerge{Head: f.head, Deltas: f.deltas[:len(f.deltas):len(f.deltas)], Small: f.small,
+		Held: f.held}
 	m.Head.From, m.Head.To = f.deltas[0].Sequence, f.deltas[len(f.deltas)-1].Sequence
 	from := len(f.runs)
-	for from > 0 && f.runs[from-1].Bytes() <= m.Bytes() {
+	// Each run is more than twice as large as the next one, so that there are few, and what is written again grows by
+	// half at least each time.
+	for from > 0 && (f.runs[from-1].Bytes() <= 2*m.Bytes() || from >= f.most) {
 		from--
 		m.Newer = append([]checkpoint.StateRun{f.runs[from]}, m.Newer...)
 	}

@@ -133,8 +133,8 @@ func sortedLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// buildState makes the graph of a life.
-func buildState(t *testing.T, batches [][]statePair, partitions int) (*Context, *stateRun) {
+// buildState makes the graph of a life; parted has all runs be files of a part each.
+func buildState(t *testing.T, batches [][]statePair, partitions int, parted bool) (*Context, *stateRun) {
 	t.Helper()
 	ssc, err := NewContext(conf.New().Set("spark.master", "local[2]").Set("spark.task.maxFailures", "2"), time.Second)
 	if err != nil {
@@ -158,6 +158,9 @@ func buildState(t *testing.T, batches [][]statePair, partitions int) (*Context, 
 	})
 	mapper := ssc.states[0].stateful.(*stateMapper[string, int, int, int])
 	mapper.files.limit, mapper.files.inline = 3, 200
+	if parted {
+		mapper.files.small, mapper.files.held, mapper.files.most = 100, 1000, 3
+	}
 	run := &stateRun{stateful: mapper, store: mapper.stateStore, committed: -1}
 	ssc.states[0].stateful = run
 	return ssc, run
@@ -212,7 +215,7 @@ func liveState(t *testing.T, fsys vfs.FS, name string, batches [][]statePair, pa
 	if s != nil {
 		left = batches[s.Committed.Sequence+1:]
 	}
-	ssc, run := buildState(t, left, partitions)
+	ssc, run := buildState(t, left, partitions, partitions == 3)
 	run.dumps, run.times, run.until = dumps, times, int64(len(batches))
 	if err := run.openState(t, fsys, name); err != nil {
 		err = errors.Join(err, ssc.Stop(t.Context()))
@@ -250,7 +253,7 @@ func (r *stateRun) versions(t *testing.T, fsys vfs.FS) {
 		}
 		n++
 		snapshot, deltas := s.Version("op", seq)
-		ssc, other := buildState(t, nil, 1+int(seq)%7)
+		ssc, other := buildState(t, nil, 1+int(seq)%7, false)
 		folder := stateFolder{fs: fsys, dir: stateFolderName, epoch: 99, operator: "op", loaded: -1}
 		err := other.load(t.Context(), folder, snapshot, deltas)
 		if err != nil {
@@ -269,6 +272,15 @@ func (r *stateRun) versions(t *testing.T, fsys vfs.FS) {
 		if err != nil || sortedLines(scanned) != sortedLines(want) {
 			t.Fatalf("version %d, scanned (%v):\n%swas\n%s", seq, err, scanned, want)
 		}
+		for row := range strings.Lines(want) {
+			key, _, _ := strings.Cut(row, "=")
+			_, there, err := checkpoint.GetState(t.Context(), fsys, stateFolderName, snapshot, deltas, []byte(key))
+			_, other, errOther := checkpoint.GetState(t.Context(), fsys, stateFolderName, snapshot, deltas, []byte(key+"?"))
+			if err != nil || errOther != nil || !there || other {
+				t.Fatalf("version %d: %s is there: %v (%v), another key: %v (%v)", seq, key, there, err, other, errOther)
+			}
+			break
+		}
 		if err := ssc.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -286,13 +298,14 @@ func TestStateFiles(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			disk, dumps, times := vfs.NewDisk("disk"), map[int64]string{}, []Time{}
 			for life, until := range []int{20, 21, 60} {
-				run, err := liveState(t, disk.Mount(nil), fmt.Sprint("life ", life), batches[:until], 3, dumps, &times)
+				run, err := liveState(t, disk.Mount(nil), fmt.Sprint("life ", life), batches[:until], 3-int(seed%2), dumps, &times)
 				if err != nil || run.committed != int64(until-1) {
 					t.Fatalf("seed %d: %v", seed, err)
 				}
 				run.versions(t, disk.Mount(nil))
-				if life == 2 && (len(run.store.files.runs) == 0 || len(run.store.files.runs) > 4) {
-					t.Errorf("seed %d: %d runs", seed, len(run.store.files.runs))
+				if runs := run.store.files.runs; life == 2 && (len(runs) == 0 || len(runs) > 4 ||
+					(len(runs[0]) == checkpoint.StateParts) != (seed%2 == 0)) {
+					t.Errorf("seed %d: %d runs, of the first %v", seed, len(runs), runs)
 				}
 			}
 			files := 0
@@ -301,7 +314,7 @@ func TestStateFiles(t *testing.T) {
 					files++
 				}
 			}
-			if files > 12 {
+			if files > 12 && seed%2 == 1 || files > 6*checkpoint.StateParts {
 				t.Errorf("seed %d: %d files are left", seed, files)
 			}
 		})
@@ -374,7 +387,7 @@ func TestStateFaults(t *testing.T) {
 					return faults[step%len(faults)]
 				}
 				return vfs.None
-			}), "first", batches, 2, dumps, &times)
+			}), "first", batches, 2+step%2, dumps, &times)
 			run, err := liveState(t, disk.Mount(nil), "second", batches, 2, dumps, &times)
 			if err != nil || run.committed != int64(len(batches)-1) {
 				t.Fatalf("step %d: %v, then %v", step, first, err)
@@ -401,7 +414,7 @@ func TestStateDamage(t *testing.T) {
 		}
 		snapshot, deltas := s.Version("op", s.Committed.Sequence)
 		load := func(fsys vfs.FS, snapshot []checkpoint.File, deltas []checkpoint.Delta) error {
-			_, run := buildState(t, nil, 2)
+			_, run := buildState(t, nil, 2, false)
 			folder := stateFolder{fs: fsys, dir: stateFolderName, epoch: 9, operator: "op"}
 			return run.load(t.Context(), folder, snapshot, deltas)
 		}
@@ -458,7 +471,7 @@ func TestStateOfAnotherType(t *testing.T) {
 		}
 		snapshot, deltas := s.Version("op", 2)
 		folder := stateFolder{fs: disk.Mount(nil), dir: stateFolderName, epoch: 9, operator: "op"}
-		ssc, _ := buildState(t, nil, 2)
+		ssc, _ := buildState(t, nil, 2, false)
 		values, err1 := newStateStore[string, float64](ssc, "x", nil, true, nil)
 		keys, err2 := newStateStore[int, int](ssc, "x", nil, true, nil)
 		seed := *run.store

@@ -20,17 +20,12 @@ type StateMerge struct {
 	Deltas []Delta
 	// Name gives the name of the file of a part.
 	Name func(part int) string
+	// Small is up to how many bytes a run is one file, Held how many bytes of rows are in memory at a time, about.
+	Small, Held int64
 
 	fs  vfs.FS
 	dir string
 }
-
-const (
-	// smallRun is up to how many bytes a run is one file.
-	smallRun = 1 << 20
-	// foldBytes is how many bytes of rows a merge holds at a time, about.
-	foldBytes = 64 << 20
-)
 
 // Bytes is how many bytes the merge reads, and writes at most.
 func (m *StateMerge) Bytes() int64 {
@@ -47,7 +42,7 @@ func (m *StateMerge) Bytes() int64 {
 // Run merges the files of the checkpoint in dir.
 func (m *StateMerge) Run(ctx context.Context, fsys vfs.FS, dir string) (StateRun, error) {
 	m.fs, m.dir, m.Head.Base = fsys, dir, !m.Below
-	if m.Bytes() <= smallRun {
+	if m.Bytes() <= m.Small {
 		folds, err := m.folds(ctx, 0, StateParts)
 		if err != nil {
 			return nil, err
@@ -57,7 +52,7 @@ func (m *StateMerge) Run(ctx context.Context, fsys vfs.FS, dir string) (StateRun
 	}
 	var run StateRun
 	step := StateParts
-	for held := m.Bytes() - m.Oldest.Bytes(); step > 1 && held/StateParts*int64(step) > foldBytes; {
+	for held := m.Bytes() - m.Oldest.Bytes(); step > 1 && held/StateParts*int64(step) > m.Held; {
 		step /= 2
 	}
 	for from := 0; from < StateParts; from += step {
