@@ -69,3 +69,26 @@ func lines(t *testing.T, entries ...Entry) (lines []json.RawMessage) {
 	}
 	return lines
 }
+
+// TestFormatOfStates holds the vector of states against the code.
+func TestFormatOfStates(t *testing.T) {
+	h := StateHead{Operator: "op", Key: "string", Value: "int64", Seed: 7, From: 3, To: 3, Part: AllParts}
+	delta, err := InlineState(h, func(w *StateWriter) {
+		w.Row(StateRow{Kind: Came, Key: []byte("a"), Touch: 1000, Value: []byte{2}})
+		w.Row(StateRow{Kind: Changed, Key: []byte("b"), Touch: 1000, Value: []byte{1}})
+		w.Row(StateRow{Kind: Touched, Key: []byte("c"), Touch: 1000})
+		w.Row(StateRow{Kind: Removed, Key: []byte("d")})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "| `a` came with 1, `b` became -1, `c` was touched, all at 1000; `d` was taken out | `" +
+		hex.EncodeToString(delta) + "` |"
+	if !strings.Contains(string(page), want) {
+		t.Errorf("docs/FORMAT.md does not have the row\n%s", want)
+	}
+}
