@@ -275,7 +275,8 @@ func (r *stateRun) versions(t *testing.T, fsys vfs.FS) {
 		for row := range strings.Lines(want) {
 			key, _, _ := strings.Cut(row, "=")
 			_, there, err := checkpoint.GetState(t.Context(), fsys, stateFolderName, snapshot, deltas, []byte(key))
-			_, other, errOther := checkpoint.GetState(t.Context(), fsys, stateFolderName, snapshot, deltas, []byte(key+"?"))
+			_, other, errOther := checkpoint.GetState(t.Context(), fsys, stateFolderName, snapshot, deltas,
+				[]byte(key+"?"))
 			if err != nil || errOther != nil || !there || other {
 				t.Fatalf("version %d: %s is there: %v (%v), another key: %v (%v)", seq, key, there, err, other, errOther)
 			}
