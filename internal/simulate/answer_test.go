@@ -29,6 +29,8 @@ type answers struct {
 	g       *Graph
 	batches []batch
 	made    map[[2]int]any
+	// taken, if it is not nil, is what a batch took from an input.
+	taken func(s *Step, batch int) any
 }
 
 func (g *Graph) answer(batches []batch) *answers {
@@ -53,6 +55,9 @@ func (a *answers) at(step, batch int) any {
 }
 
 func (a *answers) compute(s *Step, batch int) any {
+	if s.op == nil && a.taken != nil {
+		return a.taken(s, batch)
+	}
 	if s.op == nil {
 		return s.input.of(a.batches[batch].sequence)
 	}

@@ -18,7 +18,7 @@ import (
 
 // TestChains runs chains of RDD operators of successive seeds, with actions at their ends.
 func TestChains(t *testing.T) {
-	runSeeds(t, "chains", func(t *testing.T, seed uint64, dir string) error {
+	runSeeds(t, "chains", 10_000, func(t *testing.T, seed uint64, dir string) error {
 		g := NewChain(seed)
 		err := chainVerdict(t, g, dir)
 		if err != nil {

@@ -21,6 +21,9 @@ type execution struct {
 	g        *Graph
 	ssc      *dstream.Context
 	interval time.Duration
+	// life and world are those of a durable program.
+	life  *living
+	world *world
 
 	mu      sync.Mutex
 	batches []batch
@@ -94,11 +97,15 @@ func (x *execution) build() {
 	for i, s := range x.g.Steps {
 		if s.op == nil {
 			streams[i] = s.input.make(x, s.input)
+			s.input.kind.named(streams[i], fmt.Sprint("s", i))
 			continue
 		}
 		in := make([]any, len(s.In))
 		for j, p := range s.In {
 			in[j] = streams[p]
+			if x.life != nil && s.op.remembers { // States are known by what they read: it must not be shared.
+				in[j] = x.g.Steps[p].kind().through(in[j], fmt.Sprint("to", i))
+			}
 		}
 		streams[i] = s.op.live(x, s, in)
 		if s.Level != rdd.NotPersisted {
@@ -108,6 +115,10 @@ func (x *execution) build() {
 	for i, o := range x.g.Outputs {
 		x.outputs[i] = observed{whole: map[dstream.Time][]string{}, parts: map[dstream.Time]map[int][]string{},
 			tries: map[dstream.Time]int{}}
+		if x.life != nil {
+			x.g.Steps[o.Step].kind().outlive(x, i, streams[o.Step])
+			continue
+		}
 		x.g.Steps[o.Step].kind().output(x, i, streams[o.Step])
 	}
 }
@@ -175,14 +186,23 @@ func (x *execution) note(ctx context.Context, number int, b *dstream.Batch, text
 	if fails {
 		return errFault
 	}
-	if int64(o.At) == b.Sequence && o.Stall > 0 {
-		select {
-		case <-time.After(time.Duration(o.Stall)*x.interval + x.interval/3):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	if int64(o.At) == b.Sequence {
+		return x.stall(ctx, o)
 	}
 	return nil
+}
+
+// stall sleeps as an output says.
+func (x *execution) stall(ctx context.Context, o Output) error {
+	if o.Stall == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(time.Duration(o.Stall)*x.interval + x.interval/3):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // notePartition keeps what a task saw of a partition, or fails it.

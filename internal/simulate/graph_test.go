@@ -22,6 +22,8 @@ type Graph struct {
 	Steps    []*Step
 	Outputs  []Output
 	Runs     [2]Settings
+	// Lives are those of a durable graph, which has no Runs.
+	Lives []Life
 
 	ops []*operator // of which steps are made
 }
@@ -81,7 +83,13 @@ func (g *Graph) String() string {
 		}
 		b.WriteByte('\n')
 	}
+	for i, l := range g.Lives {
+		fmt.Fprintf(&b, "\tlife %d: %v\n", i, l)
+	}
 	for i, s := range g.Runs {
+		if g.Lives != nil {
+			break
+		}
 		fmt.Fprintf(&b, "\trun %d: %+v\n", i, s)
 	}
 	return b.String()

@@ -10,6 +10,9 @@ import (
 
 // makeInput makes the stream of an input.
 func makeInput[T any](x *execution, in *input) any {
+	if x.life != nil && in.how != constant {
+		return dstream.FromSource(x.ssc, "stock", dstream.Source[T](&stock[T]{in, x.life}))
+	}
 	switch in.how {
 	case source:
 		return dstream.FromSource(x.ssc, "entries", dstream.Source[T](&entries[T]{in}))

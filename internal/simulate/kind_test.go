@@ -27,6 +27,9 @@ type kind interface {
 	fewer(rows any) []any
 	persist(stream any, level rdd.StorageLevel)
 	output(x *execution, number int, stream any)
+	outlive(x *execution, number int, stream any)
+	named(stream any, name string)
+	through(stream any, name string) any
 	parallelize(sc *rdd.Context, rows any, partitions int) any
 	collect(ctx context.Context, table any) ([]string, error)
 	persistTable(table any, level rdd.StorageLevel)
@@ -61,6 +64,13 @@ func (kindOf[T]) fewer(rows any) []any {
 }
 
 func (kindOf[T]) persist(d any, level rdd.StorageLevel) { d.(*stream[T]).Persist(level) }
+
+func (kindOf[T]) named(d any, name string) { d.(*stream[T]).Named(name) }
+
+// through gives a stream of the same elements that has a name.
+func (kindOf[T]) through(d any, name string) any {
+	return dstream.Filter(d.(*stream[T]), func(T) bool { return true }).Named(name)
+}
 
 func (kindOf[T]) parallelize(sc *rdd.Context, rows any, partitions int) any {
 	return rdd.Parallelize(sc, rows.([]T), partitions)

@@ -32,7 +32,7 @@ func shrink(g *Graph, err error, fails func(*Graph) error) (*Graph, error) {
 // smaller yields graphs that are smaller by one thing, what helps most first.
 func (g *Graph) smaller() iter.Seq[*Graph] {
 	return func(yield func(*Graph) bool) {
-		_ = g.fewerOutputs(yield) && g.fewerSteps(yield) && g.fewerBatches(yield) && g.plainer(yield)
+		_ = g.fewerLives(yield) && g.fewerOutputs(yield) && g.fewerSteps(yield) && g.fewerBatches(yield) && g.plainer(yield)
 	}
 }
 
@@ -134,7 +134,7 @@ func (g *Graph) plainer(yield func(*Graph) bool) bool {
 	}
 	simple := Settings{Cores: 1, ConcurrentJobs: 1}
 	for i, s := range g.Runs {
-		if s != simple && !g.with(yield, func(c *Graph) { c.Runs[i] = simple }) {
+		if g.Lives == nil && s != simple && !g.with(yield, func(c *Graph) { c.Runs[i] = simple }) {
 			return false
 		}
 	}

@@ -1,0 +1,203 @@
+package simulate
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/internal/vfs"
+)
+
+// A ledger is the log of a checkpoint as its files have it, gathered life by life, for old slots are removed.
+type ledger map[int64]ledgerSlot
+
+// A ledgerSlot is what a slot says; of those that are no plans, commits or takeovers only that they are there.
+type ledgerSlot struct {
+	Job     string `json:"job"`
+	Number  int64  `json:"slot"`
+	Epoch   int64  `json:"epoch"`
+	Writer  string `json:"writer"`
+	Base    bool   `json:"base"`
+	Grave   bool   `json:"grave"`
+	entries []map[string]json.RawMessage
+}
+
+// read takes in what the disk holds. Slots that were not sure and were lost are forgotten.
+func (l ledger) read(disk *vfs.Disk) error {
+	found := ledger{}
+	for name, data := range disk.Files() {
+		if !strings.HasSuffix(name, ".slot") {
+			continue
+		}
+		lines, err := checkpoint.DecodeRecord("slot", name, data)
+		if err != nil {
+			return err
+		}
+		var s ledgerSlot
+		if err := json.Unmarshal(lines[0], &s); err != nil {
+			return err
+		}
+		if lines = lines[1:]; s.Base {
+			lines = lines[1:]
+		}
+		for _, line := range lines {
+			var entry map[string]json.RawMessage
+			if err := json.Unmarshal(line, &entry); err != nil {
+				return err
+			}
+			s.entries = append(s.entries, entry)
+		}
+		found[s.Number] = s
+	}
+	if len(found) == 0 {
+		clear(l)
+		return nil
+	}
+	last := slices.Max(slices.Collect(maps.Keys(found)))
+	maps.DeleteFunc(l, func(n int64, _ ledgerSlot) bool { return n > last })
+	for n, s := range found {
+		if _, known := l[n]; !known || !s.Grave {
+			l[n] = s
+		}
+	}
+	return nil
+}
+
+// A chronicle is what a log says happened.
+type chronicle struct {
+	plans     []checkpoint.Plan
+	committed int64
+}
+
+// chronicle goes through the slots and holds what must be true of any log.
+func (l ledger) chronicle() (c chronicle, err error) {
+	writers := map[int64]string{}
+	for i, n := range slices.Sorted(maps.Keys(l)) {
+		s, before := l[n], l[n-1]
+		switch {
+		case n != int64(i):
+			return c, fmt.Errorf("slot %d is missing", i)
+		case n > 0 && (s.Job != before.Job || s.Epoch < before.Epoch):
+			return c, fmt.Errorf("slot %d is of job %s and epoch %d, after %s and %d", n, s.Job, s.Epoch, before.Job,
+				before.Epoch)
+		case writers[s.Epoch] != "" && writers[s.Epoch] != s.Writer:
+			return c, fmt.Errorf("slot %d: epoch %d has two owners", n, s.Epoch)
+		}
+		writers[s.Epoch] = s.Writer
+		for _, e := range s.entries {
+			if err := c.take(e); err != nil {
+				return c, fmt.Errorf("slot %d: %w", n, err)
+			}
+		}
+	}
+	return c, nil
+}
+
+func (c *chronicle) take(entry map[string]json.RawMessage) error {
+	if raw, ok := entry["plan"]; ok {
+		var p checkpoint.Plan
+		if err := json.Unmarshal(raw, &p); err != nil {
+			return err
+		}
+		return c.plan(p)
+	}
+	if raw, ok := entry["commit"]; ok {
+		var m checkpoint.Mark
+		if err := json.Unmarshal(raw, &m); err != nil {
+			return err
+		}
+		if m.Sequence != c.committed || m.Sequence >= int64(len(c.plans)) {
+			return fmt.Errorf("a commit of batch %d after %d plans and %d commits", m.Sequence, len(c.plans), c.committed)
+		}
+		c.committed++
+	}
+	return nil
+}
+
+// plan takes a plan in: sequences are dense, times increase, and the ranges of an input meet.
+func (c *chronicle) plan(p checkpoint.Plan) error {
+	if p.Sequence != int64(len(c.plans)) {
+		return fmt.Errorf("a plan of batch %d after %d plans", p.Sequence, len(c.plans))
+	}
+	var before checkpoint.Plan
+	if p.Sequence > 0 {
+		before = c.plans[p.Sequence-1]
+		if p.Time <= before.Time {
+			return fmt.Errorf("batch %d is at %v, after %v", p.Sequence, p.Time, before.Time)
+		}
+	}
+	for input, rng := range p.Ranges {
+		from, until, err := spanOf(rng.Data)
+		last := 0
+		if p.Sequence > 0 && err == nil {
+			_, last, err = spanOf(before.Ranges[input].Data)
+		}
+		if err != nil || from != last || until < from {
+			return fmt.Errorf("batch %d has the range %q of %s, after %q: %w", p.Sequence, rng.Data, input,
+				before.Ranges[input].Data, err)
+		}
+	}
+	c.plans = append(c.plans, p)
+	return nil
+}
+
+// compare tells where the world differs from the definition of the graph, over the ranges that were planned.
+func (g *Graph) compareWorld(w *world, c chronicle) error {
+	if len(w.errs) > 0 {
+		return w.errs[0]
+	}
+	if c.committed != int64(len(c.plans)) {
+		return fmt.Errorf("%d batches were planned and %d committed, though the last life stopped gracefully", len(c.plans),
+			c.committed)
+	}
+	batches := make([]batch, len(c.plans))
+	for i, p := range c.plans {
+		batches[i] = batch{dstream.Time(p.Time), p.Sequence}
+	}
+	a := g.answer(batches)
+	a.taken = func(s *Step, batch int) any {
+		for i, other := range g.Steps {
+			if rng, ok := c.plans[batch].Ranges[fmt.Sprint("s", i)]; ok && other == s {
+				from, until, _ := spanOf(rng.Data) // The chronicle has read it.
+				return s.input.taken(from, until)
+			}
+		}
+		return s.input.of(int64(batch))
+	}
+	for key, s := range w.rows {
+		if s.sequence >= int64(len(batches)) {
+			return fmt.Errorf("%s was written, but no such batch is in the log", key)
+		}
+	}
+	for i, o := range g.Outputs {
+		if !g.Steps[o.Step].defined {
+			continue
+		}
+		for n := range batches {
+			if err := g.compareEffect(w, a, i, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (g *Graph) compareEffect(w *world, a *answers, output, n int) error {
+	o := g.Outputs[output]
+	want, due := a.texts(o.Step, n)
+	got, saw := w.of(output, int64(n))
+	if saw != due && !(len(want) == 0 && (o.How == partitioned || o.How == sunk)) {
+		return fmt.Errorf("output %d, batch %d (%v): due %v, seen %v", output, n, a.batches[n].time, due, saw)
+	}
+	if g.Steps[o.Step].order != list {
+		slices.Sort(got)
+	}
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("output %d, batch %d (%v):\ngot  %q\nwant %q", output, n, a.batches[n].time, got, want)
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/vfs"
+	"github.com/weirstream/weir/rdd"
+)
+
+// TestFaults runs the durable graphs of successive seeds through their lives. The seed fixes the program, its input and
+// what befalls it; which goroutine comes first at one moment is the scheduler's, so that some seeds want -count.
+func TestFaults(t *testing.T) {
+	runSeeds(t, "durable graphs", 1_000, func(t *testing.T, seed uint64, dir string) error {
+		g := NewDurable(seed)
+		err := g.survive(t, dir)
+		if err != nil {
+			whole := g
+			g, err = shrink(g, err, func(g *Graph) error { return g.survive(t, dir) })
+			err = fmt.Errorf("%w\n%v\nshrunk from\n%v", err, g, whole)
+		}
+		return err
+	})
+}
+
+// A saga is the lives of a durable program, the disk and the world that outlive them, and the time.
+type saga struct {
+	g      *Graph
+	dir    string
+	disk   *vfs.Disk
+	world  *world
+	ledger ledger
+
+	clock        time.Duration // since the time at which a bubble begins: when the next life does
+	parallelisms []int         // of the lives so far
+	clean        bool          // it stopped gracefully
+	zombies      []*program
+}
+
+// A program is a life, its mount and its context.
+type program struct {
+	*living
+	mount *vfs.Mount
+	ssc   *dstream.Context
+	// started has the answer of Start.
+	started chan error
+}
+
+// survive runs the graph through its lives and says what is wrong.
+func (g *Graph) survive(t *testing.T, dir string) error {
+	s := &saga{g: g, dir: dir, disk: vfs.NewDisk("disk"), ledger: ledger{}, parallelisms: []int{g.Parallelism}, clean: true,
+		world: &world{rows: map[string]stored{}, epochs: map[int]int64{}}}
+	for i := 0; i < len(g.Lives); {
+		var err error
+		// Each bubble begins at the same time: so a clock can be set back from one life to the next. A zombie and who
+		// comes after it have one clock.
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			for more := true; more && err == nil && i < len(g.Lives); i++ {
+				if len(s.zombies) == 0 {
+					s.clock = max(s.clock+g.Lives[i].Pause, 0)
+				}
+				time.Sleep(time.Until(begin.Add(s.clock)))
+				if err = s.live(t.Context(), i, begin); err != nil {
+					err = fmt.Errorf("life %d: %w", i, err)
+				}
+				more = g.Lives[i].End == zombie
+			}
+			s.bury(t.Context(), false)
+			time.Sleep(time.Minute) // The engine gives up calls that go on for a while.
+		})
+		if err == nil {
+			err = s.ledger.read(s.disk)
+		}
+		if err == nil {
+			err = leftover(dir)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	c, err := s.ledger.chronicle()
+	if err != nil {
+		return err
+	}
+	return g.compareWorld(s.world, c)
+}
+
+// live runs a life to its end.
+func (s *saga) live(ctx context.Context, number int, begin time.Time) error {
+	p, err := s.start(ctx, number)
+	if p == nil {
+		return err
+	}
+	if err == nil {
+		err = p.run(ctx, s.g.Interval)
+	}
+	s.clock = time.Since(begin)
+	s.clean = err == nil && p.End == stopped
+	if err != nil && len(p.Troubles) == 0 && !p.over() {
+		p.die(ctx)
+		return err
+	}
+	switch {
+	case err == nil && p.End == stopped:
+	case err == nil && p.End == zombie:
+		p.end()
+		s.zombies = append(s.zombies, p)
+	default:
+		p.die(ctx)
+	}
+	if p.End == powerless {
+		s.bury(ctx, true)
+		s.disk = s.disk.Crash(s.g.Seed + uint64(number))
+	}
+	return nil
+}
+
+// start begins a life. A program that would split a planned batch differently is refused: the old one goes on.
+func (s *saga) start(ctx context.Context, number int) (*program, error) {
+	parallelism, earlier := s.g.Lives[number].Parallelism, slices.Clone(s.parallelisms)
+	s.parallelisms = append(s.parallelisms, parallelism)
+	for {
+		p, err := s.program(number, parallelism)
+		if err != nil {
+			return nil, err
+		}
+		go func() { p.started <- p.ssc.Start(ctx) }()
+		select {
+		case err = <-p.started:
+			p.started <- err
+		case <-p.gone:
+			return p, nil
+		}
+		var held *dstream.HeldError
+		switch last := len(earlier) - 1; {
+		case err == nil:
+			return p, nil
+		case errors.Is(err, dstream.ErrUnfit) && !s.clean && last >= 0:
+			parallelism, earlier = earlier[last], earlier[:last]
+		case errors.As(err, &held) && len(s.zombies) > 0: // It has woken up before it was taken for dead.
+			s.bury(ctx, false)
+		default:
+			return p, err
+		}
+	}
+}
+
+// program makes the program of a life.
+func (s *saga) program(number, parallelism int) (*program, error) {
+	l := s.g.Lives[number]
+	p := &program{started: make(chan error, 1), living: &living{Life: l, gone: make(chan struct{}),
+		random: rand.New(rand.NewPCG(s.g.Seed, uint64(number)+10))}}
+	p.mount = s.disk.Mount(func(vfs.Step) vfs.Fault { return p.event() })
+	c := l.Settings.conf(s.g, s.dir).Set("spark.default.parallelism", strconv.Itoa(parallelism))
+	ssc, err := dstream.NewContext(c, s.g.Interval, rdd.WithFileSystem(p.mount))
+	if err != nil {
+		return nil, err
+	}
+	p.ssc = ssc
+	ssc.Checkpoint("disk:/ck")
+	x := &execution{g: s.g, ssc: ssc, interval: s.g.Interval, outputs: make([]observed, len(s.g.Outputs)),
+		life: p.living, world: s.world}
+	x.build()
+	return p, nil
+}
+
+// run lets the program live until its time is over, and stops it if that is how it ends.
+func (p *program) run(ctx context.Context, interval time.Duration) error {
+	select {
+	case <-time.After(time.Duration(p.Intervals)*interval + interval/2):
+	case <-p.gone:
+		return nil
+	case <-ended(ctx, p.ssc):
+		if p.over() && p.End == zombie {
+			return nil
+		}
+		return errors.Join(errors.New("the program ended before its time"), p.ssc.AwaitTermination(ctx))
+	}
+	if p.End != stopped {
+		return nil
+	}
+	return errors.Join(p.ssc.Stop(ctx, dstream.Graceful()), p.ssc.AwaitTermination(ctx))
+}
+
+// die ends the program as kill -9 does.
+func (p *program) die(ctx context.Context) {
+	p.end()
+	p.mu.Lock()
+	p.dead = true
+	p.mu.Unlock()
+	p.mount.Kill()
+	time.Sleep(time.Until(p.awakening()))
+	_ = p.ssc.Stop(ctx) // Whatever it has to say, it is dead.
+	<-p.started
+}
+
+// bury waits until the zombies have woken up, lets them try to go on unless they have no power, and kills them.
+func (s *saga) bury(ctx context.Context, powerless bool) {
+	for _, p := range s.zombies {
+		if !powerless {
+			time.Sleep(time.Until(p.awakening()) + s.g.Interval)
+		}
+		p.die(ctx)
+	}
+	s.zombies = nil
+}
