@@ -38,7 +38,8 @@ var spilling = []struct {
 	{"combineByKey without a map-side combine", func(a, _ *pairs, n int) (string, error) {
 		return layout(rdd.CombineByKey(a, func(v string) []string { return []string{v} },
 			func(vs []string, v string) []string { return append(vs, v) },
-			func(vs, ws []string) []string { return append(vs, ws...) }, rdd.Partitions(n), rdd.WithoutMapSideCombine()))
+			func(vs, ws []string) []string { return append(vs, ws...) },
+			rdd.Partitions(n), rdd.WithoutMapSideCombine()))
 	}},
 	{"groupByKey", func(a, _ *pairs, n int) (string, error) {
 		return layout(rdd.GroupByKey(a, rdd.Partitions(n)))
