@@ -299,7 +299,8 @@ func TestStateFiles(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			disk, dumps, times := vfs.NewDisk("disk"), map[int64]string{}, []Time{}
 			for life, until := range []int{20, 21, 60} {
-				run, err := liveState(t, disk.Mount(nil), fmt.Sprint("life ", life), batches[:until], 3-int(seed%2), dumps, &times)
+				name := fmt.Sprint("life ", life)
+				run, err := liveState(t, disk.Mount(nil), name, batches[:until], 3-int(seed%2), dumps, &times)
 				if err != nil || run.committed != int64(until-1) {
 					t.Fatalf("seed %d: %v", seed, err)
 				}
