@@ -124,7 +124,7 @@ func (m *monkey) killAll(n int) {
 				m.c.Up(down)
 				down = -1
 			} else {
-				down = m.random.IntN(3)
+				down = 1 + m.random.IntN(3)
 				m.c.Kill(down)
 				m.brokers++
 			}
