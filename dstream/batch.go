@@ -37,6 +37,9 @@ type Batch struct {
 type planned struct {
 	rng     []byte
 	records int64
+	// absent tells that there is no range: the batch was planned by a program without the input, or what the input had
+	// is gone.
+	absent bool
 }
 
 // effectName tells the effects of a batch apart.

@@ -436,6 +436,6 @@ func (l *loop) askRange(in *input, limit Limit, drain <-chan struct{}) (planned,
 	from := in.from
 	return call(ctx, func(ctx context.Context) (planned, error) {
 		rng, n, err := in.plan(ctx, from, limit)
-		return planned{rng, n}, err
+		return planned{rng: rng, records: n}, err
 	})
 }

@@ -136,9 +136,9 @@ func (l *loop) batchOf(logged *checkpoint.Batch) *Batch {
 	}
 	for i, in := range l.ssc.inputs {
 		r, ok := plan.Ranges[l.ids[i]]
-		p := planned{r.Data, r.Records}
+		p := planned{rng: r.Data, records: r.Records}
 		if !ok || in.received() {
-			p = planned{} // It is new, or its records are gone.
+			p = planned{absent: true}
 		}
 		b.inputs[in.node] = p
 		b.info.Inputs = append(b.info.Inputs, InputInfo{StreamID: in.number, Name: in.label(), Records: p.records,

@@ -367,11 +367,11 @@ func (l *loop) awaitCommit() error {
 // tellCommitted tells the inputs of a commit.
 func (l *loop) tellCommitted(b *Batch) {
 	for _, in := range l.ssc.inputs {
-		rng := b.inputs[in.node].rng
-		if rng == nil {
+		p := b.inputs[in.node]
+		if p.absent {
 			continue
 		}
-		committed := func(ctx context.Context) error { return in.committed(ctx, b, rng) }
+		committed := func(ctx context.Context) error { return in.committed(ctx, b, p.rng) }
 		if err := l.within(commitTimeout, committed); err != nil {
 			l.ssc.warn("an input was not told of a commit", err, "input", in.label(), "batch", b.Sequence)
 		}
@@ -408,7 +408,7 @@ func (l *loop) releaseUnread(now Time) {
 
 func (l *loop) release(b *Batch) {
 	for _, in := range l.ssc.inputs {
-		if b.inputs[in.node].rng == nil {
+		if b.inputs[in.node].absent {
 			continue
 		}
 		released := func(ctx context.Context) error { return in.released(ctx, b.inputs[in.node].rng) }

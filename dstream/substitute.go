@@ -72,11 +72,11 @@ func Substitute[T any](d *DStream[T], s Source[T]) error {
 // read gives the RDD of the range that the source of d planned for the batch.
 func read[T any](d *DStream[T], s Source[T]) func(*generation) *rdd.RDD[T] {
 	return func(g *generation) *rdd.RDD[T] {
-		rng := g.batch.inputs[d.node].rng
-		if rng == nil { // The batch was planned by a program that did not have the input, or what it had is gone.
+		p := g.batch.inputs[d.node]
+		if p.absent {
 			return place(rdd.Empty[T](d.node.ssc.sc), d)
 		}
-		return place(s.Read(d.node.ssc.sc, rng), d)
+		return place(s.Read(d.node.ssc.sc, p.rng), d)
 	}
 }
 
