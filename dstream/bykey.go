@@ -59,6 +59,7 @@ func RepartitionByKey[K comparable, V any](d *DStream[rdd.Pair[K, V]], opts ...r
 // dealt puts Spark's default for streams before the options of a shuffle: spark.default.parallelism partitions,
 // whatever the number of partitions upstream, which in a stream changes from batch to batch.
 func (ssc *Context) dealt(opts []rdd.ShuffleOption) []rdd.ShuffleOption {
+	ssc.byDefault = ssc.byDefault || len(opts) == 0
 	return append([]rdd.ShuffleOption{rdd.Partitions(ssc.sc.DefaultParallelism())}, opts...)
 }
 

@@ -288,8 +288,8 @@ func (ssc *Context) split() *checkpoint.Split {
 // defaultPartitions is the place of the default parallelism among a split's partitions.
 const defaultPartitions = "default"
 
-// fitOpen refuses a program that would split a planned batch differently. The default parallelism may differ: a batch
-// runs with that of its plan.
+// fitOpen refuses a program that would split a planned batch differently. Where the default parallelism is that of
+// inputs only it may differ: a batch runs with that of its plan.
 func (ssc *Context) fitOpen() error {
 	now := ssc.split()
 	for _, b := range ssc.durable.found.Opened() {
@@ -298,6 +298,9 @@ func (ssc *Context) fitOpen() error {
 		case was == nil:
 		case was.Fingerprint != now.Fingerprint:
 			what = "the graph is another one"
+		case ssc.byDefault && was.Partitions[defaultPartitions] != now.Partitions[defaultPartitions]:
+			what = fmt.Sprintf("shuffles without a number of partitions have %d in its plan, not %d (set %s to that)",
+				was.Partitions[defaultPartitions], now.Partitions[defaultPartitions], conf.Parallelism.Name())
 		default:
 			for id, deal := range was.Buckets {
 				if now.Buckets[id] != deal {

@@ -50,7 +50,10 @@ type Context struct {
 	states   []*keeping
 	replaced []*node // what substituted streams were made from
 	errs     []error
-	keep     time.Duration // the longest that any stream's RDDs are kept; findNeeds sets it
+	keep     time.Duration // the longest that any stream's RDDs are kept; findNeeds sets it, and recall
+	recall   time.Duration // the longest recall of any node
+	// byDefault tells that a shuffle has as many partitions as spark.default.parallelism says.
+	byDefault bool
 
 	job   string // names the effects of this program
 	epoch int64  // of this owner of the checkpoint

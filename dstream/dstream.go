@@ -36,10 +36,15 @@ type node struct {
 	// depends on batch times, so that missed ones must not be merged.
 	looksBack time.Duration
 	timed     bool
+	// holds is how far back before its own batch what the node's step has taken in still counts.
+	holds time.Duration
 	// used tells that an output reads the node, need for how long after its batch an RDD of it is asked for; findNeeds
 	// sets both.
 	used bool
 	need time.Duration
+	// recall is for how long after its batch an RDD of the node has to be had again in another process, so that it comes
+	// to where this one is; findNeeds sets it.
+	recall time.Duration
 }
 
 func newStream[T any](
@@ -159,7 +164,10 @@ func (d *DStream[T]) at(g *generation) *rdd.RDD[T] {
 	}
 	var r *rdd.RDD[T]
 	if g.batch.Time.IsMultipleOf(d.node.slide) {
-		r = d.compute(g)
+		_ = g.batch.ssc.loop.inParallelism(g.batch, func() error { // A later batch may ask for it, of another plan.
+			r = d.compute(g)
+			return nil
+		})
 	}
 	if r != nil && d.level != rdd.NotPersisted {
 		r = rdd.Same(r).Persist(d.level) // An RDD that the user made may be his in other batches, too.

@@ -20,8 +20,8 @@ type step struct {
 	run  stepFunc
 }
 
-// findNeeds finds for how long after its batch each stream's RDD is asked for, which windows and
-// Remember decide, and which nodes an output reads.
+// findNeeds finds for how long after its batch each stream's RDD is asked for, by this process and by one that begins
+// with nothing, which windows and Remember decide, and which nodes an output reads.
 func (ssc *Context) findNeeds() {
 	for _, o := range ssc.outputs {
 		o.node.used = true
@@ -29,11 +29,13 @@ func (ssc *Context) findNeeds() {
 	for i := len(ssc.nodes) - 1; i >= 0; i-- { // A node's children stand behind it.
 		n := ssc.nodes[i]
 		n.need = max(n.need, ssc.remember)
+		n.recall = max(n.recall, n.need)
 		for _, p := range n.parents {
 			p.used = p.used || n.used
 			p.need = max(p.need, n.need+n.looksBack)
+			p.recall = max(p.recall, n.recall+n.looksBack+n.holds)
 		}
-		ssc.keep = max(ssc.keep, n.need)
+		ssc.keep, ssc.recall = max(ssc.keep, n.need), max(ssc.recall, n.recall)
 	}
 }
 

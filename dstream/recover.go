@@ -3,6 +3,7 @@ package dstream
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/weirstream/weir/internal/checkpoint"
 )
@@ -22,8 +23,8 @@ func (ssc *Context) resume(in *input, id string) []byte {
 // received tells that what the input gives is held by this process alone.
 func (in *input) received() bool { return is[SourceDrainer](in.source) }
 
-// loadStates brings the states in as the last committed batch left them, or as they were at the oldest batch that is
-// still needed if others are to be run through again.
+// loadStates brings the states in as the last committed batch left them, or as they were before the first of those whose
+// results are asked for again.
 func (ssc *Context) loadStates(ctx context.Context) error {
 	found := ssc.durable.found
 	if found == nil {
@@ -35,8 +36,9 @@ func (ssc *Context) loadStates(ctx context.Context) error {
 	if err := ssc.log.Sweep(ctx, stateDir); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", ssc.durable.dir, err)
 	}
-	at, ids := ssc.loadedAt(), ssc.stateIDs()
+	ids := ssc.stateIDs()
 	for i, k := range ssc.states {
+		at := ssc.loadedAt(k)
 		snapshot, deltas := found.Version(ids[i], at)
 		folder := stateFolder{fs: ssc.durable.fs, dir: ssc.durable.path, epoch: ssc.epoch, operator: ids[i], loaded: at}
 		folder.snapshot, folder.deltas = found.Version(ids[i], found.Committed.Sequence)
@@ -50,11 +52,16 @@ func (ssc *Context) loadStates(ctx context.Context) error {
 // rerun lists the committed batches whose steps are to run once more, for what they leave is asked for by batches that
 // come: panes, and what windows look back to.
 func (ssc *Context) rerun() []*checkpoint.Batch {
-	if ssc.durable.found == nil || ssc.keep == 0 {
+	return ssc.committedWithin(ssc.recall)
+}
+
+// committedWithin lists the committed batches that are less than d before the last one, that included unless d is 0.
+func (ssc *Context) committedWithin(d time.Duration) []*checkpoint.Batch {
+	if ssc.durable.found == nil || d == 0 {
 		return nil
 	}
 	var list []*checkpoint.Batch
-	from := Time(ssc.durable.found.Committed.Time).Add(-ssc.keep)
+	from := Time(ssc.durable.found.Committed.Time).Add(-d)
 	for _, b := range ssc.durable.found.Batches {
 		if b.Commit != nil && Time(b.Plan.Time) > from {
 			list = append(list, b)
@@ -63,23 +70,17 @@ func (ssc *Context) rerun() []*checkpoint.Batch {
 	return list
 }
 
-// loadedAt is the batch whose state is loaded.
-func (ssc *Context) loadedAt() int64 {
-	if list := ssc.rerun(); len(list) > 0 && ssc.stateAskedFor() {
+// loadedAt is the batch as of which a state is loaded. It takes in what follows when batches run once more, and nothing
+// before: what it reads may come from windows that are not complete there.
+func (ssc *Context) loadedAt(k *keeping) int64 {
+	if list := ssc.committedWithin(k.recall()); len(list) > 0 {
 		return list[0].Plan.Sequence - 1
 	}
 	return ssc.durable.found.Committed.Sequence
 }
 
-// stateAskedFor tells that what a stateful operator gave in earlier batches is asked for.
-func (ssc *Context) stateAskedFor() bool {
-	for _, k := range ssc.states {
-		if k.node.parents[0].need > 0 { // An operator may have two streams.
-			return true
-		}
-	}
-	return false
-}
+// recall is for how long after its batch what the operator gave has to be had again.
+func (k *keeping) recall() time.Duration { return k.node.parents[0].recall } // It may have two streams.
 
 // goOn is what the runner does before all else: it brings back what earlier batches left, tells the inputs what was
 // committed, and runs the batches that were planned.
@@ -158,6 +159,10 @@ func (l *loop) batchOf(logged *checkpoint.Batch) *Batch {
 // runThrough runs the steps of a committed batch once more, and keeps what they leave.
 func (l *loop) runThrough(b *Batch) error {
 	g := l.newGeneration(b)
+	last := Time(l.ssc.durable.found.Committed.Time)
+	for i, s := range l.ssc.steps { // What a step reads is not complete before that.
+		b.stepped[i] = len(s.node.parents) > 0 && b.Time <= last.Add(-s.node.parents[0].recall)
+	}
 	err := l.inParallelism(b, func() error {
 		leave, err := l.generate(l.life)
 		if err != nil {
@@ -177,8 +182,8 @@ func (l *loop) runThrough(b *Batch) error {
 
 // inParallelism runs f with the default parallelism of a batch's plan.
 func (l *loop) inParallelism(b *Batch, f func() error) error {
-	defer l.ssc.sc.SetDefaultParallelism(l.ssc.sc.DefaultParallelism())
-	if b.parallelism > 0 {
+	if now := l.ssc.sc.DefaultParallelism(); b.parallelism > 0 && b.parallelism != now {
+		defer l.ssc.sc.SetDefaultParallelism(now)
 		l.ssc.sc.SetDefaultParallelism(b.parallelism)
 	}
 	return f()

@@ -395,8 +395,11 @@ func (l *loop) retained() int {
 // releaseUnread releases the batches that nothing asks for after the one at now. The log learns it with the next
 // commit. Where states are asked for by earlier batches, the batch before the first of these is kept for its state.
 func (l *loop) releaseUnread(now Time) {
-	keep := l.retained()
-	for len(l.unread) > keep && l.unread[keep].Time <= now.Add(-l.ssc.keep) {
+	keep, asked := l.retained(), l.ssc.keep
+	if l.ssc.durable.opened {
+		asked = l.ssc.recall
+	}
+	for len(l.unread) > keep && l.unread[keep].Time <= now.Add(-asked) {
 		b := l.unread[0]
 		l.unread = l.unread[1:]
 		l.release(b)

@@ -61,7 +61,7 @@ func Substitute[T any](d *DStream[T], s Source[T]) error {
 		}
 	}
 	n.ssc.replaced = append(n.ssc.replaced, n.parents...)
-	n.parents, n.looksBack, n.timed = nil, 0, false
+	n.parents, n.looksBack, n.holds, n.timed = nil, 0, 0, false
 	n.ssc.steps = slices.DeleteFunc(n.ssc.steps, func(s *step) bool { return s.node == n })
 	in := newInput(n, s)
 	in.substituted = true

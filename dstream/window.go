@@ -154,6 +154,7 @@ func windowByKey[K comparable, V any](d *DStream[rdd.Pair[K, V]], op string, f f
 		return place(w.at(g), out)
 	}, reduced.node)
 	out.node.slides(length, slide)
+	out.node.holds = length - d.node.slide
 	w.out = out
 	out.node.ssc.addStep(out.node, w.take)
 	return out

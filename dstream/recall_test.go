@@ -1,0 +1,99 @@
+package dstream_test
+
+import (
+	"errors"
+	"iter"
+	"maps"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/vfs"
+	"github.com/weirstream/weir/rdd"
+)
+
+// TestRecall: a process that begins with nothing has in its windows and states what one has that ran on, whatever the
+// windows stand beside, before or behind.
+func TestRecall(t *testing.T) {
+	plus := func(a, b int) int { return a + b }
+	keyed := func(d *dstream.DStream[int]) *dstream.DStream[pair] {
+		return dstream.Map(d, func(v int) pair { return rdd.KV([]string{"a", "b", "c"}[v%3], v) })
+	}
+	tests := map[string]func(d *dstream.DStream[int], got map[string]string){
+		"panes alone": func(d *dstream.DStream[int], got map[string]string) {
+			watch(dstream.ReduceByWindow(d, plus, 4*time.Second, 0), "sum", got)
+		},
+		"panes of panes": func(d *dstream.DStream[int], got map[string]string) {
+			sums := dstream.ReduceByKeyAndWindow(keyed(d), plus, 3*time.Second, 0)
+			watch(dstream.ReduceByKeyAndWindow(sums, plus, 3*time.Second, 0), "sums", got)
+		},
+		"a state of a window": func(d *dstream.DStream[int], got map[string]string) {
+			recent := dstream.Window(keyed(d), 3*time.Second, 0)
+			watch(dstream.UpdateStateByKey(recent, add), "states", got)
+		},
+		"panes of a state of panes": func(d *dstream.DStream[int], got map[string]string) {
+			recent := dstream.ReduceByKeyAndWindow(keyed(d), plus, 3*time.Second, 0)
+			states := dstream.UpdateStateByKey(recent, add)
+			watch(dstream.ReduceByKeyAndWindow(states, plus, 3*time.Second, 0), "sums", got)
+		},
+	}
+	for name, build := range tests {
+		run := func(lives ...time.Duration) map[string]string {
+			got := map[string]string{}
+			synctest.Test(t, func(t *testing.T) {
+				disk := vfs.NewDisk("disk")
+				for _, lasts := range lives {
+					l := mustLive(t, disk, func(ssc *dstream.Context) {
+						build(dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers"), got)
+					})
+					time.Sleep(lasts)
+					l.stop(t)
+				}
+			})
+			return got
+		}
+		want := run(12500 * time.Millisecond)
+		got := run(1500*time.Millisecond, 5*time.Second, 2*time.Second, 4*time.Second)
+		if len(got) < 12 || !maps.Equal(got, want) {
+			t.Errorf("%s: lives gave\n%v, want\n%v", name, got, want)
+		}
+	}
+}
+
+// TestDefaultPartitionsOfAPlannedBatch: a batch that may have written some partitions is not split into other ones.
+func TestDefaultPartitionsOfAPlannedBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, w := vfs.NewDisk("disk"), &world{}
+		build := func(broken bool) func(ssc *dstream.Context) {
+			return func(ssc *dstream.Context) {
+				d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+				texts := dstream.Map(d, func(v int) pair { return rdd.KV(string(rune('a'+v)), v) })
+				keys := dstream.Map(dstream.RepartitionByKey(texts), func(kv pair) string { return kv.Key })
+				dstream.ForeachPartition(keys, func(tc *rdd.TaskContext, id dstream.Effect, in iter.Seq[string]) error {
+					if broken && id.Sequence == 1 && id.Partition == 2 {
+						return errors.New("the sink is full")
+					}
+					return w.write(tc, id, in)
+				}).Named("out")
+			}
+		}
+		l := mustLive(t, disk, build(true), "spark.default.parallelism", "3")
+		time.Sleep(2500 * time.Millisecond)
+		l.die(t)
+		if _, err := liveOn(t, disk, build(false), "spark.default.parallelism", "5"); !errors.Is(err, dstream.ErrUnfit) {
+			t.Errorf("started with other partitions: %v", err)
+		}
+		l = mustLive(t, disk, build(false), "spark.default.parallelism", "3")
+		time.Sleep(1500 * time.Millisecond)
+		l.stop(t)
+		l = mustLive(t, disk, build(false), "spark.default.parallelism", "5") // All is committed.
+		time.Sleep(1500 * time.Millisecond)
+		l.stop(t)
+		for b, rows := range w.batches() {
+			if want := string(rune('a' + 2*b)); len(rows) != 2 || rows[0] != want {
+				t.Errorf("batch %d wrote %q", b, rows)
+			}
+		}
+	})
+}
