@@ -42,8 +42,8 @@ type node struct {
 	// sets both.
 	used bool
 	need time.Duration
-	// recall is for how long after its batch an RDD of the node has to be had again in another process, so that it comes
-	// to where this one is; findNeeds sets it.
+	// recall is for how long after its batch an RDD of the node has to be had again in another process, so that it
+	// comes to where this one is; findNeeds sets it.
 	recall time.Duration
 }
 

@@ -1,7 +1,9 @@
 package dstream
 
 import (
+	"cmp"
 	"iter"
+	"slices"
 
 	"github.com/weirstream/weir/internal/shuffle"
 	"github.com/weirstream/weir/rdd"
@@ -58,6 +60,9 @@ type panes[K comparable, V any] struct {
 	base  int64        // number of list[0]
 	front int          // how many of list are the front
 	dead  int          // entries of keys without rows
+	// ordered has keys come in the order of their first rows in the window, which depends on nothing that was there
+	// before: so a process that begins with these rows gives the same.
+	ordered bool
 }
 
 // A paneKey is what the window holds of one key.
@@ -65,6 +70,15 @@ type paneKey[V any] struct {
 	front  paneRef
 	back   V
 	inBack bool
+	since  paneRef // the first row in the back
+}
+
+// first is the key's oldest row.
+func (k *paneKey[V]) first() paneRef {
+	if k.front != nowhere {
+		return k.front
+	}
+	return k.since
 }
 
 func (k *paneKey[V]) live() bool { return k.inBack || k.front != nowhere }
@@ -75,7 +89,8 @@ func newPanes[K comparable, V any](fold folding[V], own func(K) K) *panes[K, V] 
 
 // push adds a batch's pane. Times rise.
 func (w *panes[K, V]) push(p pane[K, V]) {
-	for _, row := range p.rows {
+	number := w.base + int64(len(w.list))
+	for i, row := range p.rows {
 		k, fresh := w.keys.Slot(row.key)
 		if fresh {
 			k.front = nowhere
@@ -85,7 +100,7 @@ func (w *panes[K, V]) push(p pane[K, V]) {
 		if v := w.fold.copy(row.value); k.inBack {
 			k.back = w.fold.f(k.back, v)
 		} else {
-			k.back, k.inBack = v, true
+			k.back, k.inBack, k.since = v, true, paneRef{number, int32(i)}
 		}
 	}
 	w.list = append(w.list, p)
@@ -148,25 +163,52 @@ func (w *panes[K, V]) compact() {
 	w.keys, w.dead = keys, 0
 }
 
-// all yields the window's value of each key that has one, keys in the order in which they came. It changes nothing, so
-// that several tasks may read, and one may read again.
+// all yields the window's value of each key that has one, keys in the order in which they came, unless ordered says
+// another one. It changes nothing, so that several tasks may read, and one may read again.
 func (w *panes[K, V]) all() iter.Seq[rdd.Pair[K, V]] {
 	return func(yield func(rdd.Pair[K, V]) bool) {
+		if w.ordered {
+			w.inOrder(yield)
+			return
+		}
 		for key, k := range w.keys.AllPtr() {
-			var v V
-			switch {
-			case k.front != nowhere && k.inBack:
-				v = w.fold.f(w.fold.copy(w.at(k.front).value), w.fold.copy(k.back))
-			case k.front != nowhere:
-				v = w.fold.copy(w.at(k.front).value)
-			case k.inBack:
-				v = w.fold.copy(k.back)
-			default:
-				continue
-			}
-			if !yield(rdd.KV(key, v)) {
+			if k.live() && !yield(rdd.KV(key, w.value(k))) {
 				return
 			}
 		}
 	}
+}
+
+// inOrder yields what all does, by the keys' first rows.
+func (w *panes[K, V]) inOrder(yield func(rdd.Pair[K, V]) bool) {
+	type placed struct {
+		at  paneRef
+		key K
+		of  *paneKey[V]
+	}
+	var live []placed
+	for key, k := range w.keys.AllPtr() {
+		if k.live() {
+			live = append(live, placed{k.first(), key, k})
+		}
+	}
+	slices.SortFunc(live, func(a, b placed) int {
+		return cmp.Or(cmp.Compare(a.at.number, b.at.number), cmp.Compare(a.at.row, b.at.row))
+	})
+	for _, p := range live {
+		if !yield(rdd.KV(p.key, w.value(p.of))) {
+			return
+		}
+	}
+}
+
+// value is the fold of a key's rows, of which there must be one.
+func (w *panes[K, V]) value(k *paneKey[V]) V {
+	switch {
+	case k.front == nowhere:
+		return w.fold.copy(k.back)
+	case k.inBack:
+		return w.fold.f(w.fold.copy(w.at(k.front).value), w.fold.copy(k.back))
+	}
+	return w.fold.copy(w.at(k.front).value)
 }

@@ -1,9 +1,12 @@
 package dstream_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"maps"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +60,48 @@ func TestRecall(t *testing.T) {
 		got := run(1500*time.Millisecond, 5*time.Second, 2*time.Second, 4*time.Second)
 		if len(got) < 12 || !maps.Equal(got, want) {
 			t.Errorf("%s: lives gave\n%v, want\n%v", name, got, want)
+		}
+	}
+}
+
+// TestOrderOfAWindow: the keys of a window come in an order that does not depend on what was there before the window,
+// so that a batch that runs again in another process gives the same.
+func TestOrderOfAWindow(t *testing.T) {
+	keys := [][]string{{"a"}, {}, {"b", "a"}, {"c", "b"}, {}, {"b"}, {"a", "c"}, {"c"}}
+	run := func(lives ...time.Duration) (got []string) {
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewDisk("disk")
+			for _, lasts := range lives {
+				l := mustLive(t, disk, func(ssc *dstream.Context) {
+					d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+					words := dstream.FlatMap(d, func(v int) iter.Seq[pair] {
+						return func(yield func(pair) bool) {
+							for _, k := range keys[v/2%len(keys)] {
+								if v%2 == 0 && !yield(rdd.KV(k, v)) {
+									return
+								}
+							}
+						}
+					})
+					first := func(a, _ int) int { return a }
+					w := dstream.ReduceByKeyAndWindow(words, first, 2*time.Second, 0, rdd.Partitions(1))
+					dstream.ForeachRDD(w, func(ctx context.Context, r *rdd.RDD[pair], _ *dstream.Batch) error {
+						vs, err := rdd.Collect(ctx, r)
+						got = append(got, fmt.Sprint(vs))
+						return err
+					}).Named("out")
+				})
+				time.Sleep(lasts)
+				l.stop(t)
+			}
+		})
+		return got
+	}
+	want := run(20500 * time.Millisecond)
+	for cut := 1; cut < 20; cut++ {
+		first := time.Duration(cut)*time.Second + 500*time.Millisecond
+		if got := run(first, 20500*time.Millisecond-first); !slices.Equal(got, want) {
+			t.Errorf("cut after batch %d:\n%v, want\n%v", cut, got, want)
 		}
 	}
 }

@@ -23,8 +23,8 @@ func (ssc *Context) resume(in *input, id string) []byte {
 // received tells that what the input gives is held by this process alone.
 func (in *input) received() bool { return is[SourceDrainer](in.source) }
 
-// loadStates brings the states in as the last committed batch left them, or as they were before the first of those whose
-// results are asked for again.
+// loadStates brings the states in as the last committed batch left them, or as they were before the first of those
+// whose results are asked for again.
 func (ssc *Context) loadStates(ctx context.Context) error {
 	found := ssc.durable.found
 	if found == nil {
