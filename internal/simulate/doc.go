@@ -11,10 +11,17 @@
 // where the definition leaves the order open: what an attempt gives is a function of its input. Hashes of tables have
 // another seed in each run; which tasks of a chain fail differs as well.
 //
+// Durable graphs go through several lives on a disk that fails and loses what was not synced: processes are killed,
+// lose power, are taken for dead and wake up, or stop; clocks are set forwards and back; cores, memory and partitions
+// change. The world beside the disk stores each effect under its identity, once, and refuses another one of that name.
+// What it holds in the end must be the definition of the graph over the ranges that the log planned.
+//
 //	go test ./internal/simulate                                     # thousands of graphs and chains
 //	go test ./internal/simulate -run TestGraphs -args -seed N       # one graph again, shrunk if it fails
 //	go test ./internal/simulate -run TestChains -args -seed N       # one chain of RDDs again
+//	go test ./internal/simulate -run TestFaults -args -seed N       # one durable graph again
 //	go run ./internal/cmd/soak --graphs N --seed S                  # more of them, from seed S on
+//	go run ./internal/cmd/soak --seeds N --seed S                   # more durable ones
 //
 // A new operator of dstream wants a line in operators_test.go, one of rdd in chainoperators_test.go or action_test.go:
 // the engine's operator and its definition side by side. TestOperatorsAreCovered fails until it has one, or a reason

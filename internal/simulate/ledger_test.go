@@ -26,45 +26,50 @@ type ledgerSlot struct {
 	entries []map[string]json.RawMessage
 }
 
+// isSlot tells the files of slots from others.
+func isSlot(name string) bool { return strings.HasSuffix(name, ".slot") }
+
 // read takes in what the disk holds. Slots that were not sure and were lost are forgotten.
 func (l ledger) read(disk *vfs.Disk) error {
-	found := ledger{}
+	last := int64(-1)
 	for name, data := range disk.Files() {
-		if !strings.HasSuffix(name, ".slot") {
+		if !isSlot(name) {
 			continue
 		}
-		lines, err := checkpoint.DecodeRecord("slot", name, data)
+		n, err := l.add(name, data)
 		if err != nil {
 			return err
 		}
-		var s ledgerSlot
-		if err := json.Unmarshal(lines[0], &s); err != nil {
-			return err
-		}
-		if lines = lines[1:]; s.Base {
-			lines = lines[1:]
-		}
-		for _, line := range lines {
-			var entry map[string]json.RawMessage
-			if err := json.Unmarshal(line, &entry); err != nil {
-				return err
-			}
-			s.entries = append(s.entries, entry)
-		}
-		found[s.Number] = s
+		last = max(last, n)
 	}
-	if len(found) == 0 {
-		clear(l)
-		return nil
-	}
-	last := slices.Max(slices.Collect(maps.Keys(found)))
 	maps.DeleteFunc(l, func(n int64, _ ledgerSlot) bool { return n > last })
-	for n, s := range found {
-		if _, known := l[n]; !known || !s.Grave {
-			l[n] = s
-		}
-	}
 	return nil
+}
+
+// add takes in a slot, and gives its number. The grave of one that is known says nothing.
+func (l ledger) add(name string, data []byte) (int64, error) {
+	lines, err := checkpoint.DecodeRecord("slot", name, data)
+	if err != nil {
+		return 0, err
+	}
+	var s ledgerSlot
+	if err := json.Unmarshal(lines[0], &s); err != nil {
+		return 0, err
+	}
+	if lines = lines[1:]; s.Base {
+		lines = lines[1:]
+	}
+	for _, line := range lines {
+		var entry map[string]json.RawMessage
+		if err := json.Unmarshal(line, &entry); err != nil {
+			return 0, err
+		}
+		s.entries = append(s.entries, entry)
+	}
+	if _, known := l[s.Number]; !known || !s.Grave {
+		l[s.Number] = s
+	}
+	return s.Number, nil
 }
 
 // A chronicle is what a log says happened.
@@ -80,7 +85,7 @@ func (l ledger) chronicle() (c chronicle, err error) {
 		s, before := l[n], l[n-1]
 		switch {
 		case n != int64(i):
-			return c, fmt.Errorf("slot %d is missing", i)
+			return c, fmt.Errorf("slot %d is missing, and slot %d is there", i, n)
 		case n > 0 && (s.Job != before.Job || s.Epoch < before.Epoch):
 			return c, fmt.Errorf("slot %d is of job %s and epoch %d, after %s and %d", n, s.Job, s.Epoch, before.Job,
 				before.Epoch)

@@ -83,7 +83,8 @@ func lastLife(l Life) Life {
 }
 
 func newLife(r *rand.Rand, g *Graph, number int) Life {
-	l := Life{Settings: newSettings(r), Parallelism: g.Parallelism, Intervals: 1 + r.IntN(5), End: ending(r.IntN(int(endings)))}
+	l := Life{Settings: newSettings(r), Parallelism: g.Parallelism, Intervals: 1 + r.IntN(5),
+		End: ending(r.IntN(int(endings)))}
 	if r.IntN(3) == 0 {
 		l.Parallelism = 1 + r.IntN(5)
 	}
@@ -177,7 +178,8 @@ func (l Life) String() string {
 // A living is a life that is being lived.
 type living struct {
 	Life
-	gone chan struct{} // closed when it ends before its time
+	number int
+	gone   chan struct{} // closed when it ends before its time
 
 	mu     sync.Mutex
 	events int
@@ -196,13 +198,13 @@ func (l *living) event() vfs.Fault {
 	if n == l.At {
 		l.end()
 	}
-	time.Sleep(time.Until(l.awakening()))
+	pause(time.Until(l.awakening()))
 	if l.isDead() {
 		return vfs.Die
 	}
 	for _, t := range l.Troubles {
 		if n >= t.From && n < t.From+t.Events {
-			time.Sleep(t.Slow)
+			pause(t.Slow)
 			return t.Fault
 		}
 	}
@@ -214,6 +216,9 @@ func (l *living) isDead() bool {
 	defer l.mu.Unlock()
 	return l.dead || l.ended && l.End != zombie
 }
+
+// pause is for who runs in a bubble.
+func pause(d time.Duration) { <-time.After(d) }
 
 // end has the process die, or fall asleep.
 func (l *living) end() {

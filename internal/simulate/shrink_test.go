@@ -32,7 +32,8 @@ func shrink(g *Graph, err error, fails func(*Graph) error) (*Graph, error) {
 // smaller yields graphs that are smaller by one thing, what helps most first.
 func (g *Graph) smaller() iter.Seq[*Graph] {
 	return func(yield func(*Graph) bool) {
-		_ = g.fewerLives(yield) && g.fewerOutputs(yield) && g.fewerSteps(yield) && g.fewerBatches(yield) && g.plainer(yield)
+		_ = g.fewerLives(yield) && g.fewerOutputs(yield) && g.fewerSteps(yield) &&
+			g.fewerBatches(yield) && g.plainer(yield)
 	}
 }
 

@@ -13,7 +13,8 @@ import (
 
 var (
 	seed  = flag.Uint64("seed", 0, "run the graph or chain of this seed alone")
-	count = flag.Int("graphs", 0, "how many graphs or chains to run; 0 for 10,000, or 1,000 of durable ones, and a 20th with -short")
+	count = flag.Int("graphs", 0, "how many graphs or chains to run; 0 for 10,000, or 1,000 of durable ones, and "+
+		"a 20th with -short")
 	begin = flag.Uint64("from", 1, "the first seed of those")
 )
 

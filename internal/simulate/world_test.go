@@ -30,6 +30,7 @@ type stored struct {
 	sequence  int64
 	partition int
 	rows      []string
+	by        *living
 }
 
 // write stores an effect, unless it is there: then it must be the same.
@@ -43,8 +44,8 @@ func (w *world) write(l *living, key string, s stored) error {
 	if there, ok := w.rows[key]; !ok {
 		w.rows[key] = s
 	} else if !slices.Equal(there.rows, s.rows) {
-		w.errs = append(w.errs, fmt.Errorf("%s is written again with other rows:\nfirst %q\nagain %q", key, there.rows,
-			s.rows))
+		w.errs = append(w.errs, fmt.Errorf("%s is written again with other rows:\nby life %d %q\nby life %d %q", key,
+			there.by.number, there.rows, l.number, s.rows))
 	}
 	if fault == vfs.Lose {
 		return errFault // The answer gets lost.
@@ -76,7 +77,7 @@ func (k kindOf[T]) outlive(x *execution, number int, in any) {
 	switch x.g.Outputs[number].How {
 	case partitioned:
 		dstream.ForeachPartition(d, func(_ *rdd.TaskContext, id dstream.Effect, vs iter.Seq[T]) error {
-			return w.write(l, id.Key(), stored{number, id.Sequence, id.Partition, k.texts(slices.Collect(vs))})
+			return w.write(l, id.Key(), stored{number, id.Sequence, id.Partition, k.texts(slices.Collect(vs)), l})
 		}).Named(name)
 	case sunk:
 		dstream.WriteTo(d, dstream.Sink[T](&vault[T]{x: x, number: number})).Named(name)
@@ -89,7 +90,7 @@ func (k kindOf[T]) outlive(x *execution, number int, in any) {
 			if err := x.hold(ctx, number, b); err != nil {
 				return err
 			}
-			return w.write(l, fmt.Sprintf("%s/%d", name, b.Sequence), stored{number, b.Sequence, 0, texts})
+			return w.write(l, fmt.Sprintf("%s/%d", name, b.Sequence), stored{number, b.Sequence, 0, texts, l})
 		}).Named(name)
 	}
 }
@@ -148,7 +149,7 @@ func (v *vault[T]) Write(_ context.Context, id dstream.Effect, in iter.Seq[T]) e
 	if fenced {
 		return errors.New("the sink has a newer owner")
 	}
-	return w.write(v.x.life, id.Key(), stored{v.number, id.Sequence, id.Partition, texts})
+	return w.write(v.x.life, id.Key(), stored{v.number, id.Sequence, id.Partition, texts, v.x.life})
 }
 
 // Close implements dstream.Sink.

@@ -1,8 +1,10 @@
 // Soak runs more random programs than the tests do:
 //
 //	go run ./internal/cmd/soak --graphs 1000000 --seed 1
+//	go run ./internal/cmd/soak --seeds 100000 --seed 1
 //
-// runs the graphs, and as many chains of RDDs, of the seeds from 1 on, in rounds. Its last line says how many ran and
+// runs the graphs, and as many chains of RDDs, of the seeds from 1 on, in rounds; with --seeds so many durable programs
+// run through crashes and faults, instead of graphs or after them. Its last line says how many ran and
 // failed; it exits with 0 if none did, with 1 if some did, and with 2 for wrong flags. Programs that fail are printed
 // with the command that runs each again.
 package main
@@ -34,24 +36,52 @@ const suite = "github.com/weirstream/weir/internal/simulate"
 // roundMax is how many seeds a round has: enough that its start costs nothing, few enough to see progress.
 const roundMax = 20_000
 
+// What a round runs.
+const (
+	graphTests = "^(TestGraphs|TestChains)$"
+	faultTests = "^TestFaults$"
+)
+
 // A round runs the programs of n seeds and writes what it has to say.
-type round func(ctx context.Context, out io.Writer, seed uint64, n int) error
+type round func(ctx context.Context, out io.Writer, tests string, seed uint64, n int) error
 
 func run(ctx context.Context, args []string, out io.Writer, round round) int {
 	flags := flag.NewFlagSet("soak", flag.ContinueOnError)
 	flags.SetOutput(out)
-	n := flags.Int("graphs", 100_000, "how many graphs to run, and as many chains of RDDs")
+	n := flags.Int("graphs", 0, "how many graphs to run, and as many chains of RDDs; 100,000 without --seeds")
+	durable := flags.Int("seeds", 0, "how many durable programs to run through crashes and faults")
 	seed := flags.Uint64("seed", 1, "the first seed")
-	if err := flags.Parse(args); err != nil || *n < 1 || flags.NArg() > 0 {
-		fmt.Fprintln(out, "usage: soak [--graphs N] [--seed S], N being at least 1")
+	if err := flags.Parse(args); err != nil || *n < 0 || *durable < 0 || given(flags) && *n+*durable == 0 ||
+		flags.NArg() > 0 {
+		fmt.Fprintln(out, "usage: soak [--graphs N] [--seeds N] [--seed S], N being at least 1")
 		return 2
 	}
+	if *n+*durable == 0 {
+		*n = 100_000
+	}
 	var total tally
-	var err error
-	for left := *n; left > 0 && err == nil && ctx.Err() == nil; left -= roundMax {
-		from, size := *seed+uint64(*n-left), min(left, roundMax)
+	err := errors.Join(rounds(ctx, out, graphTests, *seed, *n, round, &total),
+		rounds(ctx, out, faultTests, *seed, *durable, round, &total))
+	fmt.Fprintf(out, "%d programs ran, %d failed\n", total.ran, total.failed)
+	if total.failed > 0 || err != nil || ctx.Err() != nil {
+		return 1
+	}
+	return 0
+}
+
+// given tells whether flags say how much to run.
+func given(flags *flag.FlagSet) (said bool) {
+	flags.Visit(func(f *flag.Flag) { said = said || f.Name != "seed" })
+	return said
+}
+
+// rounds runs n seeds of some tests.
+func rounds(ctx context.Context, out io.Writer, tests string, seed uint64, n int, round round, total *tally,
+) (err error) {
+	for left := n; left > 0 && err == nil && ctx.Err() == nil; left -= roundMax {
+		from, size := seed+uint64(n-left), min(left, roundMax)
 		counts := &counting{out: out}
-		err = round(ctx, counts, from, size)
+		err = round(ctx, counts, tests, from, size)
 		counts.flush()
 		total.add(counts.tally)
 		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && counts.failed > 0 {
@@ -61,16 +91,12 @@ func run(ctx context.Context, args []string, out io.Writer, round round) int {
 			fmt.Fprintf(out, "the round of seeds %d to %d ended: %v\n", from, from+uint64(size)-1, err)
 		}
 	}
-	fmt.Fprintf(out, "%d programs ran, %d failed\n", total.ran, total.failed)
-	if total.failed > 0 || err != nil || ctx.Err() != nil {
-		return 1
-	}
-	return 0
+	return err
 }
 
 // goTest runs a round as a test, for only a test may have a bubble in which time is virtual.
-func goTest(ctx context.Context, out io.Writer, seed uint64, n int) error {
-	cmd := exec.CommandContext(ctx, "go", "test", suite, "-run", "^(TestGraphs|TestChains)$", "-count=1", "-v",
+func goTest(ctx context.Context, out io.Writer, tests string, seed uint64, n int) error {
+	cmd := exec.CommandContext(ctx, "go", "test", suite, "-run", tests, "-count=1", "-v",
 		"-timeout=0", "-args", "-graphs", strconv.Itoa(n), "-from", strconv.FormatUint(seed, 10))
 	cmd.Stdout, cmd.Stderr = out, out
 	return cmd.Run()
@@ -87,7 +113,7 @@ type counting struct {
 	rest strings.Builder // of a line
 }
 
-var ran = regexp.MustCompile(`(\d+) \w+ ran, (\d+) failed`)
+var ran = regexp.MustCompile(`(\d+) [\w ]+ ran, (\d+) failed`)
 
 // Write implements io.Writer.
 func (c *counting) Write(p []byte) (int, error) {

@@ -13,7 +13,11 @@ import (
 // TestSoak: the rounds cover the seeds, and the exit code and the last line say what became of them.
 func TestSoak(t *testing.T) {
 	says := func(text string, err error) round {
-		return func(_ context.Context, out io.Writer, seed uint64, n int) error {
+		return func(_ context.Context, out io.Writer, tests string, seed uint64, n int) error {
+			if tests == faultTests {
+				_, err := fmt.Fprintf(out, "x.go:1: %d durable graphs ran, 0 failed\n", n)
+				return err
+			}
 			_, _ = fmt.Fprintf(out, "=== RUN TestGraphs\nseeds %d+%d\n"+text+"\n--- PASS: TestGraphs", seed, n, n)
 			return err
 		}
@@ -32,8 +36,11 @@ func TestSoak(t *testing.T) {
 			"seeds 1+10\nx.go:1: 10 graphs ran, 0 failed\nx.go:1: 3 chains ran, 2 failed\n13 programs ran, 2 failed\n"},
 		{"--graphs 10", says("panic: %d", errors.New("no go")), 1,
 			"seeds 1+10\npanic: 10\nthe round of seeds 1 to 10 ended: no go\n0 programs ran, 0 failed\n"},
-		{"--graphs 0", nil, 2, "usage: soak [--graphs N] [--seed S], N being at least 1\n"},
-		{"all", nil, 2, "usage: soak [--graphs N] [--seed S], N being at least 1\n"},
+		{"--graphs 10 --seeds 20", says("x.go:1: %d graphs ran, 0 failed", nil), 0,
+			"seeds 1+10\nx.go:1: 10 graphs ran, 0 failed\nx.go:1: 20 durable graphs ran, 0 failed\n30 programs ran, 0 failed\n"},
+		{"--seeds 7", says("", nil), 0, "x.go:1: 7 durable graphs ran, 0 failed\n7 programs ran, 0 failed\n"},
+		{"--graphs 0", nil, 2, "usage: soak [--graphs N] [--seeds N] [--seed S], N being at least 1\n"},
+		{"all", nil, 2, "usage: soak [--graphs N] [--seeds N] [--seed S], N being at least 1\n"},
 	}
 	for _, tt := range tests {
 		var out strings.Builder
