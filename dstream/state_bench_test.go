@@ -22,7 +22,6 @@ type benchState struct {
 	m    *stateMapper[int, int, int, int]
 	seq  int64
 	rows []rdd.Pair[int, int]
-	step *step
 	fsys vfs.FS
 	dir  string
 }

@@ -22,7 +22,8 @@ func ExamplePartitionerOf() {
 
 func ExampleNewHashPartitioner() {
 	by, err := rdd.NewHashPartitioner[string](4)
-	fmt.Println(by.NumPartitions(), by.Partition("to") == by.Partition("to"), err)
+	first := by.Partition("to")
+	fmt.Println(by.NumPartitions(), first == by.Partition("to"), err)
 	_, err = rdd.NewHashPartitioner[any](4)
 	fmt.Println(err != nil) // Interfaces are no keys.
 	// Output:

@@ -45,7 +45,6 @@ type held[S any] struct {
 
 // statesByKey are the operators that keep a state of the values' type.
 func statesByKey[K, V comparable]() []*operator {
-	type kv = pair[K, V]
 	ops := slices.Concat(updates[K, V](), mappings[K, V]())
 	for _, o := range ops {
 		o.needing(byKey, "").shuffle().often(5)
