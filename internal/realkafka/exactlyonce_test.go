@@ -129,8 +129,8 @@ func committed(t *testing.T, c *realkafka.Cluster, topic string) (out []*kgo.Rec
 
 // kills is how often the program is killed, numbered how many records it reads.
 const (
-	kills    = 6
-	numbered = 60000
+	kills    = 4
+	numbered = 30000
 )
 
 // killed has the program run while records are written, and kills it again and again.

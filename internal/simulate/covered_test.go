@@ -115,14 +115,13 @@ func parse(t *testing.T, dir string, wanted func(name string) bool) (files []*as
 
 // exceptions are what neither graphs nor chains try, and why.
 var exceptions = map[string]string{
-	"rdd.(RDD).Named":           "shows only in what is told of the RDD",
 	"rdd.(RDD).Prefer":          "for operators of other packages; a wish that changes no answer",
 	"rdd.BinaryFiles":           "gives handles of files, not elements; files_test.go reads them",
 	"rdd.BinaryRecords":         "needs a file of records; files_test.go writes one",
 	"rdd.FromPartitionsLike":    "trusts its caller with how keys are dealt; windows by key are made of it",
+	"rdd.PartitionerOf":         "tells how an RDD is dealt, makes none",
 	"rdd.Pipe":                  "starts processes, whose time no bubble makes virtual; example_transformation_test.go does",
 	"rdd.WholeTextFiles":        "needs a folder of files; files_test.go makes one",
-	"dstream.(DStream).Named":   "shows only in what is told of the stream",
 	"dstream.Find":              "finds streams, makes none",
 	"dstream.Foreach":           "is ForeachPartition; its body alone cannot tell the attempts at an element apart",
 	"dstream.Print":             "writes the first elements as a text; example_test.go reads it",

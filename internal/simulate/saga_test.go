@@ -46,6 +46,7 @@ type saga struct {
 	parallelisms []int         // of the lives so far
 	clean        bool          // it stopped gracefully
 	zombies      []*program
+	haunted      bool // there has been a zombie: it may have begun to own what a clean stop had let go, and died of it
 }
 
 // A program is a life, its mount and its context.
@@ -117,7 +118,7 @@ func (s *saga) live(ctx context.Context, number int, begin time.Time) error {
 	case err == nil && p.End == stopped:
 	case err == nil && p.End == zombie:
 		p.end()
-		s.zombies = append(s.zombies, p)
+		s.zombies, s.haunted = append(s.zombies, p), true
 	default:
 		p.die(ctx)
 	}
@@ -148,7 +149,7 @@ func (s *saga) start(ctx context.Context, number int) (*program, error) {
 		switch last := len(earlier) - 1; {
 		case err == nil:
 			return p, nil
-		case errors.Is(err, dstream.ErrUnfit) && !s.clean && last >= 0:
+		case errors.Is(err, dstream.ErrUnfit) && (!s.clean || s.haunted) && last >= 0:
 			parallelism, earlier = earlier[last], earlier[:last]
 		case errors.As(err, &held) && len(s.zombies) > 0: // It has woken up before it was taken for dead.
 			s.bury(ctx, false)
