@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -202,14 +203,8 @@ func (ssc *Context) fit(ctx context.Context) error {
 	return ssc.fitOpen()
 }
 
-func names[V any](m map[string]V) []string {
-	var list []string
-	for name := range m {
-		list = append(list, name)
-	}
-	slices.Sort(list)
-	return list
-}
+// names are the keys of a map, in order.
+func names[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // unfit is the error of what has gone while something of its kind is new.
 func unfit(kind string, before, now []string, renames map[string]string) error {
@@ -220,7 +215,7 @@ func unfit(kind string, before, now []string, renames map[string]string) error {
 		}
 	}
 	for _, id := range now {
-		if !slices.Contains(before, id) && !slices.Contains(slices.Collect(values(renames)), id) {
+		if !slices.Contains(before, id) && !slices.Contains(slices.Collect(maps.Values(renames)), id) {
 			fresh = append(fresh, id)
 		}
 	}
@@ -230,16 +225,6 @@ func unfit(kind string, before, now []string, renames map[string]string) error {
 	return fmt.Errorf("the %s %q of the checkpoint is not in the program, and %q is new: set %s to %q if it is the "+
 		"same one, or %s to %q if it is to be given up", kind, gone[0], fresh[0], conf.CheckpointRename.Name(),
 		gone[0]+" => "+fresh[0], conf.CheckpointDrop.Name(), gone[0])
-}
-
-func values[K comparable, V any](m map[K]V) func(yield func(V) bool) {
-	return func(yield func(V) bool) {
-		for _, v := range m {
-			if !yield(v) {
-				return
-			}
-		}
-	}
 }
 
 // renames are what the settings say has another name now, and with an empty one what is dropped.
