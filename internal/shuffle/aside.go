@@ -260,7 +260,7 @@ func (r *refolder[K, V, C]) eachHere(yield func(pos uint64, k K, c C) bool) {
 		pos[i] = p.pos
 	}
 	for _, i := range byPosition(pos) {
-		k, p := r.table.row(int(i))
+		k, p := r.table.At(int(i))
 		if !yield(p.pos, k, p.c) {
 			return
 		}

@@ -41,6 +41,17 @@ func (t *Table[K, V]) places(keys []K) []uint32 {
 	return at
 }
 
+// place is places for one key.
+func (t *Table[K, V]) place(k K) uint32 {
+	if t.kind != kindText {
+		return t.cellPlace(k, hashCell(&t.seed, t.kind, k))
+	}
+	s := textOf(&k)
+	b := textBytes(s)
+	lo, hi := pack(b)
+	return t.textPlace(s, lo, hi, t.seed.packed(b, lo, hi))
+}
+
 func (t *Table[K, V]) wordPlaces(keys []K, at []uint32) {
 	hash, slot := t.together.hash[:len(keys)], t.together.slot[:len(keys)]
 	kind, seed, shift, index := t.kind, t.seed, t.shift, t.index

@@ -3,14 +3,7 @@ package shuffle
 // Place gives the number of k's entry, for [Table.At], and whether k is new, as Slot does. Numbers count the keys in
 // the order in which they came. A key that does not fit has the number -1; Err tells.
 func (t *Table[K, V]) Place(k K) (n int, fresh bool) {
-	var at uint32
-	if t.kind == kindText {
-		b := textBytes(textOf(&k))
-		lo, hi := pack(b)
-		at = t.textPlace(textOf(&k), lo, hi, t.seed.packed(b, lo, hi))
-	} else {
-		at = t.cellPlace(k, hashCell(&t.seed, t.kind, k))
-	}
+	at := t.place(k)
 	if at == noPlace {
 		return -1, true
 	}
@@ -28,7 +21,14 @@ func (t *Table[K, V]) PlaceOf(k K) int {
 
 // At gives the key and the value of an entry by its number. The pointer is valid until the next call of Slot, Place or
 // Reset.
-func (t *Table[K, V]) At(n int) (K, *V) { return t.row(n) }
+func (t *Table[K, V]) At(n int) (K, *V) {
+	if t.kind == kindText {
+		e := t.texts.at(uint32(n))
+		return ofText[K](t.textAt(e)), &e.value
+	}
+	e := t.cells.at(uint32(n))
+	return e.key, &e.value
+}
 
 // Remove takes k out, so that it is not found any more and is new when it comes again. Its entry stays where it is, and
 // is still seen by iteration and by At: the owner marks it, and when there are too many copies the others to a new

@@ -84,23 +84,16 @@ func NewTable[K comparable, V any](clone func(K) K) *Table[K, V] {
 // that is not seen at all. In both cases Err tells. Where K is an interface, a key that cannot be compared panics,
 // as it does in a map.
 func (t *Table[K, V]) Slot(k K) (v *V, fresh bool) {
-	var at uint32
-	if t.kind == kindText {
-		b := textBytes(textOf(&k))
-		lo, hi := pack(b)
-		at = t.textPlace(textOf(&k), lo, hi, t.seed.packed(b, lo, hi))
-	} else {
-		at = t.cellPlace(k, hashCell(&t.seed, t.kind, k))
-	}
-	switch {
+	switch at := t.place(k); {
 	case at == noPlace:
 		var zero V
 		t.spare = zero
 		return &t.spare, true
 	case at&freshPlace != 0:
 		return t.value(at &^ freshPlace), true
+	default:
+		return t.value(at), false
 	}
-	return t.value(at), false
 }
 
 func hashCell[K comparable](s *seed, kind kind, k K) uint64 {
@@ -116,40 +109,10 @@ func hashCell[K comparable](s *seed, kind kind, k K) uint64 {
 // Find returns where the value of k is kept, or nil if the table does not hold k. A table over its budget is
 // asked in this way: records of keys that it holds are folded, all others set aside.
 func (t *Table[K, V]) Find(k K) *V {
-	if t.kind != kindText {
-		return t.findCell(k)
+	if n := t.PlaceOf(k); n >= 0 {
+		return t.value(uint32(n))
 	}
-	s := textOf(&k)
-	lo, hi := pack(textBytes(s))
-	h := t.seed.bytes(textBytes(s))
-	mask := uint64(len(t.index) - 1)
-	for i := h >> t.shift; ; i++ {
-		x := t.index[i&mask]
-		if x == 0 {
-			return nil
-		}
-		if (x^h)>>32 == 0 {
-			if e := t.texts.at(uint32(x) - 1); e.lo == lo && e.hi == hi && t.textAt(e) == s {
-				return &e.value
-			}
-		}
-	}
-}
-
-func (t *Table[K, V]) findCell(k K) *V {
-	h := hashCell(&t.seed, t.kind, k)
-	mask := uint64(len(t.index) - 1)
-	for i := h >> t.shift; ; i++ {
-		x := t.index[i&mask]
-		if x == 0 {
-			return nil
-		}
-		if (x^h)>>32 == 0 {
-			if e := t.cells.at(uint32(x) - 1); e.key == k {
-				return &e.value
-			}
-		}
-	}
+	return nil
 }
 
 // addText makes the entry of a new string key whose free slot is i, and gives its place.
@@ -267,16 +230,6 @@ func (t *Table[K, V]) entry(i int) (k *K, v *V) {
 	}
 	e := t.cells.at(uint32(i))
 	return &e.key, &e.value
-}
-
-// row gives the i-th key and its value.
-func (t *Table[K, V]) row(i int) (K, *V) {
-	if t.kind == kindText {
-		e := t.texts.at(uint32(i))
-		return ofText[K](t.textAt(e)), &e.value
-	}
-	e := t.cells.at(uint32(i))
-	return e.key, &e.value
 }
 
 // Reset empties the table and keeps as much of its memory as the last use needed, so that it can serve the
