@@ -16,7 +16,7 @@ func ForeachRDD[T any](d *DStream[T], f func(ctx context.Context, r *rdd.RDD[T],
 		if r == nil {
 			return nil
 		}
-		return func(ctx context.Context) error { return f(ctx, r, g.batch) }
+		return func(ctx context.Context) error { return f(ctx, r.Handed(), g.batch) }
 	})
 	if f == nil {
 		o.node.refuse("foreachRDD needs a function, not nil")

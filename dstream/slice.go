@@ -43,7 +43,7 @@ func Slice[T any](ctx context.Context, d *DStream[T], i Interval) ([]*rdd.RDD[T]
 			continue
 		}
 		if r := d.at(l.past[t]); r != nil {
-			rs = append(rs, r)
+			rs = append(rs, r.Handed())
 		}
 	}
 	return rs, nil

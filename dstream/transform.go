@@ -16,7 +16,7 @@ func Transform[T, U any](d *DStream[T], f func(*rdd.RDD[T], Time) *rdd.RDD[U]) *
 		if r == nil {
 			return nil
 		}
-		return notNil(f(r, g.batch.Time), out)
+		return notNil(f(r.Handed(), g.batch.Time), out)
 	}, d.node)
 	return out.needs(f == nil)
 }
@@ -31,7 +31,7 @@ func TransformWith[T, U, V any](a *DStream[T], b *DStream[U],
 		if ra == nil || rb == nil {
 			return nil
 		}
-		return notNil(f(ra, rb, g.batch.Time), out)
+		return notNil(f(ra.Handed(), rb.Handed(), g.batch.Time), out)
 	}, a.node, b.node)
 	out.node.sameClock(b.node)
 	return out.needs(f == nil)
@@ -53,6 +53,7 @@ func TransformAll[T, U any](ds []*DStream[T], f func([]*rdd.RDD[T], Time) *rdd.R
 			if rs[i] = d.at(g); rs[i] == nil {
 				return nil
 			}
+			rs[i].Handed()
 		}
 		return notNil(f(rs, g.batch.Time), out)
 	}, parents...)

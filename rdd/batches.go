@@ -16,7 +16,7 @@ type batches[T any] func(yield func([]T) bool)
 
 const (
 	// batchLen is how many elements a batch has: few enough that those of a chain of operators stay in the cache.
-	batchLen = 512
+	batchLen = 1024
 	// batchElem is the size, in bytes, up to which elements come in batches: copies of larger ones cost more than
 	// calls.
 	batchElem = 32

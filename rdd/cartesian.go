@@ -7,7 +7,7 @@ import "iter"
 // memory.
 func Cartesian[T, U any](a *RDD[T], b *RDD[U]) *RDD[Pair[T, U]] {
 	width := b.node.Partitions
-	n := a.sc.node("cartesian", a.node.Partitions*width)
+	n := a.sc.node("cartesian", a.node.Partitions*width, a.node, b.node)
 	n.AddNarrow(a.node, b.node)
 	out := newRDD(a.sc, n, func(tc *TaskContext, p int) iter.Seq[Pair[T, U]] {
 		return func(yield func(Pair[T, U]) bool) {

@@ -59,7 +59,7 @@ func Repartition[T any](r *RDD[T], n int) *RDD[T] {
 		})
 		return rows.Publish()
 	})
-	out := shuffled(r.sc, "repartition", d, func(tc *TaskContext, p int) iter.Seq[T] {
+	out := shuffled(r.sc, r.node, "repartition", d, func(tc *TaskContext, p int) iter.Seq[T] {
 		return func(yield func(T) bool) {
 			fetchRows(tc, r.sc.space(tc), sh, p, func(b shuffle.Bucket[nothing, T]) bool {
 				for _, v := range b.Values {
@@ -89,7 +89,7 @@ func RepartitionByKey[K comparable, V any](r *RDD[Pair[K, V]], opts ...ShuffleOp
 		d = &dealing{n: 1}
 	}
 	sh, err := dealSide(r, d, err)
-	out := shuffled(r.sc, "repartitionByKey", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
+	out := shuffled(r.sc, r.node, "repartitionByKey", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
 		if sh == nil {
 			return r.iterate(tc, p)
 		}

@@ -18,7 +18,7 @@ func CoGroup[K comparable, V, W any](
 ) *RDD[Pair[K, CoGrouped[V, W]]] {
 	d, err := defaultDealing(a.sc, opts, a.asParent(), b.asParent())
 	left, right := newGroupSide(a, d, err), newGroupSide(b, d, err)
-	out := cogrouped(a.sc, d, func(in gathering[K]) func(n int) CoGrouped[V, W] {
+	out := cogrouped(a.sc, a.node, d, func(in gathering[K]) func(n int) CoGrouped[V, W] {
 		vs, ws := left.of(in), right.of(in)
 		return func(n int) CoGrouped[V, W] { return CoGrouped[V, W]{Left: vs.Of(n), Right: ws.Of(n)} }
 	})
@@ -33,7 +33,7 @@ func CoGroup3[K comparable, V, W, X any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W]],
 ) *RDD[Pair[K, CoGrouped3[V, W, X]]] {
 	d, err := defaultDealing(a.sc, opts, a.asParent(), b.asParent(), c.asParent())
 	sa, sb, sc := newGroupSide(a, d, err), newGroupSide(b, d, err), newGroupSide(c, d, err)
-	out := cogrouped(a.sc, d, func(in gathering[K]) func(n int) CoGrouped3[V, W, X] {
+	out := cogrouped(a.sc, a.node, d, func(in gathering[K]) func(n int) CoGrouped3[V, W, X] {
 		vs, ws, xs := sa.of(in), sb.of(in), sc.of(in)
 		return func(n int) CoGrouped3[V, W, X] { return CoGrouped3[V, W, X]{vs.Of(n), ws.Of(n), xs.Of(n)} }
 	})
@@ -50,7 +50,7 @@ func CoGroup4[K comparable, V, W, X, Y any](a *RDD[Pair[K, V]], b *RDD[Pair[K, W
 	by, err := defaultDealing(a.sc, opts, a.asParent(), b.asParent(), c.asParent(), d.asParent())
 	sa, sb := newGroupSide(a, by, err), newGroupSide(b, by, err)
 	sc, sd := newGroupSide(c, by, err), newGroupSide(d, by, err)
-	out := cogrouped(a.sc, by, func(in gathering[K]) func(n int) CoGrouped4[V, W, X, Y] {
+	out := cogrouped(a.sc, a.node, by, func(in gathering[K]) func(n int) CoGrouped4[V, W, X, Y] {
 		vs, ws, xs, ys := sa.of(in), sb.of(in), sc.of(in), sd.of(in)
 		return func(n int) CoGrouped4[V, W, X, Y] {
 			return CoGrouped4[V, W, X, Y]{vs.Of(n), ws.Of(n), xs.Of(n), ys.Of(n)}
@@ -93,10 +93,10 @@ func newGathering[K comparable](tc *TaskContext, sc *Context, p int) gathering[K
 }
 
 // cogrouped makes the RDD of a cogroup: groups takes the sides of a partition in and gives what a key's number has.
-func cogrouped[K comparable, G any](sc *Context, d *dealing,
+func cogrouped[K comparable, G any](sc *Context, from *exec.Node, d *dealing,
 	groups func(in gathering[K]) func(n int) G,
 ) *RDD[Pair[K, G]] {
-	return shuffled(sc, "cogroup", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, G]] {
+	return shuffled(sc, from, "cogroup", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, G]] {
 		return func(yield func(Pair[K, G]) bool) {
 			in := newGathering[K](tc, sc, p)
 			defer in.sp.Close()

@@ -11,7 +11,7 @@ import (
 // the values of a partition must fit into memory. Keys come out in the order in which they first came in.
 func ConcatGroups[K comparable, V any](first *RDD[Pair[K, []V]], others ...*RDD[Pair[K, []V]]) *RDD[Pair[K, []V]] {
 	rs := append([]*RDD[Pair[K, []V]]{first}, others...)
-	n := first.sc.node("concatGroups", first.node.Partitions)
+	n := first.sc.node("concatGroups", first.node.Partitions, first.node)
 	out := newRDD(first.sc, n, func(tc *TaskContext, p int) iter.Seq[Pair[K, []V]] {
 		return func(yield func(Pair[K, []V]) bool) {
 			all := shuffle.NewTable[K, []V](newCloner[K]()(tc))

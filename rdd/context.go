@@ -240,8 +240,10 @@ func (sc *Context) Abandon() error { return sc.runner.Abandon() }
 // scaleUp is by how much Take widens its search.
 func (sc *Context) scaleUp() int { return max(conf.LimitScaleUpFactor.Get(sc.conf), 2) }
 
-func (sc *Context) node(op string, partitions int) *exec.Node {
-	n := &exec.Node{ID: int(sc.nodes.Add(1)) - 1, Op: op, Site: exec.Caller(), Partitions: partitions}
+// node makes the node of an operator that reads from; its other parents may be left out.
+func (sc *Context) node(op string, partitions int, from ...*exec.Node) *exec.Node {
+	n := &exec.Node{ID: int(sc.nodes.Add(1)) - 1, Op: op, Partitions: partitions}
+	n.MadeOf(from)
 	if partitions > maxPartitions {
 		n.Err = fmt.Errorf("%s: %w", n.Site, tooMany(op, partitions))
 		n.Partitions = 0 // Nothing is made for partitions that will never be computed.

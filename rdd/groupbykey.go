@@ -19,7 +19,7 @@ func GroupByKey[K comparable, V any](r *RDD[Pair[K, V]], opts ...ShuffleOption) 
 	if err == nil && !r.dealt.same(d) {
 		sh, err = dealRows(r, d)
 	}
-	out := shuffled(r.sc, "groupByKey", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, []V]] {
+	out := shuffled(r.sc, r.node, "groupByKey", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, []V]] {
 		return func(yield func(Pair[K, []V]) bool) {
 			in := newGathering[K](tc, r.sc, p)
 			defer in.sp.Close()

@@ -19,14 +19,28 @@ func Map[T, U any](r *RDD[T], f func(T) U) *RDD[U] {
 		var buf []U
 		return func(in []T) []U {
 			out := room(buf, len(in))[:len(in)] // A local one: what a closure shares is read again after each call.
-			for i, v := range in {
-				out[i] = f(v)
-			}
+			mapInto(out, in, f)
 			buf = out
 			return out
 		}
 	})
 	return out
+}
+
+// mapInto puts f of each element of in into out, which is as long. A call of f forgets all that the loop has in
+// registers; four calls for a turn of it share the counting and the checks of bounds.
+func mapInto[T, U any](out []U, in []T, f func(T) U) {
+	for len(in) >= 4 && len(out) >= 4 {
+		to, from := (*[4]U)(out), (*[4]T)(in)
+		to[0] = f(from[0])
+		to[1] = f(from[1])
+		to[2] = f(from[2])
+		to[3] = f(from[3])
+		out, in = out[4:], in[4:]
+	}
+	for i, v := range in {
+		out[i] = f(v)
+	}
 }
 
 // MapTry is Map with a function that can fail: its error fails the task, which is tried again, and names

@@ -93,7 +93,7 @@ func narrow[T, U any](r *RDD[T], op string, compute func(tc *TaskContext, p int)
 
 // child makes the node of an operator that reads each partition of one parent.
 func (sc *Context) child(op string, parent *exec.Node) *exec.Node {
-	n := sc.node(op, parent.Partitions)
+	n := sc.node(op, parent.Partitions, parent)
 	n.AddNarrow(parent)
 	n.Prefer(parent.Preferred())
 	return n
@@ -156,5 +156,11 @@ func (r *RDD[T]) Prefer(hosts func(p int) []string) *RDD[T] {
 func (r *RDD[T]) Iterate(tc *TaskContext, p int) iter.Seq[T] { return r.iterate(tc, p) }
 
 // Place says that r stands for an operator at another place: for the stream engine, whose operators make
-// RDDs in each batch.
-func (r *RDD[T]) Place(op string, site exec.Site) { r.node.Op, r.node.Site = op, site }
+// RDDs in each batch. What is made of r is made by the engine, too, and stands at that place, until r is [RDD.Handed].
+func (r *RDD[T]) Place(op string, site exec.Site) { r.node.Place(op, site) }
+
+// Handed says that users have r now, whose own calls are the places of what they make of it.
+func (r *RDD[T]) Handed() *RDD[T] {
+	r.node.Handed()
+	return r
+}

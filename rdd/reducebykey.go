@@ -52,7 +52,7 @@ func combineByKey[K comparable, V, C any](r *RDD[Pair[K, V]], op string, create 
 		sh, err = combined(r, d, create, mergeValue)
 	}
 	keep, wire := newMutableCloner[C](), wireOf[K, C]()
-	out := shuffled(r.sc, op, d, func(tc *TaskContext, p int) iter.Seq[Pair[K, C]] {
+	out := shuffled(r.sc, r.node, op, d, func(tc *TaskContext, p int) iter.Seq[Pair[K, C]] {
 		return func(yield func(Pair[K, C]) bool) {
 			pair := func(k K, c C) bool { return yield(Pair[K, C]{k, c}) }
 			if sh == nil {

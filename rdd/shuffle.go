@@ -135,12 +135,14 @@ func owning[K, V any]() func(tc *TaskContext) shuffle.Own[K, V] {
 
 // shuffled makes the node of an operator that reads shuffles, or narrow parents whose keys lie where they must
 // already.
-func shuffled[T any](sc *Context, op string, d *dealing, compute func(tc *TaskContext, p int) iter.Seq[T]) *RDD[T] {
+func shuffled[T any](sc *Context, from *exec.Node, op string, d *dealing,
+	compute func(tc *TaskContext, p int) iter.Seq[T],
+) *RDD[T] {
 	n := 1
 	if d != nil {
 		n = d.n
 	}
-	out := newRDD(sc, sc.node(op, n), compute)
+	out := newRDD(sc, sc.node(op, n, from), compute)
 	out.dealt = d
 	return out
 }
@@ -278,7 +280,7 @@ func Merged[T, A, U any](r *RDD[T], part func(in iter.Seq[T]) A, merge func(part
 		}
 		return single(a), nil
 	})
-	out := shuffled(r.sc, "merged", nil, func(tc *TaskContext, p int) iter.Seq[U] {
+	out := shuffled(r.sc, r.node, "merged", nil, func(tc *TaskContext, p int) iter.Seq[U] {
 		return func(yield func(U) bool) {
 			var parts []A
 			fetchRows(tc, nil, sh, p, func(b shuffle.Bucket[struct{}, A]) bool {

@@ -52,7 +52,7 @@ func RepartitionAndSortWithinPartitions[K cmp.Ordered, V any](r *RDD[Pair[K, V]]
 	}
 	sh, err := dealSide(r, d, err)
 	wire := wireOf[K, V]()
-	out := shuffled(r.sc, "repartitionAndSortWithinPartitions", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
+	out := shuffled(r.sc, r.node, "repartitionAndSortWithinPartitions", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
 		return func(yield func(Pair[K, V]) bool) {
 			sp := r.sc.space(tc)
 			defer sp.Close()
@@ -115,7 +115,7 @@ func sorted[T, K, V any](r *RDD[T], op string, o shuffle.Order[K], row func(T) (
 		sh, err = sortShuffle(r, op, n, o, row)
 	}
 	wire := wireOf[K, V]()
-	out := shuffled(r.sc, op, &dealing{n: n}, func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
+	out := shuffled(r.sc, r.node, op, &dealing{n: n}, func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
 		return func(yield func(Pair[K, V]) bool) {
 			sp := r.sc.space(tc)
 			defer sp.Close()

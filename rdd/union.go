@@ -35,7 +35,7 @@ func unionOf[T any](sc *Context, rs []*RDD[T]) *RDD[T] {
 			parts = append(parts, part{r, p})
 		}
 	}
-	n := sc.node("union", len(parts))
+	n := sc.node("union", len(parts), nodes(rs)...)
 	n.AddNarrow(nodes(rs)...)
 	n.Prefer(func(p int) []string { return parts[p].of.PreferredLocations(parts[p].p) })
 	return newRDD(sc, n, func(tc *TaskContext, p int) iter.Seq[T] { return parts[p].of.iterate(tc, parts[p].p) })
@@ -64,7 +64,7 @@ func dealtAlike[T any](rs []*RDD[T]) (dealt []*RDD[T]) {
 
 // aligned joins the partitions of the same number of RDDs that are dealt alike.
 func aligned[T any](sc *Context, rs []*RDD[T], parents []*exec.Node) *RDD[T] {
-	n := sc.node("union", rs[0].node.Partitions)
+	n := sc.node("union", rs[0].node.Partitions, parents...)
 	n.AddNarrow(parents...)
 	n.Prefer(rs[0].node.Preferred())
 	out := newRDD(sc, n, func(tc *TaskContext, p int) iter.Seq[T] {

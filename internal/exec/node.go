@@ -28,6 +28,10 @@ type Node struct {
 	// deps and hosts change once more when a checkpoint cuts the lineage, while jobs may be looking at them.
 	deps  atomic.Pointer[Deps]
 	hosts atomic.Pointer[func(p int) []string]
+	// placed tells that the engine has placed the node and makes more of it; unplaced that the node was made of such a
+	// one, and stands at its place until what it is a part of is placed.
+	placed   atomic.Bool
+	unplaced bool
 	// mark is called after a job that the node is part of.
 	mark atomic.Pointer[func(context.Context) error]
 }
@@ -38,6 +42,44 @@ type Deps struct {
 	Narrow []*Node
 	// Shuffles are the parents beyond a stage boundary.
 	Shuffles []*Shuffle
+}
+
+// Place gives the node the name and place of what it stands for, and the place to the nodes that were made on the way to
+// it. What is made of it stands at that place, too.
+func (n *Node) Place(op string, site Site) {
+	n.Op = op
+	n.place(site)
+	n.placed.Store(true)
+}
+
+func (n *Node) place(site Site) {
+	n.Site, n.unplaced = site, false
+	deps := n.Deps()
+	for _, p := range deps.Narrow {
+		if p.unplaced {
+			p.place(site)
+		}
+	}
+	for _, s := range deps.Shuffles {
+		if s.Parent.unplaced {
+			s.Parent.place(site)
+		}
+	}
+}
+
+// Handed says that what is made of the node from now on is made by users.
+func (n *Node) Handed() { n.placed.Store(false) }
+
+// MadeOf finds the place of a new node that is made of others, some of which may be nil: that of one which the engine
+// has placed, else the user's call, whose search costs more than all else about the node.
+func (n *Node) MadeOf(from []*Node) {
+	for _, p := range from {
+		if p != nil && (p.placed.Load() || p.unplaced) {
+			n.Site, n.unplaced = p.Site, true
+			return
+		}
+	}
+	n.Site = Caller()
 }
 
 // Prefer has hosts list those on which a partition would best be computed; nil for no preference.
