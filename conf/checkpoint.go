@@ -16,9 +16,6 @@ func needsCheckpoint(name, value string) error {
 	switch {
 	case name == "spark.streaming.receiver.writeAheadLog.enable" && strings.EqualFold(value, "true"):
 		instead = "leave it out: what receivers hold is then lost if the process dies"
-	case name == "weir.streaming.failedBatch" && strings.EqualFold(value, string(SkipFailed)):
-		// A batch can be skipped only where the skip is written down for ever.
-		instead = "choose stop or retry"
 	}
 	if instead == "" {
 		return nil

@@ -169,8 +169,8 @@ var validateTests = []struct{ set, want string }{
 		"spark.streaming.receiver.writeAheadLog.enable=True: needs a part of checkpoints that is not there yet " +
 			"in this version: " +
 			"leave it out: what receivers hold is then lost if the process dies"},
-	{"weir.streaming.failedBatch=skip", "weir.streaming.failedBatch=skip: needs a part of " +
-		"checkpoints that is not there yet in this version: choose stop or retry"},
+	{"weir.streaming.failedBatch=skip", ""},
+	{"weir.streaming.failedBatch=skipWithState", ""},
 	{"spark.io.encryption.enabled=false", ""},
 	{"spark.io.encryption.enabled=true",
 		"spark.io.encryption.enabled=true: weir does not encrypt what it writes to spark.local.dir; " +
@@ -274,7 +274,7 @@ my\.conf:2: spark\.task\.maxFailures=0: must be at least 1; the default is 4
 	if !errors.As(got, &e) || e.Name != "spark.default.parallelism" || e.Value != "-1" {
 		t.Errorf("the first part is %+v", e)
 	}
-	c = conf.New().Set("weir.streaming.failedBatch", "skip")
+	c = conf.New().Set("spark.streaming.receiver.writeAheadLog.enable", "true")
 	if !errors.Is(c.Validate(), conf.ErrNoCheckpoint) {
 		t.Errorf("%v is not ErrNoCheckpoint", c.Validate())
 	}

@@ -50,7 +50,7 @@ func definitions() []definition {
 		SpeculationMinTaskRuntime, SpeculationTaskThreshold,
 		Interval, MaxQueuedBatches, SinkAccept, Missed, FirstBatchRecords, Failed, FailedBatchMaxRetries,
 		FailedBatchBackoff, ShutdownTimeout,
-		CheckpointDirectory, Standby, RetainedInCheckpoint, CheckpointRename, CheckpointDrop,
+		CheckpointDirectory, Standby, RetainedInCheckpoint, CheckpointRename, CheckpointDrop, CheckpointSkip,
 		StopGracefullyOnShutdown, GracefulStopTimeout, StopSparkContextByDefault,
 		ConcurrentJobs, RetainedBatches,
 		BlockInterval, BlockQueueSize, ReceiverMaxRate, ReceiverRestartDelay, ReceiverWriteAheadLog,

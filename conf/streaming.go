@@ -76,6 +76,17 @@ var (
 		why: "Whether a name that has gone and one that is new are the same thing only the user knows.",
 	}
 
+	// CheckpointSkip names an open batch that is given up.
+	CheckpointSkip = Setting[int64]{
+		kind: int64s, name: "weir.checkpoint.skip", unit: "sequence", defText: "none", def: -1,
+		check: atLeast[int64](-1),
+		doc: "The number of a batch that is planned and not committed, and is given up at the start instead of " +
+			"being run again: what is in its sinks stays, nothing more of it is written, and states and windows " +
+			"never see it.",
+		why: "A batch that can never succeed would stop the job for ever; to lose its records only the user may " +
+			"decide.",
+	}
+
 	// CheckpointDrop says what is given up.
 	CheckpointDrop = Setting[string]{
 		kind: texts, name: "weir.checkpoint.drop", defText: "none",

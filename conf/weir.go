@@ -27,9 +27,15 @@ const (
 	// RetryFailed runs the same batch again, with a growing pause, and stops the job if that does
 	// not help.
 	RetryFailed FailedBatch = "retry"
-	// SkipFailed writes the failure down and goes on. It needs a checkpoint.
+	// SkipFailed retries, and then gives the batch up, writes that down and goes on. It needs a checkpoint, and a
+	// program without states and windows.
 	SkipFailed FailedBatch = "skip"
+	// SkipWithStateFailed is SkipFailed for programs with states and windows, too, which miss the batch for ever.
+	SkipWithStateFailed FailedBatch = "skipWithState"
 )
+
+// Skips tells whether a batch that fails for good is given up.
+func (f FailedBatch) Skips() bool { return f == SkipFailed || f == SkipWithStateFailed }
 
 // Settings of streams that only weir has.
 var (
@@ -81,11 +87,13 @@ var (
 
 	// Failed is the policy for failed batches.
 	Failed = Setting[FailedBatch]{
-		kind: oneOf(AutoFailed, StopFailed, RetryFailed, SkipFailed), name: "weir.streaming.failedBatch",
-		def: AutoFailed,
+		kind: oneOf(AutoFailed, StopFailed, RetryFailed, SkipFailed, SkipWithStateFailed),
+		name: "weir.streaming.failedBatch",
+		def:  AutoFailed,
 		doc: "What follows when a batch has failed after the retries of its tasks: the job stops with " +
-			"its error (stop), the same batch runs again (retry), or it is written down as skipped " +
-			"(skip, which needs a checkpoint); auto is retry with a checkpoint and stop without one.",
+			"its error (stop), the same batch runs again (retry), or that and, if it does not help, the batch is " +
+			"given up and written down as skipped (skip, which needs a checkpoint; skipWithState where states " +
+			"and windows would miss its records); auto is retry with a checkpoint and stop without one.",
 		why: "Without a checkpoint a supervisor that starts the job again is the better retry. Spark " +
 			"goes on as if nothing had happened, and the batch's data are lost.",
 	}

@@ -31,6 +31,7 @@ type Batch struct {
 	outputs []OutputInfo // the last run of each; zero of one that has not run
 	effects map[effectName]bool
 	wrote   map[effectName]checkpoint.Effect // what effects came to
+	tried   map[effectName]int               // how many partitions they have
 }
 
 // planned is what a batch takes from one input.

@@ -86,8 +86,8 @@ func (ssc *Context) openLog(ctx context.Context) error {
 	if d.dir == "" {
 		d.dir = conf.CheckpointDirectory.Get(ssc.conf)
 	}
-	if d.dir == "" {
-		return nil
+	if err := ssc.maySkip(); err != nil || d.dir == "" {
+		return err
 	}
 	if err := ssc.mustTell(); err != nil {
 		return err

@@ -109,6 +109,13 @@ type BatchCommitted struct {
 	Sequence  int64
 }
 
+// BatchSkipped says that a batch was given up for ever, and that this is written down.
+type BatchSkipped struct {
+	BatchTime Time
+	Sequence  int64
+	Reason    string
+}
+
 // OutputOperationStarted says that an output operation of a batch runs.
 type OutputOperationStarted struct{ OutputInfo }
 
@@ -217,6 +224,7 @@ func (BatchSubmitted) event()           {}
 func (BatchStarted) event()             {}
 func (BatchCompleted) event()           {}
 func (BatchCommitted) event()           {}
+func (BatchSkipped) event()             {}
 func (OutputOperationStarted) event()   {}
 func (OutputOperationCompleted) event() {}
 func (RateUpdated) event()              {}

@@ -18,6 +18,9 @@ type stepFunc func(ctx context.Context, g *generation) error
 type step struct {
 	node *node
 	run  stepFunc
+	// forgo takes out again what the step did for the last batch, if it has run, for that is given up. It is nil if the
+	// state is settled.
+	forgo func(b *Batch) error
 }
 
 // findNeeds finds for how long after its batch each stream's RDD is asked for, by this process and by one that begins

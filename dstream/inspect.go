@@ -25,6 +25,8 @@ type CheckpointInfo struct {
 	// Positions are, by input, the last range that was planned, else where the input begins, in the words of its
 	// source.
 	Positions map[string][]byte
+	// Skipped are all batches that were ever given up, kept or not.
+	Skipped []SkippedBatch
 	// States are the operators that keep a state.
 	States []string
 }
@@ -38,6 +40,14 @@ type BatchRecord struct {
 	Inputs []InputRecord
 	// Wrote are the outputs that have written something.
 	Wrote []string
+}
+
+// A SkippedBatch is one that was given up: its records are in none of the outputs Burned, and in those of In.
+type SkippedBatch struct {
+	Time       Time
+	Sequence   int64
+	Reason     string
+	In, Burned []string
 }
 
 // An InputRecord is what a batch takes from an input: Range is in the words of its source.
@@ -65,6 +75,10 @@ func ReadCheckpoint(ctx context.Context, sc *rdd.Context, dir string) (*Checkpoi
 		Epoch: s.Owner.Epoch, StoppedCleanly: s.Stopped, Positions: map[string][]byte{}, States: names(s.States)}
 	for id, p := range s.Positions {
 		info.Positions[id] = p.Data
+	}
+	for _, b := range s.Skipped {
+		info.Skipped = append(info.Skipped, SkippedBatch{Time: Time(b.Time), Sequence: b.Sequence, Reason: b.Reason,
+			In: effectTexts(b.In), Burned: effectTexts(b.Burned)})
 	}
 	for _, b := range s.Batches {
 		info.Batches = append(info.Batches, recordOf(b))

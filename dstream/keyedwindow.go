@@ -17,6 +17,7 @@ type keyedWindow[K comparable, V any] struct {
 	fold         folding[V]
 
 	version    Time // the last batch that was taken in
+	before     Time // the one before that
 	partitions []*panes[K, V]
 	broken     error // why the window is of no use any more
 }
@@ -48,22 +49,36 @@ func (w *keyedWindow[K, V]) take(ctx context.Context, g *generation) error {
 	if w.partitions == nil {
 		w.partitions = make([]*panes[K, V], len(fresh))
 		for i := range w.partitions {
-			w.partitions[i] = newPanes[K](w.fold, nil) // The keys of a shuffle own their memory.
+			w.partitions[i] = newPanes[K](w.fold, w.length, nil) // The keys of a shuffle own their memory.
 			w.partitions[i].ordered = g.batch.ssc.durable.opened
+			w.partitions[i].undoable = g.batch.ssc.loop.failed.skip
 		}
 	}
 	now := g.batch.Time
 	if err := w.fold.guarded(func() {
 		for i, p := range w.partitions {
-			p.push(pane[K, V]{now, fresh[i]})
-			p.expire(now.Add(-w.length))
+			p.take(pane[K, V]{now, fresh[i]})
 		}
 	}); err != nil {
 		w.broken = err
 		return err
 	}
-	w.version = now
+	w.before, w.version = w.version, now
 	return w.settle(ctx, g)
+}
+
+// forgo takes a batch out again that is given up.
+func (w *keyedWindow[K, V]) forgo(b *Batch) error {
+	switch {
+	case w.broken != nil:
+		return fmt.Errorf("%s (%s): the window was left half-way: %w", w.out.node.op, w.out.node.site, w.broken)
+	case w.version == b.Time:
+		for _, p := range w.partitions {
+			p.takeBack()
+		}
+		w.version = w.before
+	}
+	return nil
 }
 
 // settle computes the window's RDD at once if it will be asked for after the window has moved on.

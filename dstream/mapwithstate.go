@@ -41,7 +41,7 @@ func MapWithState[K comparable, V, S, U any](d *DStream[rdd.Pair[K, V]], spec *S
 	m.out, m.snapshots = out.needs(spec.f == nil), snapshots
 	out.sound(err).sound(spec.err)
 	ssc.keeps(out.node, m)
-	ssc.addStep(core.node, m.step)
+	ssc.addStep(core.node, m.step, nil)
 	return out, snapshots
 }
 

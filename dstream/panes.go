@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/weirstream/weir/internal/shuffle"
 	"github.com/weirstream/weir/rdd"
@@ -46,20 +47,26 @@ func (fo folding[V]) copy(v V) V {
 
 // panes is a window over one partition of a keyed stream: a queue of panes as two stacks (the two-stack queue of
 // functional programming; Tangwongsan, Hirzel and Schneider survey it for windows in "Low-latency sliding-window
-// aggregation", 2017). A new pane goes to the back, and is folded into its keys' back values. When a pane must leave
-// and the front is empty, all panes become the front: from the newest to the oldest each row takes in the fold of what
-// is newer. A key's window is then the fold of its oldest front row and its back value: one call of the function a key
-// and slide, and two for each row in its life, however many panes there are.
+// aggregation", 2017). A new pane goes to the back, and is folded into its keys' back values. When the time of batches
+// passes a multiple of the window's length the front is empty, and all panes become the front: from the newest to the
+// oldest each row takes in the fold of what is newer. A key's window is then the fold of its oldest front row and its
+// back value: one call of the function a key and slide, and two for each row in its life, however many panes there are.
 //
-// Panes leave by the time of batches alone, so that a batch that runs again folds in the same order.
+// Panes leave and turn by the time of batches alone, so that a batch that runs again, and a process that begins with
+// the window's panes only, fold in the same order.
 type panes[K comparable, V any] struct {
-	fold  folding[V]
-	own   func(K) K
-	keys  *shuffle.Table[K, paneKey[V]]
-	list  []pane[K, V] // the oldest first
-	base  int64        // number of list[0]
-	front int          // how many of list are the front
-	dead  int          // entries of keys without rows
+	fold   folding[V]
+	length time.Duration
+	own    func(K) K
+	keys   *shuffle.Table[K, paneKey[V]]
+	list   []pane[K, V] // the oldest first
+	base   int64        // number of list[0]
+	front  int          // how many of list are the front
+	turn   Time         // the last multiple of length that was passed
+	dead   int          // entries of keys without rows
+	// undoable has what the newest pane changed kept in undo, so that it can be taken back.
+	undoable bool
+	undo     []undoRow[V]
 	// ordered has keys come in the order of their first rows in the window, which depends on nothing that was there
 	// before: so a process that begins with these rows gives the same.
 	ordered bool
@@ -83,15 +90,51 @@ func (k *paneKey[V]) first() paneRef {
 
 func (k *paneKey[V]) live() bool { return k.inBack || k.front != nowhere }
 
-func newPanes[K comparable, V any](fold folding[V], own func(K) K) *panes[K, V] {
-	return &panes[K, V]{fold: fold, own: own, keys: shuffle.NewTable[K, paneKey[V]](own)}
+// An undoRow is what the back held of a key before the newest pane came.
+type undoRow[V any] struct {
+	back   V
+	inBack bool
+	since  paneRef
 }
 
-// push adds a batch's pane. Times rise.
+func newPanes[K comparable, V any](fold folding[V], length time.Duration, own func(K) K) *panes[K, V] {
+	return &panes[K, V]{fold: fold, length: length, own: own, keys: shuffle.NewTable[K, paneKey[V]](own)}
+}
+
+// take adds a batch's pane when those have left that are a length older. Times rise.
+func (w *panes[K, V]) take(p pane[K, V]) {
+	w.advance(p.time)
+	w.push(p)
+}
+
+// advance has those panes leave that are not in the window of the batch at now.
+func (w *panes[K, V]) advance(now Time) {
+	until := now.Add(-w.length)
+	w.expire(until)
+	if turn := (now - 1).Floor(w.length); turn != w.turn {
+		w.turn = turn // The whole front is older than that, and has left.
+		for len(w.list) > 0 && w.list[0].time <= until {
+			w.pop()
+		}
+		w.flip()
+	}
+	if w.dead > w.keys.Len()/2 && w.dead > 64 {
+		w.compact()
+	}
+}
+
 func (w *panes[K, V]) push(p pane[K, V]) {
 	number := w.base + int64(len(w.list))
+	w.undo = w.undo[:0]
 	for i, row := range p.rows {
 		k, fresh := w.keys.Slot(row.key)
+		if w.undoable {
+			before := undoRow[V]{inBack: k.inBack, since: k.since}
+			if k.inBack {
+				before.back = w.fold.copy(k.back)
+			}
+			w.undo = append(w.undo, before)
+		}
 		if fresh {
 			k.front = nowhere
 		} else if !k.live() {
@@ -106,12 +149,23 @@ func (w *panes[K, V]) push(p pane[K, V]) {
 	w.list = append(w.list, p)
 }
 
-// expire drops the panes of batches at until and before.
-func (w *panes[K, V]) expire(until Time) {
-	for len(w.list) > 0 && w.list[0].time <= until {
-		if w.front == 0 {
-			w.flip()
+// takeBack takes the newest pane out again, which was pushed last. What left for it would have left for the next one.
+func (w *panes[K, V]) takeBack() {
+	last := len(w.list) - 1
+	for i, row := range w.list[last].rows {
+		k, before := w.keys.Find(row.key), &w.undo[i]
+		k.back, k.inBack, k.since = before.back, before.inBack, before.since
+		if !k.live() {
+			w.dead++
 		}
+	}
+	w.list[last] = pane[K, V]{}
+	w.list, w.undo = w.list[:last], nil
+}
+
+// expire drops the front's panes of batches at until and before.
+func (w *panes[K, V]) expire(until Time) {
+	for w.front > 0 && w.list[0].time <= until {
 		for i, row := range w.list[0].rows {
 			k := w.keys.Find(row.key)
 			if k.front == (paneRef{w.base, int32(i)}) {
@@ -120,14 +174,15 @@ func (w *panes[K, V]) expire(until Time) {
 				}
 			}
 		}
-		w.list[0] = pane[K, V]{}
-		w.list = w.list[1:]
-		w.base++
+		w.pop()
 		w.front--
 	}
-	if w.dead > w.keys.Len()/2 && w.dead > 64 {
-		w.compact()
-	}
+}
+
+func (w *panes[K, V]) pop() {
+	w.list[0] = pane[K, V]{}
+	w.list = w.list[1:]
+	w.base++
 }
 
 // flip makes all panes the front, which is empty.
@@ -142,9 +197,12 @@ func (w *panes[K, V]) flip() {
 			k.front = paneRef{w.base + int64(n), int32(i)}
 		}
 	}
+	w.dead = 0
 	for _, k := range w.keys.AllPtr() {
 		var none V
-		k.back, k.inBack = none, false
+		if k.back, k.inBack = none, false; !k.live() {
+			w.dead++
+		}
 	}
 	w.front = len(w.list)
 }

@@ -108,7 +108,11 @@ func (l *loop) goOn() error {
 			"time", Time(planned.Plan.Time).String())
 		b := l.batchOf(planned)
 		l.forgo(b, planned)
-		if err := l.runBatch(b); err != nil {
+		run := l.runBatch
+		if l.named(b) {
+			run = func(b *Batch) error { return l.giveUp(b, errNamed) }
+		}
+		if err := run(b); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 type failurePolicy struct {
 	retries int
 	pause   time.Duration
+	skip    bool // what then still fails is given up
 }
 
 // failurePolicy is what the settings say. With a checkpoint a batch that failed runs again unless they say otherwise:
@@ -27,7 +28,8 @@ func (ssc *Context) failurePolicy() failurePolicy {
 	if policy == conf.StopFailed || policy == conf.AutoFailed && ssc.durable.dir == "" {
 		return failurePolicy{}
 	}
-	return failurePolicy{retries: conf.FailedBatchMaxRetries.Get(c), pause: conf.FailedBatchBackoff.Get(c)}
+	return failurePolicy{retries: conf.FailedBatchMaxRetries.Get(c), pause: conf.FailedBatchBackoff.Get(c),
+		skip: policy.Skips()}
 }
 
 // runBatch runs the outputs of a batch and commits it. An error ends the program: the batch stays planned
@@ -40,9 +42,12 @@ func (l *loop) runBatch(b *Batch) error {
 	b.info.ProcessingEnd, b.info.Outputs, b.info.Err = time.Now(), b.ran(), err
 	l.ssc.bus.emit(BatchCompleted{b.info})
 	l.logBatch(b)
-	if err == nil {
+	switch {
+	case err == nil:
 		l.learn(b)
 		err = l.commit(b)
+	case l.mayGiveUp(err):
+		err = l.giveUp(b, err)
 	}
 	if err == nil {
 		l.ssc.renewIdentities(l.life)
@@ -356,12 +361,17 @@ func (l *loop) awaitCommit() error {
 	if err := l.within(commitTimeout, c.record.Flush); err != nil {
 		return fmt.Errorf("log the commit of batch %d: %w", b.Sequence, err)
 	}
+	l.passed(b, BatchCommitted{BatchTime: b.Time, Sequence: b.Sequence})
+	return nil
+}
+
+// passed tells the inputs, and then the listeners, that the log is beyond a batch.
+func (l *loop) passed(b *Batch, how Event) {
 	l.committed++
 	l.tellCommitted(b)
-	l.ssc.bus.emit(BatchCommitted{BatchTime: b.Time, Sequence: b.Sequence})
+	l.ssc.bus.emit(how)
 	l.unread = append(l.unread, b)
 	l.releaseUnread(b.Time)
-	return nil
 }
 
 // tellCommitted tells the inputs of a commit.

@@ -105,6 +105,7 @@ func Save[T any](ctx context.Context, b *Batch, effect string, r *rdd.RDD[T], s 
 // store has the sink store what an effect of a batch holds, and notes what came of it.
 func store[T any](ctx context.Context, b *Batch, o *Output, name string, r *rdd.RDD[T], s Sink[T]) error {
 	id := b.effect(o, name)
+	b.tries(o, name, r.NumPartitions())
 	if t, ok := s.(TransactionSink[T]); ok && t.Transaction(id) != "" {
 		return transact(ctx, b, o, id, r, t)
 	}

@@ -32,7 +32,8 @@ type effectOf struct{ output, name string }
 
 // An identity is what an effect has stored last.
 type identity struct {
-	sink  Transactor
+	sink  Transactor // nil if there is none
+	asked laster     // nil if it does not keep identities
 	label string
 	last  Effect
 	held  bool      // there is one
@@ -90,6 +91,7 @@ func (ssc *Context) admit(ctx context.Context, o *Output, name string, s held) e
 		}
 	}
 	if l, ok := s.(laster); ok && promiseOf(s) == "" {
+		kept.asked = l
 		if err := ssc.compare(ctx, o, l, kept); err != nil {
 			return err
 		}
@@ -177,19 +179,24 @@ func (ssc *Context) compare(ctx context.Context, o *Output, s laster, kept *iden
 func lastOf(ctx context.Context, s laster, id Effect, partitions int) (int64, error) {
 	last := int64(-1)
 	for p := range partitions {
-		seq, err := call(ctx, func(ctx context.Context) (int64, error) {
-			seq, ok, err := s.Last(ctx, id.Output, id.Name, p)
-			if !ok {
-				seq = -1
-			}
-			return seq, err
-		})
+		seq, err := lastIn(ctx, s, id, p)
 		if err != nil {
 			return 0, err
 		}
 		last = max(last, seq)
 	}
 	return last, nil
+}
+
+// lastIn is the newest batch of which a sink holds that partition, -1 for none.
+func lastIn(ctx context.Context, s laster, id Effect, partition int) (int64, error) {
+	return call(ctx, func(ctx context.Context) (int64, error) {
+		seq, ok, err := s.Last(ctx, id.Output, id.Name, partition)
+		if !ok {
+			seq = -1
+		}
+		return seq, err
+	})
 }
 
 func heldText(last int64) string {
@@ -271,6 +278,19 @@ func (ssc *Context) renewIdentities(ctx context.Context) {
 	}
 }
 
+// of lists what is known of an output's effects, by name.
+func (ss *sinks) of(output string) (list []identity) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for key, kept := range ss.known {
+		if key.output == output {
+			list = append(list, *kept)
+		}
+	}
+	slices.SortFunc(list, func(a, b identity) int { return cmp.Compare(a.last.Name, b.last.Name) })
+	return list
+}
+
 // old takes the identities that are to be stored again: one that fails has its turn in an hour.
 func (ss *sinks) old(now time.Time) (out []identity) {
 	ss.mu.Lock()
@@ -299,6 +319,23 @@ func (b *Batch) note(o *Output, name string, wrote bool, partitions int) {
 		e.Wrote, e.Partitions = true, partitions
 	}
 	b.wrote[effectName{o.number, name}] = e
+}
+
+// tries keeps how many partitions an effect has that is about to be written.
+func (b *Batch) tries(o *Output, name string, partitions int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.tried == nil {
+		b.tried = map[effectName]int{}
+	}
+	b.tried[effectName{o.number, name}] = partitions
+}
+
+// partitionsOf is how many partitions an effect has that was tried, 0 if it was not.
+func (b *Batch) partitionsOf(output int, name string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tried[effectName{output, name}]
 }
 
 // effectsOf lists what the effects of one output came to, by name.

@@ -88,6 +88,7 @@ func (ssc *Context) start(ctx context.Context) error {
 	}
 	ssc.properties = batchProperties(ctx)
 	ssc.sayGuarantees()
+	ssc.sayGivenUp()
 	go ssc.bus.run(ssc.sc.Inside(), ssc.listenerPanicked)
 	loop := newLoop(ssc, ids)
 	ssc.mu.Lock()

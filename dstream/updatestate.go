@@ -114,7 +114,7 @@ func newStateUpdater[K comparable, V, S any](d *DStream[rdd.Pair[K, V]], initial
 	}, u.groups.node)
 	u.out.node.timed = true // The function is called in each batch.
 	ssc.keeps(u.out.node, u)
-	ssc.addStep(u.out.node, u.step)
+	ssc.addStep(u.out.node, u.step, nil)
 	return u, u.out.sound(err)
 }
 

@@ -156,12 +156,12 @@ func windowByKey[K comparable, V any](d *DStream[rdd.Pair[K, V]], op string, f f
 	out.node.slides(length, slide)
 	out.node.holds = length - d.node.slide
 	w.out = out
-	out.node.ssc.addStep(out.node, w.take)
+	out.node.ssc.addStep(out.node, w.take, w.forgo)
 	return out
 }
 
-func (ssc *Context) addStep(n *node, run stepFunc) {
+func (ssc *Context) addStep(n *node, run stepFunc, forgo func(b *Batch) error) {
 	if ssc.State() == Initialized {
-		ssc.steps = append(ssc.steps, &step{node: n, run: run})
+		ssc.steps = append(ssc.steps, &step{node: n, run: run, forgo: forgo})
 	}
 }

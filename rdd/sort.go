@@ -52,7 +52,8 @@ func RepartitionAndSortWithinPartitions[K cmp.Ordered, V any](r *RDD[Pair[K, V]]
 	}
 	sh, err := dealSide(r, d, err)
 	wire := wireOf[K, V]()
-	out := shuffled(r.sc, r.node, "repartitionAndSortWithinPartitions", d, func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
+	const op = "repartitionAndSortWithinPartitions"
+	out := shuffled(r.sc, r.node, op, d, func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
 		return func(yield func(Pair[K, V]) bool) {
 			sp := r.sc.space(tc)
 			defer sp.Close()

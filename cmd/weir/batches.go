@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -114,7 +115,22 @@ func showBatches(out io.Writer, info *dstream.CheckpointInfo) error {
 			}
 		}
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, s := range info.Skipped {
+		fmt.Fprintf(out, "batch %d was given up; burned: %s; in: %s; %s\n", s.Sequence, listOr(s.Burned), listOr(s.In),
+			s.Reason)
+	}
+	return nil
+}
+
+// listOr gives a list as text, a dash for an empty one.
+func listOr(names []string) string {
+	if len(names) == 0 {
+		return "-"
+	}
+	return strings.Join(names, ", ")
 }
 
 // rangeTexts says what a range holds, a line each.

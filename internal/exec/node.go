@@ -44,8 +44,8 @@ type Deps struct {
 	Shuffles []*Shuffle
 }
 
-// Place gives the node the name and place of what it stands for, and the place to the nodes that were made on the way to
-// it. What is made of it stands at that place, too.
+// Place gives the node the name and place of what it stands for, and the place to the nodes that were made on the way
+// to it. What is made of it stands at that place, too.
 func (n *Node) Place(op string, site Site) {
 	n.Op = op
 	n.place(site)

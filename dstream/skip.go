@@ -1,0 +1,197 @@
+package dstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/internal/checkpoint"
+)
+
+// A batch is given up when its tasks and then the batch itself were retried in vain and the policy says so, or when the
+// user names it at a start. Whoever may still write its effects is fenced first, then the sinks are asked which are in,
+// and all of that is written down for ever. For states and windows the batch is one that never was; the inputs go on
+// behind it.
+
+// maySkip refuses the policy where it would lose more than it says.
+func (ssc *Context) maySkip() error {
+	policy := conf.Failed.Get(ssc.conf)
+	if !policy.Skips() {
+		return nil
+	}
+	if ssc.durable.dir == "" {
+		return fmt.Errorf("%s=%s needs a checkpoint, in which it is written down for ever what was given up: set one, "+
+			"or choose stop or retry", conf.Failed.Name(), policy)
+	}
+	if policy == conf.SkipWithStateFailed {
+		return nil
+	}
+	var keep []string
+	for _, n := range ssc.nodes {
+		if n.looksBack > 0 || n.holds > 0 || ssc.isState(n) {
+			keep = append(keep, fmt.Sprintf("%s (%s)", n.op, n.site))
+		}
+	}
+	if keep == nil {
+		return nil
+	}
+	return fmt.Errorf("%s=%s: %s would miss the records of a batch that is given up; if they may, set it to %s",
+		conf.Failed.Name(), policy, strings.Join(keep, ", "), conf.SkipWithStateFailed)
+}
+
+func (ssc *Context) isState(n *node) bool {
+	for _, k := range ssc.states {
+		if k.node == n {
+			return true
+		}
+	}
+	return false
+}
+
+// mayGiveUp tells whether a batch that failed is given up: not one that a stop has cut, and not for the log's sake.
+func (l *loop) mayGiveUp(cause error) bool {
+	_, lost := errors.AsType[*FencedError](cause)
+	return l.failed.skip && l.life.Err() == nil && !lost
+}
+
+// errNamed is why a batch is given up that has not failed in this process.
+var errNamed = fmt.Errorf("the user named it by %s", conf.CheckpointSkip.Name())
+
+// named tells whether the user has named an open batch to be given up.
+func (l *loop) named(b *Batch) bool { return conf.CheckpointSkip.Get(l.ssc.conf) == b.Sequence }
+
+// giveUp writes down that a batch is given up, and which of its effects are in.
+func (l *loop) giveUp(b *Batch, cause error) error {
+	if err := l.awaitCommit(); err != nil {
+		return errors.Join(err, cause)
+	}
+	skip := checkpoint.Skip{Sequence: b.Sequence, Time: int64(b.Time), Reason: cause.Error()}
+	for i, o := range l.ssc.outputs {
+		in, burned, err := l.burn(b, i, o)
+		if err != nil {
+			return errors.Join(fmt.Errorf("give batch %d up: output %s (%s): %w", b.Sequence, o.label(), o.node.site,
+				err), cause)
+		}
+		skip.In, skip.Burned = append(skip.In, in...), append(skip.Burned, burned...)
+	}
+	if err := l.forgetBatch(b); err != nil {
+		return errors.Join(fmt.Errorf("give batch %d up: %w", b.Sequence, err), cause)
+	}
+	entries := append(l.releases, skip)
+	l.releases = nil
+	err := l.within(commitTimeout, func(ctx context.Context) error { return l.ssc.log.Append(ctx, entries...) })
+	if err != nil {
+		return errors.Join(fmt.Errorf("log that batch %d is given up: %w", b.Sequence, err), cause)
+	}
+	l.ssc.warn("a batch is given up, and its records are passed over for ever", cause, "batch", b.Sequence, "time",
+		b.Time.String(), "in", effectTexts(skip.In), "burned", effectTexts(skip.Burned))
+	l.passed(b, BatchSkipped{BatchTime: b.Time, Sequence: b.Sequence, Reason: skip.Reason})
+	return nil
+}
+
+// forgetBatch has states and windows, and who looks back to the batch, find that it never was.
+func (l *loop) forgetBatch(b *Batch) error {
+	leave, _ := l.generate(context.Background())
+	defer leave()
+	for _, s := range l.ssc.steps {
+		if s.forgo != nil {
+			if err := s.forgo(b); err != nil {
+				return err
+			}
+		}
+	}
+	l.ssc.settle(b, false)
+	if g := l.past[b.Time]; g != nil {
+		g.drop(func(*node) bool { return true })
+		delete(l.past, b.Time)
+	}
+	return nil
+}
+
+// burn makes sure that nothing of an output enters its sink any more for the batch, and tells what is in: as far as
+// its sink can be asked. What a body did otherwise, nobody knows.
+func (l *loop) burn(b *Batch, i int, o *Output) (in, burned []checkpoint.Effect, err error) {
+	if b.done[i] {
+		return b.effectsOf(i), nil, nil
+	}
+	known := l.ssc.sinks.of(l.outputIDs[i])
+	if len(known) == 0 {
+		return nil, []checkpoint.Effect{{Output: l.outputIDs[i]}}, nil
+	}
+	for _, kept := range known {
+		e := checkpoint.Effect{Output: kept.last.Output, Name: kept.last.Name}
+		parts := max(b.partitionsOf(i, e.Name), 1)
+		has, err := l.settleEffect(kept, b, parts)
+		if err != nil {
+			return nil, nil, err
+		}
+		if has > 0 {
+			there := e
+			there.Wrote, there.Partitions = true, parts
+			in = append(in, there)
+		}
+		if has < parts {
+			e.Partitions = parts - has
+			burned = append(burned, e)
+		}
+	}
+	return in, burned, nil
+}
+
+// settleEffect fences an effect and counts the identities of the batch that are in.
+func (l *loop) settleEffect(kept identity, b *Batch, parts int) (has int, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.life), 2*commitTimeout)
+	defer cancel()
+	id := kept.last
+	if kept.sink != nil {
+		parts = 1
+		names := []string{kept.sink.Transaction(id)}
+		if err := l.ssc.insist(ctx, func() error { return kept.sink.Fence(ctx, names) }); err != nil {
+			return 0, fmt.Errorf("fence what may still be written: %w", err)
+		}
+	}
+	if kept.asked == nil {
+		return 0, nil
+	}
+	for p := range parts {
+		last, err := lastIn(ctx, kept.asked, id, p)
+		if err != nil {
+			return 0, fmt.Errorf("ask the sink what it holds: %w", err)
+		}
+		if last >= b.Sequence {
+			has++
+		}
+	}
+	if has > 0 {
+		id.Sequence = b.Sequence
+		l.ssc.sinks.wrote(id, time.Now())
+	}
+	return has, nil
+}
+
+// effectTexts names effects for the log.
+func effectTexts(effects []checkpoint.Effect) []string {
+	var texts []string
+	for _, e := range effects {
+		text := e.Output
+		if e.Name != "" {
+			text += "/" + e.Name
+		}
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+// sayGivenUp reminds of the batches that were given up, at each start.
+func (ssc *Context) sayGivenUp() {
+	if ssc.durable.found == nil {
+		return
+	}
+	for _, s := range ssc.durable.found.Skipped {
+		ssc.logger.Warn("a batch was given up", "batch", s.Sequence, "time", Time(s.Time).String(), "reason", s.Reason,
+			"in", effectTexts(s.In), "burned", effectTexts(s.Burned))
+	}
+}

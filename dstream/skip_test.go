@@ -1,0 +1,219 @@
+package dstream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/vfs"
+	"github.com/weirstream/weir/rdd"
+)
+
+// poisoned gives the stream but for the batches that begin with these numbers, in which it fails.
+func poisoned(d *dstream.DStream[int], bad ...int) *dstream.DStream[int] {
+	return dstream.MapTry(d, func(v int) (int, error) {
+		for _, b := range bad {
+			if v == b {
+				return 0, fmt.Errorf("%d is poison", v)
+			}
+		}
+		return v, nil
+	})
+}
+
+// TestSkip: a batch that is given up was never there for states and windows, wherever in the batch it failed, and
+// whether the process that goes on is the one that gave it up.
+func TestSkip(t *testing.T) {
+	plus := func(a, b int) int { return a + b }
+	keyed := func(d *dstream.DStream[int]) *dstream.DStream[pair] {
+		return dstream.Map(d, func(v int) pair { return rdd.KV([]string{"a", "b", "c"}[v%3], v) })
+	}
+	tests := map[string]func(d *dstream.DStream[int], got map[string]string){
+		"panes": func(d *dstream.DStream[int], got map[string]string) {
+			watch(dstream.ReduceByWindow(d, plus, 4*time.Second, 0), "sum", got)
+		},
+		"a window of elements": func(d *dstream.DStream[int], got map[string]string) {
+			watch(dstream.Window(d, 3*time.Second, 0), "all", got)
+		},
+		"a window of groups": func(d *dstream.DStream[int], got map[string]string) {
+			watch(dstream.GroupByKeyAndWindow(keyed(d), 3*time.Second, 0), "groups", got)
+		},
+		"a state": func(d *dstream.DStream[int], got map[string]string) {
+			watch(dstream.UpdateStateByKey(keyed(d), add), "states", got)
+		},
+		"panes of a state of panes": func(d *dstream.DStream[int], got map[string]string) {
+			recent := dstream.ReduceByKeyAndWindow(keyed(d), plus, 3*time.Second, 0)
+			states := dstream.UpdateStateByKey(recent, add)
+			watch(dstream.ReduceByKeyAndWindow(states, plus, 3*time.Second, 0), "sums", got)
+		},
+	}
+	for name, build := range tests {
+		// run gives what was seen of the batches that were not given up.
+		run := func(lives ...time.Duration) map[string]string {
+			got := map[string]string{}
+			synctest.Test(t, func(t *testing.T) {
+				disk := vfs.NewDisk("disk")
+				for _, lasts := range lives {
+					l := mustLive(t, disk, func(ssc *dstream.Context) {
+						d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+						build(d, got)
+						watch(poisoned(d, 6, 15), "last", map[string]string{})
+					}, "weir.streaming.failedBatch", "skipWithState", "weir.streaming.failedBatch.maxRetries", "1",
+						"weir.streaming.failedBatch.backoff", "10ms", "spark.task.maxFailures", "1")
+					time.Sleep(lasts)
+					l.stop(t)
+				}
+			})
+			for key := range got {
+				if strings.HasPrefix(key, "03") || strings.HasPrefix(key, "07") { // They ran before the batch failed.
+					delete(got, key)
+				}
+			}
+			return got
+		}
+		want := run(12500 * time.Millisecond)
+		if name == "panes" && (want["02 sum"] != "15" || want["04 sum"] != "31" || want["06 sum"] != "63" ||
+			want["08 sum"] != "79") {
+			t.Errorf("%v", want)
+		}
+		for _, lives := range [][]time.Duration{{4500 * time.Millisecond, 8 * time.Second},
+			{3500 * time.Millisecond, time.Second, 5 * time.Second, 3 * time.Second}} {
+			if got := run(lives...); len(got) < 9 || !maps.Equal(got, want) {
+				t.Errorf("%s: lives gave\n%v, want\n%v", name, got, want)
+			}
+		}
+	}
+}
+
+// TestSkipTells: what is given up is written down, with the effects that are in and those that never will be.
+func TestSkipTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, events := vfs.NewDisk("disk"), []string{}
+		mem := &kept{last: map[string]int64{}}
+		l := mustLive(t, disk, func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			dstream.WriteTo(d, dstream.Sink[int](mem)).Named("good")
+			dstream.WriteTo(poisoned(d, 5), dstream.Sink[int](&kept{last: map[string]int64{}})).Named("bad")
+			dstream.WriteTo(d, dstream.Sink[int](&kept{last: map[string]int64{}})).Named("later")
+			ssc.AddListener(func(e dstream.Event) {
+				switch e := e.(type) {
+				case dstream.BatchCommitted:
+					events = append(events, fmt.Sprint("committed ", e.Sequence))
+				case dstream.BatchSkipped:
+					events = append(events, fmt.Sprint("skipped ", e.Sequence))
+				}
+			})
+		}, "weir.streaming.failedBatch", "skip", "weir.streaming.failedBatch.maxRetries", "1",
+			"weir.streaming.failedBatch.backoff", "10ms", "spark.task.maxFailures", "1", "spark.master", "local[1]",
+			"spark.default.parallelism", "2") // The first partition is in before the second fails.
+		time.Sleep(5500 * time.Millisecond)
+		l.stop(t)
+		if got := strings.Join(events, ", "); got != "committed 0, committed 1, skipped 2, committed 3, committed 4" {
+			t.Error(got)
+		}
+		sc, err := rdd.NewContext(nil, rdd.WithFileSystem(disk.Mount(nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sc.Stop(t.Context())
+		info, err := dstream.ReadCheckpoint(t.Context(), sc, "disk:/ck")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(info.Skipped) != 1 {
+			t.Fatalf("%+v", info)
+		}
+		s := info.Skipped[0]
+		if got := fmt.Sprintf("%d %s %s", s.Sequence, s.In, s.Burned); got != "2 [good bad] [bad later]" ||
+			!strings.Contains(s.Reason, "5 is poison") {
+			t.Errorf("%s: %s", got, s.Reason)
+		}
+		if info.Batches[2].Status != "skipped" || !info.StoppedCleanly {
+			t.Errorf("%+v", info)
+		}
+	})
+}
+
+// kept is a sink that keeps the identities of its effects.
+type kept struct{ last map[string]int64 }
+
+func (*kept) Open(context.Context, string, int64) error { return nil }
+
+func (*kept) Close(context.Context) error { return nil }
+
+func (s *kept) Last(_ context.Context, output, _ string, partition int) (int64, bool, error) {
+	seq, ok := s.last[fmt.Sprint(output, partition)]
+	return seq, ok, nil
+}
+
+func (s *kept) Write(_ context.Context, id dstream.Effect, in iter.Seq[int]) error {
+	for range in {
+	}
+	s.last[fmt.Sprint(id.Output, id.Partition)] = id.Sequence
+	return nil
+}
+
+// TestSkipNamed: a batch at which the program has stopped is given up by a start that names it.
+func TestSkipNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, got := vfs.NewDisk("disk"), map[string]string{}
+		build := func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			watch(dstream.ReduceByWindow(poisoned(d, 5), func(a, b int) int { return a + b }, 2*time.Second, 0), "sum", got)
+		}
+		l := mustLive(t, disk, build, "weir.streaming.failedBatch", "stop", "spark.task.maxFailures", "1")
+		if err := l.AwaitTermination(t.Context()); err == nil || !strings.Contains(err.Error(), "5 is poison") {
+			t.Fatalf("%v", err)
+		}
+		for range 2 { // The second start names a batch that is not open any more.
+			l = mustLive(t, disk, build, "weir.streaming.failedBatch", "stop", "weir.checkpoint.skip", "2")
+			time.Sleep(2500 * time.Millisecond)
+			l.stop(t)
+		}
+		if got["01 sum"] != "6" || got["02 sum"] != "" || got["03 sum"] != "13" || got["04 sum"] != "30" {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// TestSkipRefused: what giving up would lose must be named.
+func TestSkipRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := map[string]string{}
+		numbers := func(ssc *dstream.Context) *dstream.DStream[int] {
+			return dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+		}
+		ssc := newContext(t, "weir.streaming.failedBatch", "skip")
+		watch(numbers(ssc), "all", got)
+		if err := ssc.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "needs a checkpoint") {
+			t.Errorf("%v", err)
+		}
+		for name, build := range map[string]func(d *dstream.DStream[int]){
+			"window": func(d *dstream.DStream[int]) { watch(dstream.Window(d, 2*time.Second, 0), "window", got) },
+			"countByWindow": func(d *dstream.DStream[int]) {
+				watch(dstream.CountByWindow(d, 2*time.Second, 0), "count", got)
+			},
+			"updateStateByKey": func(d *dstream.DStream[int]) {
+				watch(dstream.UpdateStateByKey(dstream.Map(d, func(v int) pair { return rdd.KV("k", v) }), add), "state", got)
+			},
+		} {
+			disk := vfs.NewDisk("disk")
+			_, err := liveOn(t, disk, func(ssc *dstream.Context) { build(numbers(ssc)) },
+				"weir.streaming.failedBatch", "skip")
+			if err == nil || !strings.Contains(err.Error(), name+" (skip_test.go:") ||
+				!strings.Contains(err.Error(), "skipWithState") {
+				t.Errorf("%s: %v", name, err)
+			}
+			if errors.Is(err, dstream.ErrUnfit) || len(disk.Files()) > 0 {
+				t.Errorf("%s: %v, and files %v", name, err, disk.Files())
+			}
+		}
+	})
+}
