@@ -85,6 +85,13 @@ var (
 		why: "A backlog of days should not become one batch. A million records take a second or so.",
 	}
 
+	// MaxDeadLetters bounds the dead letters of a batch.
+	MaxDeadLetters = Setting[int]{
+		kind: ints, name: "weir.streaming.maxDeadLetters", unit: "records", def: 10_000, check: atLeast(1),
+		doc: "The most records of one batch that may become dead letters; a batch with more fails.",
+		why: "So many speak against the program, and they are held in memory.",
+	}
+
 	// Failed is the policy for failed batches.
 	Failed = Setting[FailedBatch]{
 		kind: oneOf(AutoFailed, StopFailed, RetryFailed, SkipFailed, SkipWithStateFailed),

@@ -24,6 +24,9 @@ type Batch struct {
 	parallelism int
 	info        BatchInfo
 
+	graves  []*grave     // those of operators that give records up, in the order of their making
+	letters []DeadLetter // what these gave up, complete before the outputs run that read them
+
 	stepped []bool // steps that have run, by their number; the runner's
 
 	mu      sync.Mutex

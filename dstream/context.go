@@ -60,6 +60,7 @@ type Context struct {
 
 	durable durability
 	sinks   sinks
+	letters letters
 	bus     *bus
 	loop    *loop
 	begun   chan struct{} // closed when Start has succeeded or failed

@@ -45,6 +45,8 @@ type BatchInfo struct {
 	SubmissionTime  time.Time
 	ProcessingStart time.Time
 	ProcessingEnd   time.Time
+	// DeadLetters is how many records were given up; it is known if an output reads them.
+	DeadLetters int
 	// Outputs are the output operations that have run, in the order of their numbers, when the batch has completed;
 	// the last run of each, if it was run again.
 	Outputs []OutputInfo

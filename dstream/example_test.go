@@ -69,6 +69,25 @@ func ExampleMapTry() {
 	// [#4 #4] <nil>
 }
 
+// The numbers that are too large leave the stream and come out of another one.
+func ExampleDeadLetters() {
+	run(func(d *stream) *dstream.DStream[string] {
+		small := dstream.MapTry(d, func(v int) (int, error) {
+			if v > 2 {
+				return 0, fmt.Errorf("%d is too large", v)
+			}
+			return v, nil
+		}, dstream.ToDeadLetters()).Named("small")
+		dstream.Foreach(small, func(int) error { return nil })
+		return dstream.Map(dstream.DeadLetters(d.Context()), func(l dstream.DeadLetter) string {
+			return fmt.Sprintf("%s: %s", l.Operator, l.Error)
+		})
+	})
+	// Output:
+	// [small: 3 is too large] <nil>
+	// [small: 4 is too large small: 4 is too large] <nil>
+}
+
 func ExampleMapToPair() {
 	run(func(d *stream) *dstream.DStream[rdd.Pair[int, int]] {
 		return dstream.MapToPair(d, func(v int) (int, int) { return v, v * v })

@@ -11,8 +11,16 @@ func Map[T, U any](d *DStream[T], f func(T) U) *DStream[U] {
 	return derive(d, "map", func(r *rdd.RDD[T]) *rdd.RDD[U] { return rdd.Map(r, f) }).needs(f == nil)
 }
 
-// MapTry is Map with a function that can fail; its error fails the task. Narrow; see [rdd.MapTry].
-func MapTry[T, U any](d *DStream[T], f func(T) (U, error)) *DStream[U] {
+// MapTry is Map with a function that can fail; its error fails the task, or, with the option [ToDeadLetters], makes the
+// element a dead letter. Narrow; see [rdd.MapTry].
+func MapTry[T, U any](d *DStream[T], f func(T) (U, error), opts ...TryOption) *DStream[U] {
+	var o tryOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if o.bury {
+		return mapOrBury(d, f)
+	}
 	return derive(d, "mapTry", func(r *rdd.RDD[T]) *rdd.RDD[U] { return rdd.MapTry(r, f) }).needs(f == nil)
 }
 

@@ -40,6 +40,7 @@ func (l *loop) runBatch(b *Batch) error {
 	err := l.inParallelism(b, func() error { return l.tryOutputs(b) })
 	b.info.Inputs = l.counted(b)
 	b.info.ProcessingEnd, b.info.Outputs, b.info.Err = time.Now(), b.ran(), err
+	b.info.DeadLetters = len(b.letters)
 	l.ssc.bus.emit(BatchCompleted{b.info})
 	l.logBatch(b)
 	switch {
@@ -76,6 +77,8 @@ func (l *loop) logBatch(b *Batch) {
 		message = "batch cancelled"
 	case b.info.Err != nil:
 		level, message = slog.LevelError, "batch failed"
+	case len(b.letters) > 0:
+		level = slog.LevelWarn
 	case b.info.Records() == 0:
 		level = slog.LevelDebug
 	}
@@ -85,6 +88,9 @@ func (l *loop) logBatch(b *Batch) {
 	}
 	attrs := []any{"time", b.Time.String(), "sequence", b.Sequence, "records", b.info.Records(),
 		"totalDelay", b.info.ProcessingEnd.Sub(b.Time.Std()), "execution", b.info.ProcessingDelay()}
+	if len(b.letters) > 0 {
+		attrs = append(attrs, "deadLetters", len(b.letters), "firstDead", b.letters[0].text())
+	}
 	if b.info.Err != nil {
 		attrs = append(attrs, "error", b.info.Err)
 	}
@@ -105,6 +111,7 @@ func stackOf(err error) []any {
 func (l *loop) tryOutputs(b *Batch) error {
 	pause := l.failed.pause
 	g := l.newGeneration(b)
+	l.ssc.letters.begin(b)
 	for try := 0; ; try++ {
 		err := l.runOutputs(b, g)
 		if err == nil {
@@ -130,16 +137,27 @@ func (l *loop) runOutputs(b *Batch, g *generation) error {
 	if err != nil {
 		return err
 	}
-	width := conf.ConcurrentJobs.Get(l.ssc.conf)
-	if width <= 1 {
-		for i := range runs {
-			if err := l.runOutput(b, i, runs[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+	first, last := l.ssc.letters.split(l.ssc.outputs)
+	if err := l.runList(b, runs, first); err != nil || last == nil {
+		return err
 	}
-	return l.overlap(b, runs, width)
+	if err := l.collectLetters(b); err != nil {
+		return err
+	}
+	return l.runList(b, runs, last)
+}
+
+// runList runs outputs in order, as many at a time as the setting says.
+func (l *loop) runList(b *Batch, runs []func(context.Context) error, outputs []int) error {
+	if width := conf.ConcurrentJobs.Get(l.ssc.conf); width > 1 {
+		return l.overlap(b, runs, outputs, width)
+	}
+	for _, i := range outputs {
+		if err := l.runOutput(b, i, runs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // prepare runs the steps and makes the RDDs of the outputs that are still to run.
@@ -167,13 +185,13 @@ func (l *loop) prepare(b *Batch, g *generation) ([]func(context.Context) error, 
 }
 
 // overlap starts the outputs in order, width of them at a time, and gives the error of the first that failed.
-func (l *loop) overlap(b *Batch, runs []func(context.Context) error, width int) error {
+func (l *loop) overlap(b *Batch, runs []func(context.Context) error, outputs []int, width int) error {
 	var (
 		wg    sync.WaitGroup
 		slots = make(chan struct{}, width)
 		errs  = make([]error, len(runs))
 	)
-	for i := range runs {
+	for _, i := range outputs {
 		slots <- struct{}{}
 		wg.Go(func() {
 			errs[i] = l.runOutput(b, i, runs[i])

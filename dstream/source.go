@@ -109,6 +109,9 @@ func FromSource[T any](ssc *Context, op string, s Source[T]) *DStream[T] {
 			d.node.refuse("%s: %w", op, err)
 		}
 	}
+	if b, ok := s.(SourceBurier[T]); ok && b.Buries() {
+		buries(d)
+	}
 	if ssc.State() == Initialized {
 		ssc.inputs = append(ssc.inputs, newInput(d.node, s))
 	}

@@ -154,6 +154,7 @@ func (ssc *Context) validate() error {
 		}
 		names[n.name] = n
 	}
+	errs = append(errs, ssc.letters.check(ssc)...)
 	if len(ssc.outputs) == 0 {
 		errs = append(errs, errors.New("no output operations registered, so nothing to execute: "+
 			"add one, such as dstream.Print or dstream.ForeachRDD"))

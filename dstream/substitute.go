@@ -76,6 +76,9 @@ func read[T any](d *DStream[T], s Source[T]) func(*generation) *rdd.RDD[T] {
 		if p.absent {
 			return place(rdd.Empty[T](d.node.ssc.sc), d)
 		}
+		if b, ok := s.(SourceBurier[T]); ok && b.Buries() {
+			return place(readOrBury(g, d, b, p.rng), d)
+		}
 		return place(s.Read(d.node.ssc.sc, p.rng), d)
 	}
 }

@@ -40,6 +40,13 @@ func MapPartitionsWithIndex[T, U any](r *RDD[T], f func(p int, in iter.Seq[T]) i
 	return out
 }
 
+// DerivePartitions is MapPartitions whose function is told the partition's number, too: that of r's partition, which is
+// not that of the task where an operator behind it joins or moves partitions. It is for makers of operators.
+func DerivePartitions[T, U any](r *RDD[T], op string, f func(tc *TaskContext, p int, in iter.Seq[T]) iter.Seq[U],
+) *RDD[U] {
+	return narrow(r, op, func(tc *TaskContext, p int) iter.Seq[U] { return f(tc, p, r.iterate(tc, p)) }).needs(f == nil)
+}
+
 // keepDealing has out dealt as r is, if the options say so.
 func keepDealing[T, U any](r *RDD[T], out *RDD[U], opts []PartitionsOption) {
 	var o partitionsOptions

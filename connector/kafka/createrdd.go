@@ -36,6 +36,10 @@ func CreateRDD[K, V any](sc *rdd.Context, p Params, ranges []OffsetRange, key De
 			err = errors.Join(err, fmt.Errorf("%v: the offsets must be at least 0 and in order", r))
 		}
 	}
+	if o.buries {
+		err = errors.Join(err, errors.New("ToDeadLetters is for streams: an RDD has no batch whose output "+
+			"they could be; read kafka.Bytes and decode with rdd.Map"))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("kafka.CreateRDD: %w", err)
 	}
@@ -67,7 +71,7 @@ func CreateRDD[K, V any](sc *rdd.Context, p Params, ranges []OffsetRange, key De
 				defer shared.release(o)
 				piece := pieces[p]
 				piece.committed = o.f.c.Config().Isolation == client.ReadCommitted
-				read(tc, o.f, piece, key, value)(yield)
+				read(tc, o.f, piece, key, value, nil)(yield)
 			}
 		},
 	)

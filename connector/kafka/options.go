@@ -33,6 +33,8 @@ type options struct {
 	transacts bool
 	// plain keeps a sink from using transactions.
 	plain bool
+	// buries has records that do not decode become dead letters.
+	buries bool
 	// logger is that of what belongs to no context, nil for slog.Default.
 	logger *slog.Logger
 }
@@ -69,6 +71,10 @@ func WithProduceBytesPerSecond(n int64) Option { return func(o *options) { o.pro
 // WithoutTransactions has a sink write at least once although the job has a checkpoint: without the 30 ms or so that a
 // transaction takes, and visible to readers that do not read committed records only.
 func WithoutTransactions() Option { return func(o *options) { o.plain = true } }
+
+// ToDeadLetters has the records of a stream whose headers, key or value do not decode leave it, as elements of
+// [dstream.DeadLetters], instead of failing their batch.
+func ToDeadLetters() Option { return func(o *options) { o.buries = true } }
 
 // WithLocation says on which hosts of a cluster partitions are best read; one machine ignores it.
 func WithLocation(l Location) Option { return func(o *options) { o.location = l } }

@@ -1,6 +1,10 @@
 package kafka
 
-import "time"
+import (
+	"time"
+
+	"github.com/weirstream/weir/dstream"
+)
 
 // TimestampType says who set a record's timestamp.
 type TimestampType int8
@@ -41,6 +45,18 @@ type Record[K, V any] struct {
 	// Null tells that the value is null, a tombstone, and not just empty; KeyNull the same of the key.
 	Null, KeyNull bool
 	Headers       []Header
+}
+
+// DeadLetter is what a dead letter says of a record that an operator could not use.
+func (r Record[K, V]) DeadLetter() dstream.DeadLetter {
+	l := dstream.DeadLetter{Source: r.Topic, Partition: int(r.Partition), Offset: r.Offset}
+	if !r.KeyNull {
+		l.Key = dstream.LetterBytes(r.Key)
+	}
+	if !r.Null {
+		l.Value = dstream.LetterBytes(r.Value)
+	}
+	return l
 }
 
 // Time is the timestamp as a time, the zero time if there is none.

@@ -215,6 +215,16 @@ func (s *source[K, V]) byteLimit(interval float64) int64 {
 
 // Read gives an RDD with a partition for each range.
 func (s *source[K, V]) Read(sc *rdd.Context, rng []byte) *rdd.RDD[Record[K, V]] {
+	return s.ReadOrBury(sc, rng, nil)
+}
+
+// Buries implements dstream.SourceBurier.
+func (s *source[K, V]) Buries() bool { return s.opts.buries }
+
+// ReadOrBury is Read that gives up what does not decode, unless bury is nil.
+func (s *source[K, V]) ReadOrBury(sc *rdd.Context, rng []byte,
+	bury func(tc *rdd.TaskContext, p int, l dstream.DeadLetter),
+) *rdd.RDD[Record[K, V]] {
 	r, err := decodeRange(rng)
 	if err != nil || r == nil {
 		return rdd.FromPartitions(
@@ -233,7 +243,10 @@ func (s *source[K, V]) Read(sc *rdd.Context, rng []byte) *rdd.RDD[Record[K, V]] 
 		"kafka.DirectStream",
 		len(pieces),
 		func(tc *rdd.TaskContext, p int) iter.Seq[Record[K, V]] {
-			return read(tc, s.f, pieces[p], s.key, s.value)
+			if bury == nil {
+				return read(tc, s.f, pieces[p], s.key, s.value, nil)
+			}
+			return read(tc, s.f, pieces[p], s.key, s.value, func(l dstream.DeadLetter) { bury(tc, p, l) })
 		},
 	)
 	var leaders map[TopicPartition]string
