@@ -36,6 +36,8 @@ type node struct {
 	// depends on batch times, so that missed ones must not be merged.
 	looksBack time.Duration
 	timed     bool
+	// deals are the options of the node's shuffle that the program gave.
+	deals []rdd.ShuffleOption
 	// holds is how far back before its own batch what the node's step has taken in still counts.
 	holds time.Duration
 	// used tells that an output reads the node, need for how long after its batch an RDD of it is asked for; findNeeds
@@ -121,6 +123,10 @@ func (n *node) refuse(format string, args ...any) {
 	n.err = errors.Join(n.err, fmt.Errorf("%s: %w", n.site, fmt.Errorf(format, args...)))
 }
 
+// due tells whether the node has something in the batch at t. A stream that has an RDD in each batch also has one in
+// those that were run by an earlier program, with another interval.
+func (n *node) due(t Time) bool { return n.slide == n.ssc.interval || t.IsMultipleOf(n.slide) }
+
 // Named gives the stream the name by which checkpoints, pages, metrics and errors know it, and returns it.
 func (d *DStream[T]) Named(name string) *DStream[T] {
 	d.node.rename(name)
@@ -163,7 +169,7 @@ func (d *DStream[T]) at(g *generation) *rdd.RDD[T] {
 		return r
 	}
 	var r *rdd.RDD[T]
-	if g.batch.Time.IsMultipleOf(d.node.slide) {
+	if d.node.due(g.batch.Time) {
 		_ = g.batch.ssc.loop.inParallelism(g.batch, func() error { // A later batch may ask for it, of another plan.
 			r = d.compute(g)
 			return nil

@@ -3,6 +3,7 @@ package dstream
 import (
 	"context"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/weirstream/weir/internal/exec"
@@ -54,10 +55,7 @@ func (g *generation) generationAt(t Time) *generation {
 func (d *DStream[T]) span(g *generation, length time.Duration) []*rdd.RDD[T] {
 	var rs []*rdd.RDD[T]
 	from := g.batch.Time.Add(-length)
-	for t := (from + 1).Floor(d.node.ssc.interval); t <= g.batch.Time; t = t.Add(d.node.ssc.interval) {
-		if t <= from {
-			continue
-		}
+	for t := range d.node.ssc.loop.timesAfter(from, g.batch.Time) {
 		if past := g.generationAt(t); past != nil {
 			if r := d.at(past); r != nil {
 				rs = append(rs, r)
@@ -65,6 +63,25 @@ func (d *DStream[T]) span(g *generation, length time.Duration) []*rdd.RDD[T] {
 		}
 	}
 	return rs
+}
+
+// timesAfter yields the times at which there may be batches after from, up to until: those of the interval, and of
+// batches that a program with another interval has run.
+func (l *loop) timesAfter(from, until Time) iter.Seq[Time] {
+	interval := l.ssc.interval
+	return func(yield func(Time) bool) {
+		strange := l.strange
+		for t := (from + 1).Floor(interval); t <= until; t = t.Add(interval) {
+			for ; len(strange) > 0 && strange[0] < t; strange = strange[1:] {
+				if strange[0] > from && !yield(strange[0]) {
+					return
+				}
+			}
+			if t > from && !yield(t) {
+				return
+			}
+		}
+	}
 }
 
 // keepGeneration keeps a batch's RDDs for those that will ask for them, and lets those go that nobody needs any more.
@@ -92,10 +109,10 @@ func (l *loop) letGo() {
 	l.past = nil
 }
 
-// over tells whether nothing after the batch at now asks for what is needed for that long. The next batch comes an
-// interval later at the earliest.
+// over tells whether nothing after the batch at now asks for what is needed for that long: the next batch comes with
+// the next interval at the earliest, and looks back from there by an interval more.
 func (g *generation) over(need time.Duration, now Time) bool {
-	return g.batch.Time.Add(need) < now.Add(g.batch.ssc.interval)
+	return g.batch.Time.Add(need) <= now.Floor(g.batch.ssc.interval)
 }
 
 // prune drops the RDDs that are needed no more after the batch at now. Those that nobody has asked for yet are made
@@ -136,7 +153,7 @@ type madeRDD interface {
 // runSteps runs the steps of the batch that have not run yet.
 func (l *loop) runSteps(b *Batch, g *generation) error {
 	for i, s := range l.ssc.steps {
-		if b.stepped[i] || !s.node.used || !b.Time.IsMultipleOf(s.node.stepSlide()) {
+		if b.stepped[i] || !s.node.used || !s.node.stepDue(b.Time) {
 			continue
 		}
 		// Steps are numbered apart from outputs: below 0.
@@ -154,10 +171,10 @@ func guardStep(ctx context.Context, g *generation, s *step) (err error) {
 	return s.run(ctx, g)
 }
 
-// stepSlide is how often a step runs: whenever the stream that it takes in has an RDD.
-func (n *node) stepSlide() time.Duration {
+// stepDue tells whether a step runs in a batch: whenever the stream that it takes in has an RDD.
+func (n *node) stepDue(t Time) bool {
 	if len(n.parents) > 0 {
-		return n.parents[0].slide
+		return n.parents[0].due(t)
 	}
-	return n.slide
+	return n.due(t)
 }

@@ -83,7 +83,7 @@ func (w *keyedWindow[K, V]) forgo(b *Batch) error {
 
 // settle computes the window's RDD at once if it will be asked for after the window has moved on.
 func (w *keyedWindow[K, V]) settle(ctx context.Context, g *generation) error {
-	if w.out.node.need == 0 || !g.batch.Time.IsMultipleOf(w.out.node.slide) {
+	if w.out.node.need == 0 || !w.out.node.due(g.batch.Time) {
 		return nil
 	}
 	if w.out.level == rdd.NotPersisted {

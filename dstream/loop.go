@@ -60,6 +60,7 @@ type loop struct {
 	past           map[Time]*generation // of this batch and earlier ones, as far as they are needed
 	kept           map[int]int          // how many streams of these have the RDD of that ID
 	oldest, newest Time                 // batches that have run
+	strange        []Time               // of them those whose times are none of the interval, for it was another one
 }
 
 func newLoop(ssc *Context, ids []string) *loop {

@@ -56,12 +56,13 @@ func (ssc *Context) rerun() []*checkpoint.Batch {
 }
 
 // committedWithin lists the committed batches that are less than d before the last one, that included unless d is 0.
+// The last time counts as one of the interval, for it was perhaps another one.
 func (ssc *Context) committedWithin(d time.Duration) []*checkpoint.Batch {
 	if ssc.durable.found == nil || d == 0 {
 		return nil
 	}
 	var list []*checkpoint.Batch
-	from := Time(ssc.durable.found.Committed.Time).Add(-d)
+	from := Time(ssc.durable.found.Committed.Time).Floor(ssc.interval).Add(-d)
 	for _, b := range ssc.durable.found.Batches {
 		if b.Commit != nil && Time(b.Plan.Time) > from {
 			list = append(list, b)
@@ -163,7 +164,10 @@ func (l *loop) batchOf(logged *checkpoint.Batch) *Batch {
 // runThrough runs the steps of a committed batch once more, and keeps what they leave.
 func (l *loop) runThrough(b *Batch) error {
 	g := l.newGeneration(b)
-	last := Time(l.ssc.durable.found.Committed.Time)
+	last := Time(l.ssc.durable.found.Committed.Time).Floor(l.ssc.interval)
+	if !b.Time.IsMultipleOf(l.ssc.interval) {
+		l.strange = append(l.strange, b.Time)
+	}
 	for i, s := range l.ssc.steps { // What a step reads is not complete before that.
 		b.stepped[i] = len(s.node.parents) > 0 && b.Time <= last.Add(-s.node.parents[0].recall)
 	}

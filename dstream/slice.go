@@ -39,7 +39,7 @@ func Slice[T any](ctx context.Context, d *DStream[T], i Interval) ([]*rdd.RDD[T]
 	}
 	// What is kept is looked through, and not the interval, which may be all of time.
 	for _, t := range slices.Sorted(maps.Keys(l.past)) {
-		if t < from || t > to || !t.IsMultipleOf(d.node.slide) {
+		if t < from || t > to || !d.node.due(t) {
 			continue
 		}
 		if r := d.at(l.past[t]); r != nil {
