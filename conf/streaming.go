@@ -71,7 +71,7 @@ var (
 	// CheckpointRename says what has another name now.
 	CheckpointRename = Setting[string]{
 		kind: texts, name: "weir.checkpoint.rename", defText: "none",
-		doc: "Inputs and states of the checkpoint that have another name in this program: OLD => NEW, several " +
+		doc: "Inputs, states and outputs of the checkpoint that have another name in this program: OLD => NEW, " +
 			"separated by semicolons.",
 		why: "Whether a name that has gone and one that is new are the same thing only the user knows.",
 	}
@@ -90,7 +90,7 @@ var (
 	// CheckpointDrop says what is given up.
 	CheckpointDrop = Setting[string]{
 		kind: texts, name: "weir.checkpoint.drop", defText: "none",
-		doc: "Inputs and states of the checkpoint that are given up, separated by semicolons.",
+		doc: "Inputs, states and outputs of the checkpoint that are given up, separated by semicolons.",
 		why: "A state is not thrown away without being asked for.",
 	}
 

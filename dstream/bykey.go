@@ -12,7 +12,7 @@ func ReduceByKey[K comparable, V any](
 	opts = d.node.ssc.dealt(opts)
 	return derive(d, "reduceByKey", func(r *rdd.RDD[rdd.Pair[K, V]]) *rdd.RDD[rdd.Pair[K, V]] {
 		return rdd.ReduceByKey(r, f, opts...)
-	}).needs(f == nil).sound(rdd.CheckShuffle[K, V](opts...))
+	}).needs(f == nil).shuffles(opts, rdd.CheckShuffle[K, V](opts...))
 }
 
 // GroupByKey gives the values of each key of a batch, in order. Shuffle; see [rdd.GroupByKey].
@@ -23,7 +23,7 @@ func GroupByKey[K comparable, V any](
 	opts = d.node.ssc.dealt(opts)
 	return derive(d, "groupByKey", func(r *rdd.RDD[rdd.Pair[K, V]]) *rdd.RDD[rdd.Pair[K, []V]] {
 		return rdd.GroupByKey(r, opts...)
-	}).sound(rdd.CheckShuffle[K, V](opts...))
+	}).shuffles(opts, rdd.CheckShuffle[K, V](opts...))
 }
 
 // CombineByKey folds the values of each key of a batch into a C. Shuffle, combined on the map side; see
@@ -32,9 +32,11 @@ func CombineByKey[K comparable, V, C any](d *DStream[rdd.Pair[K, V]], create fun
 	mergeCombiners func(C, C) C, opts ...rdd.ShuffleOption,
 ) *DStream[rdd.Pair[K, C]] {
 	opts = d.node.ssc.dealt(opts)
-	return derive(d, "combineByKey", func(r *rdd.RDD[rdd.Pair[K, V]]) *rdd.RDD[rdd.Pair[K, C]] {
+	out := derive(d, "combineByKey", func(r *rdd.RDD[rdd.Pair[K, V]]) *rdd.RDD[rdd.Pair[K, C]] {
 		return rdd.CombineByKey(r, create, mergeValue, mergeCombiners, opts...)
-	}).needs(create == nil || mergeValue == nil || mergeCombiners == nil).sound(rdd.CheckShuffle[K, C](opts...))
+	})
+	return out.needs(create == nil || mergeValue == nil || mergeCombiners == nil).
+		shuffles(opts, rdd.CheckShuffle[K, C](opts...))
 }
 
 // Repartition deals the elements of each batch to n partitions in turn. Shuffle; see [rdd.Repartition].
@@ -43,6 +45,7 @@ func Repartition[T any](d *DStream[T], n int) *DStream[T] {
 	if n < 1 {
 		out.node.refuse("repartition needs at least one partition, not %d", n)
 	}
+	out.node.deals = []rdd.ShuffleOption{rdd.Partitions(n)}
 	return out.sound(rdd.CheckShuffle[int, T]())
 }
 
@@ -53,14 +56,21 @@ func RepartitionByKey[K comparable, V any](d *DStream[rdd.Pair[K, V]], opts ...r
 	opts = d.node.ssc.dealt(opts)
 	return derive(d, "repartitionByKey", func(r *rdd.RDD[rdd.Pair[K, V]]) *rdd.RDD[rdd.Pair[K, V]] {
 		return rdd.RepartitionByKey(r, opts...)
-	}).sound(rdd.CheckShuffle[K, V](opts...))
+	}).shuffles(opts, rdd.CheckShuffle[K, V](opts...))
 }
 
 // dealt puts Spark's default for streams before the options of a shuffle: spark.default.parallelism partitions,
 // whatever the number of partitions upstream, which in a stream changes from batch to batch.
 func (ssc *Context) dealt(opts []rdd.ShuffleOption) []rdd.ShuffleOption {
-	ssc.byDefault = ssc.byDefault || len(opts) == 0
-	return append([]rdd.ShuffleOption{rdd.Partitions(ssc.sc.DefaultParallelism())}, opts...)
+	n, _ := rdd.DealingOf(opts...)
+	ssc.byDefault = ssc.byDefault || n == 0
+	return append([]rdd.ShuffleOption{rdd.PartitionsLater(func() int { return ssc.width })}, opts...)
+}
+
+// shuffles keeps how the stream's shuffle deals keys, as dealt gives it, for the plan, and what is wrong with it.
+func (d *DStream[T]) shuffles(opts []rdd.ShuffleOption, err error) *DStream[T] {
+	d.node.deals = opts[1:] // The first one is the default, which stands in the plan by itself.
+	return d.sound(err)
 }
 
 // sound keeps what is wrong with the making of the stream.

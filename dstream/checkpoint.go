@@ -45,8 +45,10 @@ func GetOrCreate(dir string, c *conf.Conf, interval time.Duration, build func(*C
 // A program that has changed goes on as long as what the checkpoint holds has its place in it: inputs, outputs and
 // states are found by their names, or by what they are made of if they have none. Start refuses, with [ErrUnfit] and
 // before anything runs, a program in which one of them has gone while another one of its kind is new, unless
-// weir.checkpoint.rename or weir.checkpoint.drop says what is meant, and a graph or a setting that would split a batch
-// differently that is planned already. After a graceful stop there is no such batch.
+// weir.checkpoint.rename or weir.checkpoint.drop says what is meant, a state whose keys or values are of other types,
+// and a graph or a setting that would split a batch differently that is planned already. After a graceful stop there is
+// no such batch; [Context.CheckCheckpoint] says all that without starting. Outputs are told apart only where they have
+// written through a sink.
 func (ssc *Context) Checkpoint(dir string) {
 	switch {
 	case ssc.State() != Initialized:
@@ -78,10 +80,12 @@ type durability struct {
 	found *checkpoint.State
 	// opened tells that the log is to be closed, clean that nothing is open in it.
 	opened, clean bool
+	// ownWidth is the default parallelism of the rdd.Context, to be given back; 0 if it was not changed.
+	ownWidth int
 }
 
-// openLog takes the checkpoint over, if the program has one. It waits as long as ctx lasts where it is a standby.
-func (ssc *Context) openLog(ctx context.Context) error {
+// findLog finds where the checkpoint lies, if the program has one.
+func (ssc *Context) findLog() (err error) {
 	d := &ssc.durable
 	if d.dir == "" {
 		d.dir = conf.CheckpointDirectory.Get(ssc.conf)
@@ -92,13 +96,26 @@ func (ssc *Context) openLog(ctx context.Context) error {
 	if err := ssc.mustTell(); err != nil {
 		return err
 	}
-	var err error
 	if d.fs, d.path, err = ssc.sc.FileSystem(d.dir); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", d.dir, err)
 	}
+	return nil
+}
+
+// ownerSettings are those that the log has of its owner.
+func (ssc *Context) ownerSettings() map[string]string {
+	return map[string]string{conf.Interval.Name(): ssc.interval.String(),
+		conf.MasterURL.Name(): conf.MasterURL.Get(ssc.conf).String()}
+}
+
+// openLog takes the checkpoint over, if the program has one. It waits as long as ctx lasts where it is a standby.
+func (ssc *Context) openLog(ctx context.Context) error {
+	d := &ssc.durable
+	if err := ssc.findLog(); err != nil || d.dir == "" {
+		return err
+	}
 	log, r, err := checkpoint.Open(ctx, d.fs, d.path, checkpoint.Here(conf.AppName.Get(ssc.conf)), checkpoint.Options{
-		Settings: map[string]string{conf.Interval.Name(): ssc.interval.String(),
-			conf.MasterURL.Name(): conf.MasterURL.Get(ssc.conf).String()},
+		Settings:    ssc.ownerSettings(),
 		Fingerprint: ssc.fingerprint(),
 		Wait:        conf.Standby.Get(ssc.conf),
 		Report:      func(message string, err error) { ssc.warn(message, err) },
@@ -113,6 +130,26 @@ func (ssc *Context) openLog(ctx context.Context) error {
 			r.Committed.Sequence, "planned", r.Planned.Sequence, "stoppedCleanly", r.Stopped)
 	}
 	return ssc.fit(ctx)
+}
+
+// fit refuses a program that does not fit what the log holds, and has the log know what was renamed.
+func (ssc *Context) fit(ctx context.Context) error {
+	f, err := ssc.compareWith(ctx, ssc.durable.found)
+	if err == nil {
+		err = f.err()
+	}
+	if err != nil {
+		return err
+	}
+	ssc.keepWidth()
+	if len(f.entries) == 0 {
+		return nil
+	}
+	if err := ssc.log.Append(ctx, f.entries...); err != nil {
+		return err
+	}
+	ssc.durable.found, err = ssc.log.State()
+	return err
 }
 
 // closeLog gives the checkpoint back. That the stop was clean is written only if no batch is open.
@@ -159,73 +196,8 @@ func (ssc *Context) mustTell() error {
 	return nil
 }
 
-// fit compares the program with what the log holds: what has gone while something of its kind is new must be said by
-// the user.
-func (ssc *Context) fit(ctx context.Context) error {
-	found, ids := ssc.durable.found, ssc.operatorIDs()
-	var inputs, states []string
-	for _, in := range ssc.inputs {
-		inputs = append(inputs, ids[in.node])
-	}
-	for _, k := range ssc.states {
-		states = append(states, ids[k.node])
-	}
-	renames, err := ssc.renames()
-	if err != nil {
-		return err
-	}
-	var errs []error
-	errs = append(errs, unfit("input", names(found.Positions), inputs, renames))
-	errs = append(errs, unfit("state", names(found.States), states, renames))
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("%w (%s):\n%w", ErrUnfit, ssc.durable.dir, err)
-	}
-	var entries []checkpoint.Entry
-	for from, to := range renames {
-		_, input := found.Positions[from]
-		_, state := found.States[from]
-		if input || state {
-			entries = append(entries, checkpoint.Rename{From: from, To: to})
-		}
-	}
-	if len(entries) > 0 {
-		if len(found.Opened()) > 0 {
-			return fmt.Errorf("%w (%s): a batch is planned that needs what is to be renamed or dropped: finish it "+
-				"with the old program first", ErrUnfit, ssc.durable.dir)
-		}
-		if err := ssc.log.Append(ctx, entries...); err != nil {
-			return err
-		}
-		if ssc.durable.found, err = ssc.log.State(); err != nil {
-			return err
-		}
-	}
-	return ssc.fitOpen()
-}
-
 // names are the keys of a map, in order.
 func names[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// unfit is the error of what has gone while something of its kind is new.
-func unfit(kind string, before, now []string, renames map[string]string) error {
-	var gone, fresh []string
-	for _, id := range before {
-		if _, said := renames[id]; !said && !slices.Contains(now, id) {
-			gone = append(gone, id)
-		}
-	}
-	for _, id := range now {
-		if !slices.Contains(before, id) && !slices.Contains(slices.Collect(maps.Values(renames)), id) {
-			fresh = append(fresh, id)
-		}
-	}
-	if len(gone) == 0 || len(fresh) == 0 {
-		return nil
-	}
-	return fmt.Errorf("the %s %q of the checkpoint is not in the program, and %q is new: set %s to %q if it is the "+
-		"same one, or %s to %q if it is to be given up", kind, gone[0], fresh[0], conf.CheckpointRename.Name(),
-		gone[0]+" => "+fresh[0], conf.CheckpointDrop.Name(), gone[0])
-}
 
 // renames are what the settings say has another name now, and with an empty one what is dropped.
 func (ssc *Context) renames() (map[string]string, error) {
@@ -252,53 +224,4 @@ func listed(text string) (parts []string) {
 		}
 	}
 	return parts
-}
-
-// split is what decides, but for the ranges, which record lands where.
-func (ssc *Context) split() *checkpoint.Split {
-	ids := ssc.operatorIDs()
-	s := &checkpoint.Split{
-		Fingerprint: ssc.fingerprint(),
-		Partitions:  map[string]int{defaultPartitions: ssc.sc.DefaultParallelism()},
-	}
-	for _, k := range ssc.states {
-		if s.Buckets == nil {
-			s.Buckets = map[string]checkpoint.Deal{}
-		}
-		s.Buckets[ids[k.node]] = k.deal()
-	}
-	return s
-}
-
-// defaultPartitions is the place of the default parallelism among a split's partitions.
-const defaultPartitions = "default"
-
-// fitOpen refuses a program that would split a planned batch differently. Where the default parallelism is that of
-// inputs only it may differ: a batch runs with that of its plan.
-func (ssc *Context) fitOpen() error {
-	now := ssc.split()
-	for _, b := range ssc.durable.found.Opened() {
-		was, what := b.Plan.Split, ""
-		switch {
-		case was == nil:
-		case was.Fingerprint != now.Fingerprint:
-			what = "the graph is another one"
-		case ssc.byDefault && was.Partitions[defaultPartitions] != now.Partitions[defaultPartitions]:
-			what = fmt.Sprintf("shuffles without a number of partitions have %d in its plan, not %d (set %s to that)",
-				was.Partitions[defaultPartitions], now.Partitions[defaultPartitions], conf.Parallelism.Name())
-		default:
-			for id, deal := range was.Buckets {
-				if now.Buckets[id] != deal {
-					what = fmt.Sprintf("the state %q lies in %d partitions, not %d", id, deal.Partitions,
-						now.Buckets[id].Partitions)
-				}
-			}
-		}
-		if what != "" {
-			return fmt.Errorf("%w (%s): batch %d is planned and not committed, and would be split differently now: "+
-				"%s; let the old program finish it (start that, and stop it gracefully), then start this one", ErrUnfit,
-				ssc.durable.dir, b.Plan.Sequence, what)
-		}
-	}
-	return nil
 }

@@ -54,6 +54,8 @@ type Context struct {
 	recall   time.Duration // the longest recall of any node
 	// byDefault tells that a shuffle has as many partitions as spark.default.parallelism says.
 	byDefault bool
+	// width is how many that are: those of a planned batch where the settings do not say.
+	width int
 
 	job   string // names the effects of this program
 	epoch int64  // of this owner of the checkpoint
@@ -111,6 +113,7 @@ func On(sc *rdd.Context, interval time.Duration) (*Context, error) {
 		out:      os.Stdout,
 		printing: make(chan struct{}, 1),
 		keepRDD:  true,
+		width:    sc.DefaultParallelism(),
 		job:      newJobID(),
 		bus:      newBus(),
 		begun:    make(chan struct{}),

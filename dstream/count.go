@@ -40,5 +40,5 @@ func CountByValue[T comparable](d *DStream[T], opts ...rdd.ShuffleOption) *DStre
 	return derive(d, "countByValue", func(r *rdd.RDD[T]) *rdd.RDD[rdd.Pair[T, int64]] {
 		ones := rdd.Map(r, func(v T) rdd.Pair[T, int64] { return rdd.KV(v, int64(1)) })
 		return rdd.ReduceByKey(ones, func(a, b int64) int64 { return a + b }, opts...)
-	}).sound(rdd.CheckShuffle[T, int64](opts...))
+	}).shuffles(opts, rdd.CheckShuffle[T, int64](opts...))
 }

@@ -71,6 +71,10 @@ func ReadCheckpoint(ctx context.Context, sc *rdd.Context, dir string) (*Checkpoi
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", dir, err)
 	}
+	return infoOf(s), nil
+}
+
+func infoOf(s *checkpoint.State) *CheckpointInfo {
 	info := &CheckpointInfo{Job: s.Job, Created: time.UnixMilli(s.Created), Owner: s.Owner.Owner.String(),
 		Epoch: s.Owner.Epoch, StoppedCleanly: s.Stopped, Positions: map[string][]byte{}, States: names(s.States)}
 	for id, p := range s.Positions {
@@ -83,7 +87,7 @@ func ReadCheckpoint(ctx context.Context, sc *rdd.Context, dir string) (*Checkpoi
 	for _, b := range s.Batches {
 		info.Batches = append(info.Batches, recordOf(b))
 	}
-	return info, nil
+	return info
 }
 
 func recordOf(b *checkpoint.Batch) BatchRecord {

@@ -37,7 +37,8 @@ func TestIntervalChanges(t *testing.T) {
 			out(dstream.GroupByKeyAndWindow(keyed, 4*time.Second, 2*time.Second), "group",
 				func(b *dstream.Batch, vs []rdd.Pair[string, []int]) { show(b).group = fmt.Sprint(vs) })
 		}
-		for _, interval := range []time.Duration{time.Second, 2 * time.Second, 500 * time.Millisecond, 2 * time.Second} {
+		two := 2 * time.Second
+		for _, interval := range []time.Duration{time.Second, two, 500 * time.Millisecond, two} {
 			ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local[2]"), interval,
 				rdd.WithFileSystem(disk.Mount(nil)))
 			if err != nil {

@@ -17,7 +17,7 @@ func CoGroup[K comparable, V, W any](a *DStream[rdd.Pair[K, V]], b *DStream[rdd.
 	return combine(a, b, "cogroup",
 		func(ra *pairs[K, V], rb *pairs[K, W]) *pairs[K, rdd.CoGrouped[V, W]] {
 			return rdd.CoGroup(ra, rb, opts...)
-		}).sound(errors.Join(rdd.CheckShuffle[K, V](opts...), rdd.CheckShuffle[K, W](opts...)))
+		}).shuffles(opts, errors.Join(rdd.CheckShuffle[K, V](opts...), rdd.CheckShuffle[K, W](opts...)))
 }
 
 // Join gives every pair of values of a key that both streams hold in the same batch; to join over time,
@@ -29,7 +29,7 @@ func Join[K comparable, V, W any](a *DStream[rdd.Pair[K, V]], b *DStream[rdd.Pai
 	return combine(a, b, "join",
 		func(ra *pairs[K, V], rb *pairs[K, W]) *pairs[K, rdd.Pair[V, W]] {
 			return rdd.Join(ra, rb, opts...)
-		}).sound(errors.Join(rdd.CheckShuffle[K, V](opts...), rdd.CheckShuffle[K, W](opts...)))
+		}).shuffles(opts, errors.Join(rdd.CheckShuffle[K, V](opts...), rdd.CheckShuffle[K, W](opts...)))
 }
 
 // LeftOuterJoin is Join that keeps the left side's values without partner. Shuffle; see [rdd.LeftOuterJoin].
@@ -40,7 +40,7 @@ func LeftOuterJoin[K comparable, V, W any](a *DStream[rdd.Pair[K, V]], b *DStrea
 	return combine(a, b, "leftOuterJoin",
 		func(ra *pairs[K, V], rb *pairs[K, W]) *pairs[K, rdd.Pair[V, rdd.Optional[W]]] {
 			return rdd.LeftOuterJoin(ra, rb, opts...)
-		}).sound(errors.Join(rdd.CheckShuffle[K, V](opts...), rdd.CheckShuffle[K, W](opts...)))
+		}).shuffles(opts, errors.Join(rdd.CheckShuffle[K, V](opts...), rdd.CheckShuffle[K, W](opts...)))
 }
 
 // RightOuterJoin is Join that keeps the right side's values without partner. Shuffle; see [rdd.RightOuterJoin].
@@ -51,7 +51,7 @@ func RightOuterJoin[K comparable, V, W any](a *DStream[rdd.Pair[K, V]], b *DStre
 	return combine(a, b, "rightOuterJoin",
 		func(ra *pairs[K, V], rb *pairs[K, W]) *pairs[K, rdd.Pair[rdd.Optional[V], W]] {
 			return rdd.RightOuterJoin(ra, rb, opts...)
-		}).sound(errors.Join(rdd.CheckShuffle[K, V](opts...), rdd.CheckShuffle[K, W](opts...)))
+		}).shuffles(opts, errors.Join(rdd.CheckShuffle[K, V](opts...), rdd.CheckShuffle[K, W](opts...)))
 }
 
 // FullOuterJoin is Join that keeps the values of both sides without partner. Shuffle; see [rdd.FullOuterJoin].
@@ -62,5 +62,5 @@ func FullOuterJoin[K comparable, V, W any](a *DStream[rdd.Pair[K, V]], b *DStrea
 	return combine(a, b, "fullOuterJoin",
 		func(ra *pairs[K, V], rb *pairs[K, W]) *pairs[K, rdd.Pair[rdd.Optional[V], rdd.Optional[W]]] {
 			return rdd.FullOuterJoin(ra, rb, opts...)
-		}).sound(errors.Join(rdd.CheckShuffle[K, V](opts...), rdd.CheckShuffle[K, W](opts...)))
+		}).shuffles(opts, errors.Join(rdd.CheckShuffle[K, V](opts...), rdd.CheckShuffle[K, W](opts...)))
 }

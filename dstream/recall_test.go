@@ -129,9 +129,16 @@ func TestDefaultPartitionsOfAPlannedBatch(t *testing.T) {
 		if _, err := liveOn(t, disk, build(false), "spark.default.parallelism", "5"); !errors.Is(err, dstream.ErrUnfit) {
 			t.Errorf("started with other partitions: %v", err)
 		}
-		l = mustLive(t, disk, build(false), "spark.default.parallelism", "3")
+		// A machine with other cores is no such split.
+		l = mustLive(t, disk, build(false), "spark.master", "local[5]")
 		time.Sleep(1500 * time.Millisecond)
+		if n := l.RDD().DefaultParallelism(); n != 3 {
+			t.Errorf("the process goes on with %d partitions, want the 3 of the planned batch", n)
+		}
 		l.stop(t)
+		if n := l.RDD().DefaultParallelism(); n != 5 {
+			t.Errorf("the rdd.Context is left with %d partitions, want its own 5", n)
+		}
 		l = mustLive(t, disk, build(false), "spark.default.parallelism", "5") // All is committed.
 		time.Sleep(1500 * time.Millisecond)
 		l.stop(t)

@@ -15,6 +15,11 @@ type stateful interface {
 	// neither there is no state yet. It is called once, and always with a checkpoint, for seal writes to at. Batches
 	// that were sealed before may then be settled once more, without being sealed.
 	load(ctx context.Context, at stateFolder, snapshot []checkpoint.File, deltas []checkpoint.Delta) error
+	// head tells the types of the keys and values, and the seed under which keys are dealt.
+	head() checkpoint.StateHead
+	// dealAnew is called before load if the number of partitions of shuffles that are not told one has changed since
+	// the graph was made.
+	dealAnew() error
 	// deal is how many buckets the state has, and among how many partitions they are dealt.
 	deal() checkpoint.Deal
 	// idle tells whether a batch at that time without any record would change nothing.

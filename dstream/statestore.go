@@ -227,6 +227,18 @@ func (s *stateStore[K, S]) keepForLater(ctx context.Context, g *generation, out 
 	return err
 }
 
+// head implements stateful.
+func (s *stateStore[K, S]) head() checkpoint.StateHead { return s.files.head }
+
+// dealAnew implements stateful.
+func (s *stateStore[K, S]) dealAnew() error {
+	dealer, err := rdd.NewKeyDealer[K](s.opts...)
+	if err == nil {
+		s.table = newStateTable[K, S](dealer, s.table.timed)
+	}
+	return err
+}
+
 // deal implements stateful.
 func (s *stateStore[K, S]) deal() checkpoint.Deal {
 	return checkpoint.Deal{Buckets: s.table.per * len(s.table.parts), Partitions: len(s.table.parts)}

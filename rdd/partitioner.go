@@ -50,6 +50,22 @@ func Partitions(n int) ShuffleOption {
 	return func(o *shuffleOptions) { o.n, o.by, o.dealt = n, nil, true }
 }
 
+// PartitionsLater is Partitions whose number is asked for when the shuffle is made: for the stream engine, which may
+// learn it from a checkpoint, when the program's graph is made already.
+func PartitionsLater(n func() int) ShuffleOption {
+	return func(o *shuffleOptions) { o.n, o.by, o.dealt = n(), nil, true }
+}
+
+// DealingOf tells how shuffles with these options deal keys: to how many partitions, 0 if the options do not say, and
+// by what kind of partitioner, "" for the stable hash. It is for the stream engine, which writes it down.
+func DealingOf(opts ...ShuffleOption) (n int, partitioner string) {
+	o := newShuffleOptions(opts)
+	if d := (&dealing{o.n, o.by}); !d.hashes() {
+		partitioner = fmt.Sprintf("%T", o.by)
+	}
+	return o.n, partitioner
+}
+
 // PartitionBy has p deal the keys. Its key type is checked when the graph is built.
 func PartitionBy[K any](p Partitioner[K]) ShuffleOption {
 	return func(o *shuffleOptions) {

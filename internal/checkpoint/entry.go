@@ -110,8 +110,22 @@ type Split struct {
 	// Buckets deals the buckets of states.
 	Buckets map[string]Deal `json:"buckets,omitempty"`
 	// Layouts are the layouts of sinks: number of files, partitions of a topic.
-	Layouts     map[string]string `json:"layouts,omitempty"`
-	Fingerprint uint64            `json:"fingerprint,string"`
+	Layouts map[string]string `json:"layouts,omitempty"`
+	// Fingerprint is that of the graph, and Operators are the graph, so that another one can be told by name in what it
+	// differs. Logs of early releases have no operators.
+	Fingerprint uint64     `json:"fingerprint,string"`
+	Operators   []Operator `json:"operators,omitempty"`
+}
+
+// An Operator is a vertex of a program's graph.
+type Operator struct {
+	ID   string `json:"id"`
+	Op   string `json:"op"`
+	Type string `json:"type,omitempty"`
+	// Slide is in milliseconds.
+	Slide int64 `json:"slide"`
+	// From are the places of its parents in the list, which are before its own.
+	From []int `json:"from,omitempty"`
 }
 
 // A Deal is how many buckets a state has and among how many partitions they are dealt.

@@ -243,12 +243,9 @@ func (s stateSource) read(ctx context.Context, fsys vfs.FS, dir string, check fu
 		return err
 	}
 	defer r.Close()
-	var h StateHead
-	if err := json.Unmarshal(r.Head.About, &h); err != nil {
-		return r.damage("its head says %q: %v", r.Head.About, err)
-	}
-	if h.Version != stateVersion || h.Codec != codec.Version {
-		return &VersionError{File: r.name, Kind: "state", Version: int64(h.Version), Known: stateVersion}
+	h, err := r.stateHead()
+	if err != nil {
+		return err
 	}
 	if err := check(h); err != nil {
 		return fmt.Errorf("%s: %w", r.name, err)
@@ -268,6 +265,17 @@ func (s stateSource) read(ctx context.Context, fsys vfs.FS, dir string, check fu
 			return err
 		}
 	}
+}
+
+// stateHead reads what the head says of the state.
+func (s *SegmentReader) stateHead() (h StateHead, err error) {
+	if err := json.Unmarshal(s.Head.About, &h); err != nil {
+		return h, s.damage("its head says %q: %v", s.Head.About, err)
+	}
+	if h.Version != stateVersion || h.Codec != codec.Version {
+		return h, &VersionError{File: s.name, Kind: "state", Version: int64(h.Version), Known: stateVersion}
+	}
+	return h, nil
 }
 
 // rows gives the rows of a frame.

@@ -68,6 +68,29 @@ func ReadState(ctx context.Context, fsys vfs.FS, dir string, snapshot []File, de
 	return nil
 }
 
+// NewestHead gives the head of the newest segment of a version of a state, whose types are those of all of it; ok is
+// false if there is none. Nothing else of the segment is read.
+func NewestHead(ctx context.Context, fsys vfs.FS, dir string, snapshot []File, deltas []Delta) (h StateHead, ok bool,
+	err error) {
+	var sources []stateSource
+	for _, run := range Runs(snapshot) {
+		sources = append(sources, run.sources()...)
+	}
+	for _, d := range deltas {
+		sources = append(sources, d.sources()...)
+	}
+	if len(sources) == 0 {
+		return h, false, nil
+	}
+	r, err := sources[len(sources)-1].open(ctx, fsys, dir)
+	if err != nil {
+		return h, false, err
+	}
+	defer r.Close()
+	h, err = r.stateHead()
+	return h, err == nil, err
+}
+
 func readAll(ctx context.Context, fsys vfs.FS, dir string, sources []stateSource, width int,
 	check func(StateHead) error, take func(StateRow) error) error {
 	errs := make([]error, len(sources))

@@ -1,0 +1,343 @@
+package dstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/internal/checkpoint"
+)
+
+// A Fit is what a program finds in a checkpoint before anything of it runs.
+type Fit struct {
+	Checkpoint *CheckpointInfo
+	// Open are the batches that are planned and neither committed nor skipped. A start runs them first.
+	Open []int64
+	// Changes are what is another thing than in the program that planned the last batch, as far as the log tells.
+	Changes []Change
+}
+
+// A Change is something in which a program differs from what has left a checkpoint.
+type Change struct {
+	// Kind is input, state, output, operator or setting.
+	Kind string
+	// Name is the id by which the checkpoint knows it, or the program if the checkpoint does not, or the name of the
+	// setting.
+	Name string
+	// What has become of it: added, removed, renamed, dropped or changed.
+	What string
+	// Detail is what it was and is, its new name if it was renamed, or the line of the program if it was added.
+	Detail string
+}
+
+// String says it in a few words.
+func (c Change) String() string {
+	s := fmt.Sprintf("the %s %q ", c.Kind, c.Name)
+	switch c.What {
+	case added:
+		return s + "is new (" + c.Detail + ")"
+	case removed:
+		return s + "is not in the program any more"
+	case renamed:
+		return s + "is called " + c.Detail + " now"
+	case dropped:
+		return s + "is given up"
+	}
+	return s + c.Detail
+}
+
+// What may become of a part of a program.
+const (
+	added   = "added"
+	removed = "removed"
+	renamed = "renamed"
+	dropped = "dropped"
+	changed = "changed"
+)
+
+// CheckCheckpoint says, instead of Start, whether the program would go on from its checkpoint. It reads the checkpoint,
+// which may be in use, and nothing else: no input is asked, nothing is written or taken over. The error is the one that
+// Start would give: it wraps [ErrUnfit] if the program does not fit, and the Fit says in what it differs. There must be
+// a checkpoint. The context may be started afterwards.
+func (ssc *Context) CheckCheckpoint(ctx context.Context) (*Fit, error) {
+	if ssc.State() != Initialized {
+		return nil, fmt.Errorf("CheckCheckpoint: %w", ErrStarted)
+	}
+	found, err := ssc.readLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f, err := ssc.compareWith(ctx, found)
+	if err != nil {
+		return nil, err
+	}
+	fit := &Fit{Checkpoint: infoOf(found), Changes: f.changes}
+	for _, b := range found.Opened() {
+		fit.Open = append(fit.Open, b.Plan.Sequence)
+	}
+	return fit, f.err()
+}
+
+// readLog reads the checkpoint, which must be there, without taking it over, and makes the graph ready as a start does.
+func (ssc *Context) readLog(ctx context.Context) (*checkpoint.State, error) {
+	if err := ssc.validate(); err != nil {
+		return nil, err
+	}
+	ssc.findNeeds()
+	ssc.leaveOut()
+	if err := ssc.findLog(); err != nil {
+		return nil, err
+	}
+	if ssc.durable.dir == "" {
+		return nil, errors.New("the program has no checkpoint: name its directory by Context.Checkpoint, or " +
+			conf.CheckpointDirectory.Name())
+	}
+	found, err := checkpoint.Read(ctx, ssc.durable.fs, ssc.durable.path)
+	if err == nil && found == nil {
+		err = fmt.Errorf("there is none: %w", fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", ssc.durable.dir, err)
+	}
+	return found, nil
+}
+
+// A fitting compares a program with what a checkpoint holds, and changes neither.
+type fitting struct {
+	ssc     *Context
+	found   *checkpoint.State
+	ids     map[*node]string
+	renames map[string]string // "" for what is given up
+	changes []Change
+	// entries are what the log is to know of renames.
+	entries []checkpoint.Entry
+	errs    []error
+}
+
+// compareWith finds in what the program differs, and what of that does not fit.
+func (ssc *Context) compareWith(ctx context.Context, found *checkpoint.State) (*fitting, error) {
+	f := &fitting{ssc: ssc, found: found, ids: ssc.operatorIDs()}
+	var err error
+	if f.renames, err = ssc.renames(); err != nil {
+		return nil, err
+	}
+	f.kinds()
+	f.settings()
+	if split := found.Split; split != nil {
+		f.changes = append(f.changes, f.known(f.operators(split))...)
+		f.changes = append(f.changes, f.partitions(split)...)
+	}
+	f.rename()
+	if err := f.types(ctx); err != nil {
+		return nil, err
+	}
+	if err := ssc.takeWidth(found); err != nil {
+		return nil, err
+	}
+	if len(f.errs) == 0 {
+		f.open()
+	}
+	return f, nil
+}
+
+// err is why the program does not fit, nil if it does.
+func (f *fitting) err() error {
+	if len(f.errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w (%s):\n%w", ErrUnfit, f.ssc.durable.dir, errors.Join(f.errs...))
+}
+
+// kinds compares inputs, states and outputs, which the log knows by their ids.
+func (f *fitting) kinds() {
+	var inputs, states, outputs []*node
+	for _, in := range f.ssc.inputs {
+		inputs = append(inputs, in.node)
+	}
+	for _, k := range f.ssc.states {
+		states = append(states, k.node)
+	}
+	f.kind("input", names(f.found.Positions), inputs)
+	f.kind("state", names(f.found.States), states)
+	written := f.written()
+	for _, o := range f.ssc.outputs {
+		// Of outputs without a sink the log knows nothing, so that one cannot tell which of them are new.
+		if id := f.ids[o.node]; o.sink != nil || slices.Contains(written, id) {
+			outputs = append(outputs, o.node)
+		}
+	}
+	f.kind("output", written, outputs)
+}
+
+// written are the outputs of which the log has effects.
+func (f *fitting) written() (ids []string) {
+	add := func(id string) {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	for _, w := range f.found.Written {
+		add(w.Output)
+	}
+	for _, b := range f.found.Batches {
+		if b.Commit != nil {
+			for _, e := range b.Commit.Effects {
+				add(e.Output)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// kind compares what is of one kind. What has gone while something of its kind is new is not known to be that or
+// another one.
+func (f *fitting) kind(kind string, before []string, now []*node) {
+	var gone []string
+	var fresh []*node
+	for _, id := range before {
+		to, said := f.renames[id]
+		switch {
+		case said && to != "":
+			f.changes = append(f.changes, Change{kind, id, renamed, fmt.Sprintf("%q", to)})
+			if !slices.ContainsFunc(now, func(n *node) bool { return f.ids[n] == to }) {
+				f.errs = append(f.errs, fmt.Errorf("%s has the %s %q be called %q, which is none of the program",
+					conf.CheckpointRename.Name(), kind, id, to))
+			}
+		case said:
+			f.changes = append(f.changes, Change{kind, id, dropped, ""})
+		case !slices.ContainsFunc(now, func(n *node) bool { return f.ids[n] == id }):
+			gone = append(gone, id)
+			f.changes = append(f.changes, Change{kind, id, removed, ""})
+		}
+	}
+	for _, n := range now {
+		id := f.ids[n]
+		if !slices.Contains(before, id) && !f.renamedTo(before, id) {
+			fresh = append(fresh, n)
+			f.changes = append(f.changes, Change{kind, id, added, n.op + " at " + n.site.String()})
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	for i, id := range gone {
+		n := fresh[min(i, len(fresh)-1)]
+		f.errs = append(f.errs, fmt.Errorf("the %s %q of the checkpoint is not in the program, and %q is new: set %s "+
+			"to %q if it is the same one, or %s to %q if it is to be given up", kind, id, f.ids[n],
+			conf.CheckpointRename.Name(), id+" => "+f.ids[n], conf.CheckpointDrop.Name(), id))
+	}
+}
+
+// renamedTo tells that a setting gives one of these the new name.
+func (f *fitting) renamedTo(before []string, id string) bool {
+	return slices.ContainsFunc(before, func(old string) bool { return f.renames[old] == id })
+}
+
+// before gives the id by which the log knows what the program calls by this one.
+func (f *fitting) before(id string) string {
+	for from, to := range f.renames {
+		if to == id {
+			return from
+		}
+	}
+	return id
+}
+
+// rename has the log know what the settings rename and give up, as far as it holds it.
+func (f *fitting) rename() {
+	written := f.written()
+	for _, from := range names(f.renames) {
+		_, input := f.found.Positions[from]
+		_, state := f.found.States[from]
+		switch {
+		case input || state:
+			f.entries = append(f.entries, checkpoint.Rename{From: from, To: f.renames[from]})
+		case slices.Contains(written, from):
+			// The sink has the identities under the old name alone. None is asked for again when nothing is planned, so
+			// the log forgets them, and begins anew with the new name.
+			f.entries = append(f.entries, checkpoint.Rename{From: from})
+		}
+	}
+	if len(f.entries) > 0 && len(f.found.Opened()) > 0 {
+		f.errs = append(f.errs, errors.New("a batch is planned that needs what is to be renamed or dropped: have the "+
+			"old program finish it first (weir finish)"))
+	}
+}
+
+// settings compares those that the log has of its last owner.
+func (f *fitting) settings() {
+	was, now := f.found.Owner.Settings, f.ssc.ownerSettings()
+	for _, name := range names(now) {
+		if was[name] != "" && was[name] != now[name] {
+			f.changes = append(f.changes, Change{"setting", name, changed, fmt.Sprintf("was %s, is %s", was[name],
+				now[name])})
+		}
+	}
+}
+
+// types refuses states whose keys or values are of other types than those in the files.
+func (f *fitting) types(ctx context.Context) error {
+	for _, k := range f.ssc.states {
+		id := f.ids[k.node]
+		snapshot, deltas := f.found.Version(f.before(id), f.found.Committed.Sequence)
+		d := &f.ssc.durable
+		was, ok, err := checkpoint.NewestHead(ctx, d.fs, d.path, snapshot, deltas)
+		if err != nil {
+			return fmt.Errorf("checkpoint %s: the state of %s: %w", d.dir, id, err)
+		}
+		now := k.head()
+		if !ok || was.Key == now.Key && was.Value == now.Value {
+			continue
+		}
+		what := fmt.Sprintf("keys were %s, are %s", was.Key, now.Key)
+		if was.Key == now.Key {
+			what = fmt.Sprintf("values were %s, are %s", was.Value, now.Value)
+		}
+		f.changes = append(f.changes, Change{"state", id, changed, what})
+		f.errs = append(f.errs, fmt.Errorf("the state %q (%s): %w: its %s: %s", id, k.node.site, ErrStateType, what,
+			toType))
+	}
+	return nil
+}
+
+// open refuses a program that would split a planned batch differently.
+func (f *fitting) open() {
+	for _, b := range f.found.Opened() {
+		what := f.differently(b.Plan.Split)
+		if what == "" {
+			continue
+		}
+		f.errs = append(f.errs, fmt.Errorf("batch %d is planned and not committed, and would be split differently "+
+			"now: %s; let the old program finish it (weir finish %s -- OLD-PROGRAM), then start this one",
+			b.Plan.Sequence, what, f.ssc.durable.dir))
+		return // What holds of the next one is most often the same.
+	}
+}
+
+// differently says in what the program would split a batch differently, "" if it would not.
+func (f *fitting) differently(was *checkpoint.Split) string {
+	if was == nil {
+		return ""
+	}
+	var texts []string
+	if was.Fingerprint != f.ssc.fingerprint() {
+		for _, c := range f.operators(was) {
+			texts = append(texts, c.String())
+		}
+		if len(texts) == 0 {
+			texts = []string{"the graph is another one"}
+		}
+		return strings.Join(texts, ", ")
+	}
+	for _, c := range f.partitions(was) {
+		if c.Kind != "setting" || f.ssc.byDefault {
+			texts = append(texts, c.String())
+		}
+	}
+	return strings.Join(texts, ", ")
+}
