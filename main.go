@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -40,11 +41,36 @@ const (
 // The first SIGINT or SIGTERM drains the program (spark.streaming.stopGracefullyOnShutdown), the second ends
 // it at once. Exit codes: 0 drained, 1 failed, 2 usage, 3 the
 // checkpoint is held by another process, 4 the checkpoint does not fit the program, 5 the deadline cut the drain.
+//
+// Started by weir checkpoint check, weir finish or weir replay, the program does what that asks for, with its own flags
+// and in place of running; see [Ask].
 func Main(name string, build Build, opts ...Option) {
 	ctx, stop := signals(context.Background())
-	code := mainCode(ctx, name, os.Args[1:], os.Stdout, os.Stderr, build, opts)
+	code := askedCode(ctx, name, os.Args[1:], os.Stdout, os.Stderr, build, opts)
 	stop()
 	os.Exit(code)
+}
+
+// askedCode is mainCode, of what the environment asks for if it does.
+func askedCode(ctx context.Context, name string, args []string, stdout, stderr io.Writer, build Build,
+	opts []Option) int {
+	ask, err := takeAsk()
+	if err == nil && ask != nil {
+		err = ask.answer(nil)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return ExitUsage
+	}
+	if ask == nil {
+		return mainCode(ctx, name, args, stdout, stderr, build, opts)
+	}
+	opts = append(slices.Clone(opts), func(o *options) { o.ask = ask })
+	code := mainCode(ctx, name, args, stdout, stderr, build, opts)
+	if err := ask.answer(&code); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+	}
+	return code
 }
 
 // errSignalled is why the context of Main's program ends at the first signal.
@@ -126,7 +152,9 @@ func mainCode(ctx context.Context, name string, args []string, stdout, stderr io
 			strings.Join(f.passed, " "))
 	}
 	defer tellSignal(ctx, name, conf.StopGracefullyOnShutdown.Get(o.conf), stderr)()
-	if f.last > 0 {
+	if o.ask != nil {
+		o.ask.askedConf(o.conf)
+	} else if f.last > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.last)
 		defer cancel()
@@ -136,7 +164,10 @@ func mainCode(ctx context.Context, name string, args []string, stdout, stderr io
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return ExitUsage
 	}
-	return said(name, drive(ctx, ssc), stderr)
+	if o.ask != nil {
+		return said(name, o.ask.do(ctx, ssc, stdout), stderr)
+	}
+	return said(name, drive(ctx, ssc, ssc.Start), stderr)
 }
 
 // said says what went wrong, and gives the exit code.
@@ -157,7 +188,7 @@ func exitCode(err error) int {
 		return ExitDrained
 	case errors.Is(err, dstream.ErrDrainCut):
 		return ExitCut
-	case errors.Is(err, dstream.ErrGraph):
+	case errors.Is(err, dstream.ErrGraph), errors.Is(err, errOtherPlace):
 		return ExitUsage
 	case errors.Is(err, dstream.ErrUnfit):
 		return ExitUnfit

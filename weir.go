@@ -31,6 +31,7 @@ type options struct {
 	listeners []func(dstream.Event)
 	systems   []rdd.Option
 	flags     []func(*flag.FlagSet)
+	ask       *Ask
 }
 
 // Conf gives the settings; the names are Spark's (spark.*) and weir's own (weir.*).
@@ -80,15 +81,16 @@ func run(ctx context.Context, build Build, o options) error {
 	if err != nil {
 		return err
 	}
-	return drive(ctx, ssc)
+	return drive(ctx, ssc, ssc.Start)
 }
 
 // errStartInterrupted is among the errors of a program whose context was cancelled before it had started.
 var errStartInterrupted = errors.New("interrupted during the start")
 
-// drive starts a context and keeps it until it ends or ctx does, which drains it.
-func drive(ctx context.Context, ssc *dstream.Context) error {
-	if err := ssc.Start(ctx); err != nil {
+// drive starts a context, by its Start or what takes the place of that, and keeps it until it ends or ctx does, which
+// drains it.
+func drive(ctx context.Context, ssc *dstream.Context, start func(context.Context) error) error {
+	if err := start(ctx); err != nil {
 		if errors.Is(ctx.Err(), context.Canceled) && errors.Is(err, context.Canceled) {
 			return errors.Join(errStartInterrupted, err)
 		}

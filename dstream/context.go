@@ -74,6 +74,8 @@ type Context struct {
 	err   error         // the first error of the program
 	late  error         // the first call that came too late
 	done  chan struct{} // closed when stopped
+	// finishes tells that the program ends when the planned batches have run.
+	finishes bool
 	// ending tells that Stop was called, keepRDD that the rdd.Context is to outlive this one.
 	ending, keepRDD bool
 	cancelStart     context.CancelCauseFunc // ends what Start waits for

@@ -24,14 +24,14 @@ type Fit struct {
 // A Change is something in which a program differs from what has left a checkpoint.
 type Change struct {
 	// Kind is input, state, output, operator or setting.
-	Kind string
+	Kind string `json:"kind"`
 	// Name is the id by which the checkpoint knows it, or the program if the checkpoint does not, or the name of the
 	// setting.
-	Name string
+	Name string `json:"name"`
 	// What has become of it: added, removed, renamed, dropped or changed.
-	What string
+	What string `json:"what"`
 	// Detail is what it was and is, its new name if it was renamed, or the line of the program if it was added.
-	Detail string
+	Detail string `json:"detail,omitempty"`
 }
 
 // String says it in a few words.

@@ -219,6 +219,9 @@ func (l *loop) planAll() error {
 	case <-l.life.Done():
 		return nil
 	}
+	if ssc.finishes {
+		l.finishing(time.Now().Add(ssc.stopTimeout(true)))
+	}
 	t := now().Floor(ssc.interval).Add(ssc.interval)
 	if l.last > 0 {
 		t = l.after(l.last.Floor(ssc.interval))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -20,6 +21,9 @@ const startTimeout = 15 * time.Second
 // rdd.WithPool sets, are those of every batch's jobs, but for the job group. A second Start of an active
 // context does nothing but warn; a stopped one cannot be started again. A start that fails stops the context.
 func (ssc *Context) Start(ctx context.Context) error {
+	if os.Getenv(AskVariable) != "" {
+		return errAsked
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	ssc.mu.Lock()

@@ -72,7 +72,8 @@ func root() *cobra.Command {
 			"first one (new), runs the examples, and has what it takes to try them: a Kafka broker, and tools for\n" +
 			"its records, topics and offsets.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 wrong usage, 5 a deadline cut the end short (demo, consume --follow).\n" +
-			"That of run-example is the example's.",
+			"Commands that run a program have its exit code, which may be 3 (its checkpoint is held) or 4 (it does\n" +
+			"not fit the checkpoint).",
 		Example: "  weir demo --for 10s\n" +
 			"  weir broker --dir ./kafka &\n" +
 			"  weir topics create lines --partitions 4\n" +
@@ -90,8 +91,8 @@ func root() *cobra.Command {
 	c.SetVersionTemplate(versionText(buildInfo()))
 	c.SetFlagErrorFunc(flagError)
 	c.SetHelpCommand(help())
-	c.AddCommand(demo(), newProject(), broker(), produce(), consume(), topics(), offsets(), batches(), runExample(),
-		settings(), version())
+	c.AddCommand(demo(), newProject(), broker(), produce(), consume(), topics(), offsets(), batches(), checkpoints(),
+		finish(), runExample(), settings(), version())
 	return c
 }
 

@@ -158,7 +158,8 @@ func (e childExit) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 const childPatience = 5 * time.Second
 
 // supervise runs a program and hands signals on to it. From a terminal Ctrl-C reaches both, so then it is not handed
-// on: a second one would cut the drain that the first began.
+// on: a second one would cut the drain that the first began. If ctx ends otherwise the program is interrupted, and
+// killed when it does not heed that.
 func supervise(ctx context.Context, program *exec.Cmd) error {
 	ch := make(chan os.Signal, 8)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
@@ -169,6 +170,7 @@ func supervise(ctx context.Context, program *exec.Cmd) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- program.Wait() }()
+	var late <-chan time.Time
 	for over := ctx.Done(); ; {
 		select {
 		case s := <-ch:
@@ -179,7 +181,10 @@ func supervise(ctx context.Context, program *exec.Cmd) error {
 			over = nil
 			if !is[signalled](context.Cause(ctx)) { // else ch brings the signal
 				pass(program.Process, os.Interrupt)
+				late = time.After(childPatience)
 			}
+		case <-late:
+			_ = program.Process.Kill() // It fails only if the process has ended.
 		case err := <-ended:
 			return exitOf(program, err)
 		}

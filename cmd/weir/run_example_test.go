@@ -37,6 +37,10 @@ func TestMain(m *testing.M) {
 		fmt.Println("ready")
 		fmt.Println((<-ch).String())
 		os.Exit(7)
+	case "program":
+		weir.Main("counter", counter, weir.Flags(counterFlags))
+	case "own main":
+		ownMain()
 	case "die":
 		fmt.Println("ready")
 		select {}
