@@ -165,7 +165,9 @@ func (l *loop) end(err error) {
 	if err == nil {
 		return
 	}
-	if l.life.Err() == nil || !errors.Is(err, ErrStopped) {
+	// A body that is cut off may say so in the words of its context.
+	stopped := errors.Is(err, ErrStopped) || errors.Is(err, context.Canceled)
+	if !stopped || !errors.Is(context.Cause(l.life), ErrStopped) {
 		l.ssc.fail(err)
 	}
 	l.kill(err)

@@ -128,14 +128,21 @@ func resolve(ctx context.Context, in *input, from []byte) ([]byte, error) {
 	return call(ctx, func(ctx context.Context) ([]byte, error) { return in.resolve(ctx, from) })
 }
 
-// watchLog ends the program when it can write nothing any more: another process owns the checkpoint.
+// watchLog ends the program when it can write nothing any more, for another process owns the checkpoint, and has it
+// stop when that is asked for there.
 func (l *loop) watchLog() {
-	select {
-	case <-l.ssc.log.Over():
-		if err := l.ssc.log.Err(); !errors.Is(err, checkpoint.ErrClosed) {
-			l.end(err)
+	for {
+		select {
+		case <-l.ssc.log.Over():
+			if err := l.ssc.log.Err(); !errors.Is(err, checkpoint.ErrClosed) {
+				l.end(err)
+			}
+			return
+		case r := <-l.ssc.log.Asked():
+			l.ssc.heed(r)
+		case <-l.over:
+			return
 		}
-	case <-l.over:
 	}
 }
 

@@ -166,3 +166,25 @@ func TestAStopLeavesStrangers(t *testing.T) {
 		}
 	})
 }
+
+// TestStopCutsABody: that a body gives the error of its context, when it is cut off, is no error of the program.
+func TestStopCutsABody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ssc := newContext(t)
+		d := dstream.QueueStream(ssc, dstream.NewQueue([]int{1}))
+		dstream.ForeachRDD(d, func(ctx context.Context, _ *rdd.RDD[int], _ *dstream.Batch) error {
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(1500 * time.Millisecond)
+		if err := ssc.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := ssc.AwaitTermination(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

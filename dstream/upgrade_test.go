@@ -69,9 +69,12 @@ func (s *sinkOf) Last(_ context.Context, output, effect string, partition int) (
 }
 
 func (s *sinkOf) Write(ctx context.Context, id dstream.Effect, in iter.Seq[string]) error {
-	if s.stuck.Load() {
-		<-ctx.Done()
-		return ctx.Err()
+	for s.stuck.Load() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 	return s.write(nil, id, in)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,12 +55,13 @@ func counter(ssc *dstream.Context) error {
 		if b.Sequence == counterIs.dieAt {
 			os.Exit(9)
 		}
+		fmt.Println(b.Sequence, strings.Join(texts, ", "))
 		select {
 		case <-time.After(counterIs.slow):
+			return err
 		case <-ctx.Done():
+			return ctx.Err()
 		}
-		fmt.Println(b.Sequence, strings.Join(texts, ", "))
-		return err
 	}).Named("out")
 	if counterIs.also {
 		dstream.Print(ones, 1).Named("also")
@@ -181,5 +183,66 @@ func TestProgramsThatCannotBeAsked(t *testing.T) {
 		{"checkpoint", 2, ``, `weir checkpoint needs a command: check`},
 	} {
 		s.run(t, t.TempDir(), "")
+	}
+}
+
+// begun starts the program, and waits for its first batch.
+func begun(t *testing.T, self string, args ...string) (dir string, p *exec.Cmd) {
+	t.Helper()
+	dir = t.TempDir() + "/ckpt"
+	p = exec.Command(self, append([]string{"--checkpoint", dir, "--interval", "100ms"}, args...)...)
+	out, err := p.StdoutPipe()
+	if err == nil {
+		err = p.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Process.Kill() }) // It fails if the process has ended.
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	return dir, p
+}
+
+// TestStop stops programs through their checkpoints.
+func TestStop(t *testing.T) {
+	self := programs(t, "program")
+	ended := func(p *exec.Cmd, want int) {
+		t.Helper()
+		_ = p.Wait() // Its error is the code.
+		if code := p.ProcessState.ExitCode(); code != want {
+			t.Errorf("the program ended with %d, want %d", code, want)
+		}
+	}
+	dir, p := begun(t, self)
+	step{"stop %", 0, `^asked counter, process \d+ on .* \(epoch 1\) to stop\n(?s:.*)stopped cleanly, with batch ` +
+		`\d+ committed\n$`, `^$`}.run(t, dir, self)
+	ended(p, 0)
+	step{"stop %", 0, `^counter, process \d+ on .* has stopped cleanly already\n$`, `^$`}.run(t, dir, self)
+
+	dir, p = begun(t, self, "--slow", "2s", "--conf", "weir.streaming.maxQueuedBatches=1")
+	step{"stop % --timeout 100ms", 5, `it is stopping, within 100ms\n`,
+		`^weir: checkpoint .*: the deadline cut the drain: .* counter, .* has stopped; batch \d+ is planned and not ` +
+			`committed, and runs again at the next start or by weir finish\n$`}.run(t, dir, self)
+	ended(p, 5)
+	step{"stop %", 1, ``, `no process owns the checkpoint: counter, .* has stopped before; batch \d+ is`}.run(t, dir, self)
+
+	dir, p = begun(t, self, "--slow", "30s")
+	step{"stop % --now", 0, `asked counter, .*\n(?s:.*)counter, .* has stopped; batch \d+ is planned`, `^$`}.run(t, dir, self)
+	ended(p, 0)
+
+	dir, p = begun(t, self)
+	if err := p.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	ended(p, -1)
+	step{"stop %", 1, ``, `no process owns the checkpoint: counter, .* has died; `}.run(t, dir, self)
+	for _, s := range []step{
+		{"stop", 2, ``, `weir stop needs a DIR`},
+		{"stop %/none", 1, ``, `there is none`},
+		{"stop % --timeout 1us", 2, ``, `--timeout must be at least a millisecond`},
+	} {
+		s.run(t, dir, self)
 	}
 }

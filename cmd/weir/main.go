@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weirstream/weir"
-	"github.com/weirstream/weir/dstream"
 )
 
 func main() {
@@ -71,7 +70,8 @@ func root() *cobra.Command {
 		Long: "Weir runs programs as Spark Streaming does, in Go. This command shows one at work (demo), writes a\n" +
 			"first one (new), runs the examples, and has what it takes to try them: a Kafka broker, and tools for\n" +
 			"its records, topics and offsets.\n\n" +
-			"Exit codes: 0 done, 1 failed, 2 wrong usage, 5 a deadline cut the end short (demo, consume --follow).\n" +
+			"Exit codes: 0 done, 1 failed, 2 wrong usage, 5 a deadline cut the end short (demo,\n" +
+			"consume --follow, stop).\n" +
 			"Commands that run a program have its exit code, which may be 3 (its checkpoint is held) or 4 (it does\n" +
 			"not fit the checkpoint).",
 		Example: "  weir demo --for 10s\n" +
@@ -92,7 +92,7 @@ func root() *cobra.Command {
 	c.SetFlagErrorFunc(flagError)
 	c.SetHelpCommand(help())
 	c.AddCommand(demo(), newProject(), broker(), produce(), consume(), topics(), offsets(), batches(), checkpoints(),
-		finish(), runExample(), settings(), version())
+		finish(), stop(), runExample(), settings(), version())
 	return c
 }
 
@@ -129,9 +129,9 @@ func run(ctx context.Context, c *cobra.Command) int {
 	for line := range strings.SplitSeq(strings.TrimSpace(err.Error()), "\n") {
 		fmt.Fprintln(c.ErrOrStderr(), "weir:", line)
 	}
-	switch {
-	case errors.Is(err, dstream.ErrDrainCut):
-		return weir.ExitCut
+	switch code := stopCode(err); {
+	case code != 0:
+		return code
 	case !isUsage(err):
 		return weir.ExitFailed
 	}

@@ -17,6 +17,10 @@ func TestFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	stop, err := EncodeRecord("stop", StopRequest{Job: "j", Epoch: 2, By: Owner{Host: "h", PID: 8}, At: 6, Within: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
 	takeover := &slot{slotHead: slotHead{Job: "j", Epoch: 1, Writer: "w", At: 9, Every: 100}, base: newState("j", 8)}
 	takeover.lines = lines(t, Takeover{Epoch: 1, Owner: Owner{Host: "h", PID: 7}, At: 9})
 	first, err := takeover.encode()
@@ -48,6 +52,7 @@ func TestFormat(t *testing.T) {
 	}
 	for _, row := range [][2]string{
 		{"lease", strconv.Quote(string(lease))},
+		{"request to stop", strconv.Quote(string(stop))},
 		{"slot 0, which makes a log", strconv.Quote(string(first))},
 		{"slot 3, commit and plan", strconv.Quote(string(second))},
 		{"kind 1, number 2, first 3, about `{}`, frames `a` and none", hex.EncodeToString(segment.Bytes()[:grown])},

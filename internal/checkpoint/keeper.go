@@ -18,6 +18,7 @@ func (l *Log) keep() {
 	ticker := time.NewTicker(l.opts.Beat)
 	defer ticker.Stop()
 	graves := map[int64]bool{}
+	var last StopRequest
 	for beat := int64(1); ; {
 		select {
 		case <-l.stop:
@@ -25,14 +26,17 @@ func (l *Log) keep() {
 		case <-l.over:
 			return
 		case <-ticker.C:
-			err := l.within(func(ctx context.Context) error { return l.beat(ctx, beat) })
-			var fenced *FencedError
-			if errors.As(err, &fenced) {
-				l.fail(err)
+			if !l.signOfLife(beat) {
 				return
 			}
+			err := l.within(func(ctx context.Context) error { return l.heed(ctx, &last) })
 			if err != nil {
-				l.opts.Report("the lease of the checkpoint cannot be written", err)
+				l.opts.Report("it cannot be seen whether the program is asked to stop", err)
+			}
+			beat++
+		case <-l.poke:
+			if !l.signOfLife(beat) {
+				return
 			}
 			beat++
 		case <-l.prune:
@@ -44,6 +48,19 @@ func (l *Log) keep() {
 			}
 		}
 	}
+}
+
+// signOfLife gives one; false says that the log is over.
+func (l *Log) signOfLife(beat int64) bool {
+	err := l.within(func(ctx context.Context) error { return l.beat(ctx, beat) })
+	if _, fenced := errors.AsType[*FencedError](err); fenced {
+		l.fail(err)
+		return false
+	}
+	if err != nil {
+		l.opts.Report("the lease of the checkpoint cannot be written", err)
+	}
+	return true
 }
 
 // within bounds what the keeper does, and ends it when the log is closed.
@@ -79,7 +96,7 @@ func (l *Log) release(ctx context.Context) error {
 
 func (l *Log) sign(ctx context.Context, sign lease) error {
 	l.mu.Lock()
-	sign.Next = l.next
+	sign.Next, sign.Stopping = l.next, l.stopping
 	l.mu.Unlock()
 	sign.Job, sign.Epoch, sign.Owner, sign.At = l.state.Job, l.epoch, l.owner, time.Now().UnixMilli()
 	there, err := l.folder.readLease(ctx)

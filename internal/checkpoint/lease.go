@@ -22,6 +22,8 @@ type lease struct {
 	// Next is the slot that the owner would write next, or an earlier one.
 	Next int64 `json:"next"`
 	At   int64 `json:"at"`
+	// Stopping is how many milliseconds the owner means to take for its stop; 0 if it is not stopping.
+	Stopping int64 `json:"stopping,omitempty"`
 	// Released tells that the owner has let the log go.
 	Released bool `json:"released,omitempty"`
 }

@@ -85,6 +85,10 @@ type Log struct {
 	err     error  // why nothing more can be written
 	closed  bool
 
+	stopping int64 // what the lease says of that
+
+	asked  chan StopRequest
+	poke   chan struct{} // the next sign of life is due at once
 	over   chan struct{} // closed when err is set
 	prune  chan struct{} // slots may have become old
 	stop   chan struct{} // closed by Close
@@ -138,6 +142,7 @@ func open(ctx context.Context, f folder, w *watch, owner Owner, opts Options) (*
 	}
 	l := &Log{folder: f, opts: opts, owner: owner, epoch: t.last.Epoch + 1, writer: newNonce(), every: t.every,
 		taken: t.next, state: t.state, next: t.next, base: t.base, over: make(chan struct{}),
+		asked: make(chan StopRequest, 1), poke: make(chan struct{}, 1),
 		prune: make(chan struct{}, 1), stop: make(chan struct{}), rested: make(chan struct{})}
 	l.writes = newGroup(l.write)
 	r.Epoch = l.epoch

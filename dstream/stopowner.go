@@ -1,0 +1,218 @@
+package dstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/rdd"
+)
+
+// heed does what a request in the checkpoint asks for.
+func (ssc *Context) heed(r checkpoint.StopRequest) {
+	within := time.Duration(r.Within) * time.Millisecond
+	if within <= 0 {
+		within = ssc.stopTimeout(!r.Now)
+	}
+	ssc.logger.Info("asked in the checkpoint to stop", "by", r.By.String(), "gracefully", !r.Now, "within", within)
+	ssc.log.Stopping(within)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), within)
+		defer cancel()
+		// AwaitTermination tells its error.
+		_ = ssc.stop(ctx, stopping{graceful: !r.Now, keep: !conf.StopSparkContextByDefault.Get(ssc.conf)})
+	}()
+}
+
+// An OwnerStop says how [StopOwner] stops a program.
+type OwnerStop struct {
+	// Now stops it at once: the batch that runs is cut off, and stays planned. Otherwise it is drained, as by Graceful.
+	Now bool
+	// Within is how long the stop may take before it is cut off; 0 leaves that to the program's settings.
+	Within time.Duration
+	// Progress is told what is new, in a line each. It may be nil.
+	Progress func(line string)
+}
+
+// ErrNoOwner is wrapped by the error of StopOwner if no process shows any sign of life.
+var ErrNoOwner = errors.New("no process owns the checkpoint")
+
+// ErrNotStopped is wrapped by the error of StopOwner if the owner is alive and has not stopped in time.
+var ErrNotStopped = errors.New("the program has not stopped")
+
+// Bounds of StopOwner: how often it looks, how long an owner may take to say that it is stopping, for it looks for
+// requests every two seconds and perhaps not before its states are loaded, how much longer than it has said its stop
+// may take, for inputs and sinks are closed at the end, and how long it looks who takes over.
+const (
+	ownerPoll   = 100 * time.Millisecond
+	ownerAnswer = time.Minute
+	ownerClose  = 30 * time.Second
+	ownerHeir   = time.Second
+)
+
+// StopOwner asks the process that owns the checkpoint in dir, on any machine, to stop, by a request in the checkpoint,
+// and waits until it has. It returns nil if the stop was clean, or had been: nothing is open. The error wraps
+// [ErrDrainCut] if planned batches were left uncommitted, [ErrNoOwner] if the owner is dead, [ErrNotStopped] if it
+// lives on, and is a [*HeldError] if another process, a standby, has taken over meanwhile: that one is not stopped. dir
+// may lie on any file system that sc was given.
+func StopOwner(ctx context.Context, sc *rdd.Context, dir string, how OwnerStop) error {
+	fsys, path, err := sc.FileSystem(dir)
+	if err == nil {
+		w := &ownerWatch{dir: dir, how: how, progress: how.Progress}
+		if w.progress == nil {
+			w.progress = func(string) {}
+		}
+		w.look = func(ctx context.Context) (*checkpoint.Standing, error) { return checkpoint.Look(ctx, fsys, path) }
+		w.ask = func(ctx context.Context, r checkpoint.StopRequest) error {
+			return checkpoint.AskToStop(ctx, fsys, path, r)
+		}
+		err = w.stop(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("checkpoint %s: %w", dir, err)
+	}
+	return nil
+}
+
+// An ownerWatch waits for an owner's end.
+type ownerWatch struct {
+	dir      string
+	how      OwnerStop
+	look     func(ctx context.Context) (*checkpoint.Standing, error)
+	ask      func(ctx context.Context, r checkpoint.StopRequest) error
+	progress func(line string)
+
+	owner    checkpoint.Takeover
+	sign     string
+	since    time.Time // when the sign of life changed last
+	deadline time.Time
+	heeded   bool
+	stopped  time.Time
+	told     string
+}
+
+func (w *ownerWatch) stop(ctx context.Context) error {
+	s, err := w.look(ctx)
+	switch {
+	case err != nil:
+		return err
+	case s == nil:
+		return fmt.Errorf("there is none: %w", fs.ErrNotExist)
+	case s.State.Stopped:
+		w.progress(fmt.Sprintf("%s has stopped cleanly already", s.State.Owner.Owner))
+		return nil
+	}
+	w.owner, w.sign, w.since = s.State.Owner, s.Sign, time.Now()
+	if s.Released || s.Gone {
+		return w.over(s)
+	}
+	if err := w.ask(ctx, checkpoint.StopRequest{Job: s.State.Job, Epoch: w.owner.Epoch,
+		By: checkpoint.Here("weir stop"), At: time.Now().UnixMilli(), Now: w.how.Now,
+		Within: w.how.Within.Milliseconds()}); err != nil {
+		return fmt.Errorf("ask the program to stop: %w", err)
+	}
+	w.progress(fmt.Sprintf("asked %s (epoch %d) to stop", w.owner.Owner, w.owner.Epoch))
+	w.deadline = time.Now().Add(ownerAnswer)
+	for {
+		s, err := w.look(ctx)
+		if err != nil {
+			return err
+		}
+		if done, err := w.seen(s); done || err != nil {
+			return err
+		}
+		select {
+		case <-time.After(ownerPoll):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// seen takes in how it stands; done tells that the owner has stopped.
+func (w *ownerWatch) seen(s *checkpoint.Standing) (done bool, err error) {
+	now := time.Now()
+	switch {
+	case s == nil:
+		return false, fmt.Errorf("it has been removed: %w", fs.ErrNotExist)
+	case s.State.Owner.Epoch != w.owner.Epoch:
+		return false, &HeldError{Dir: w.dir, Epoch: s.State.Owner.Epoch, Owner: s.State.Owner.Owner}
+	}
+	if s.Sign != w.sign {
+		w.sign, w.since = s.Sign, now
+	}
+	if s.Stopping > 0 && !w.heeded && !s.State.Stopped {
+		w.heeded, w.deadline = true, now.Add(s.Stopping+ownerClose)
+		w.progress(fmt.Sprintf("it is stopping, within %v", s.Stopping))
+	}
+	if s.State.Stopped {
+		// Who was waiting as a standby takes over now.
+		if w.stopped.IsZero() {
+			w.stopped = now
+			w.progress(fmt.Sprintf("stopped cleanly, with batch %d committed", s.State.Committed.Sequence))
+		}
+		return now.Sub(w.stopped) >= ownerHeir, nil
+	}
+	if s.Released && w.heeded && w.how.Now {
+		w.progress(fmt.Sprintf("%s has stopped; %s", w.owner.Owner, leftOpen(s)))
+		return true, nil
+	}
+	if s.Released || s.Gone || now.Sub(w.since) >= checkpoint.Stale {
+		return false, w.over(s)
+	}
+	if w.heeded {
+		w.tell(s)
+	}
+	if now.Before(w.deadline) {
+		return false, nil
+	}
+	if !w.heeded {
+		return false, fmt.Errorf("%w: %s is alive and does not answer: it loads its states still, or its version of "+
+			"weir knows of no such requests; end it with SIGTERM", ErrNotStopped, w.owner.Owner)
+	}
+	return false, fmt.Errorf("%w: %s is alive %v after the deadline that it gave itself; end it by force",
+		ErrNotStopped, w.owner.Owner, ownerClose)
+}
+
+// tell says which batches are open, when that is new.
+func (w *ownerWatch) tell(s *checkpoint.Standing) {
+	open, text := s.State.Opened(), "nothing is open any more"
+	if n := len(open); n > 0 {
+		text = fmt.Sprintf("batch %d is planned and not committed", open[0].Plan.Sequence)
+		if n > 1 {
+			text = fmt.Sprintf("batches %d to %d are planned and not committed", open[0].Plan.Sequence,
+				open[n-1].Plan.Sequence)
+		}
+	}
+	if text != w.told {
+		w.told = text
+		w.progress(text)
+	}
+}
+
+// over is the error of an owner that has ended without a clean stop, or gives no sign of life.
+func (w *ownerWatch) over(s *checkpoint.Standing) error {
+	left := leftOpen(s)
+	switch {
+	case s.Released && w.heeded:
+		return fmt.Errorf("%w: %s has stopped; %s", ErrDrainCut, w.owner.Owner, left)
+	case s.Released:
+		return fmt.Errorf("%w: %s has stopped before; %s", ErrNoOwner, w.owner.Owner, left)
+	case s.Gone:
+		return fmt.Errorf("%w: %s has died; %s", ErrNoOwner, w.owner.Owner, left)
+	}
+	return fmt.Errorf("%w: %s has given no sign of life for %v; %s", ErrNoOwner, w.owner.Owner, checkpoint.Stale, left)
+}
+
+func leftOpen(s *checkpoint.Standing) string {
+	open := s.State.Opened()
+	if len(open) == 0 {
+		return "nothing is open"
+	}
+	return fmt.Sprintf("batch %d is planned and not committed, and runs again at the next start or by weir finish",
+		open[0].Plan.Sequence)
+}

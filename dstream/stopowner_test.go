@@ -1,0 +1,181 @@
+package dstream_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/internal/vfs"
+	"github.com/weirstream/weir/rdd"
+)
+
+// stopOwner is what another process does on the disk; lines are what it tells, but for names of processes and what is
+// seen by chance.
+func stopOwner(t *testing.T, disk *vfs.Disk, how dstream.OwnerStop) (lines []string, err error) {
+	t.Helper()
+	sc, err := rdd.NewContext(conf.New().Set("spark.master", "local[1]"), rdd.WithFileSystem(disk.Mount(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := false
+	how.Progress = func(line string) {
+		// What is seen of a program that stops at once is chance, and so is what is seen of a drain.
+		if strings.HasSuffix(line, "within 10s") || line == "nothing is open any more" {
+			return
+		}
+		if strings.HasPrefix(line, "batch") {
+			if waits {
+				return
+			}
+			waits = true
+		}
+		before, after, _ := strings.Cut(line, ", process ")
+		_, after, _ = strings.Cut(after, " on ")
+		_, after, _ = strings.Cut(after, " ")
+		lines = append(lines, strings.TrimSpace(before+" "+after))
+	}
+	err = dstream.StopOwner(t.Context(), sc, "disk:/ck", how)
+	return lines, errors.Join(err, sc.Stop(t.Context()))
+}
+
+// TestStopOwner asks a program to stop, from another process, in each state that it may be in.
+func TestStopOwner(t *testing.T) {
+	const asked = "asked weir (epoch 1) to stop"
+	for _, tt := range []struct {
+		name string
+		// before puts the program into its state, and gives what it comes to.
+		before func(t *testing.T, p *stopped)
+		how    dstream.OwnerStop
+		want   []string
+		err    error
+		ended  string // what the program ends with; "runs" if it goes on
+		open   int    // batches that are left
+	}{
+		{name: "idle", before: func(*testing.T, *stopped) {}, ended: "<nil>",
+			want: []string{asked, "stopped cleanly, with batch 3 committed"}},
+		{name: "a batch that runs", before: func(t *testing.T, p *stopped) {
+			p.sink.stuck.Store(true)
+			lives(t, p.Context, time.Second)
+			time.AfterFunc(5*time.Second, func() { p.sink.stuck.Store(false) })
+		}, how: dstream.OwnerStop{Within: time.Minute}, ended: "<nil>", want: []string{asked,
+			"it is stopping, within 1m0s", "batches 3 to 5 are planned and not committed", "stopped cleanly, with batch 5 committed"}},
+		{name: "a batch that hangs", before: func(t *testing.T, p *stopped) {
+			p.sink.stuck.Store(true)
+			lives(t, p.Context, time.Second)
+		}, how: dstream.OwnerStop{Within: 3 * time.Second}, err: dstream.ErrDrainCut, open: 3,
+			ended: dstream.ErrDrainCut.Error(),
+			want:  []string{asked, "it is stopping, within 3s", "batches 3 to 5 are planned and not committed"}},
+		{name: "at once", before: func(t *testing.T, p *stopped) {
+			p.sink.stuck.Store(true)
+			lives(t, p.Context, time.Second)
+		}, how: dstream.OwnerStop{Now: true}, ended: "<nil>", want: []string{asked,
+			"weir has stopped; batch 3 is planned and not committed, and runs again at the next start or by weir finish"},
+			open: 3},
+		{name: "stopped already", before: func(t *testing.T, p *stopped) {
+			if err := p.Stop(t.Context(), dstream.Graceful()); err != nil {
+				t.Fatal(err)
+			}
+		}, want: []string{"weir has stopped cleanly already"}, ended: "<nil>"},
+		{name: "stopped at once before", before: func(t *testing.T, p *stopped) {
+			p.sink.stuck.Store(true)
+			lives(t, p.Context, time.Second)
+			if err := p.Stop(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}, err: dstream.ErrNoOwner, ended: "<nil>", open: 1},
+		{name: "dead", before: func(t *testing.T, p *stopped) {
+			p.sink.stuck.Store(true)
+			lives(t, p.Context, time.Second)
+			p.mount.Kill()
+		}, want: []string{asked}, err: dstream.ErrNoOwner, open: 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(500 * time.Millisecond) // Signs of life come between batches.
+				disk, seen := vfs.NewDisk("disk"), []string{}
+				v := firstVersion(&seen, &sinkOf{})
+				p := &stopped{mount: disk.Mount(nil), sink: v.sink}
+				p.Context = v.context(t, p.mount)
+				if err := p.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				lives(t, p.Context, 3200*time.Millisecond)
+				tt.before(t, p)
+				lines, err := stopOwner(t, disk, tt.how)
+				if !errors.Is(err, tt.err) || strings.Join(lines, "\n") != strings.Join(tt.want, "\n") {
+					t.Errorf("%v, and told\n%s\nwant %v and\n%s", err, strings.Join(lines, "\n"), tt.err,
+						strings.Join(tt.want, "\n"))
+				}
+				if tt.ended != "" {
+					if ended := p.AwaitTermination(t.Context()); fmt.Sprint(ended) != tt.ended {
+						t.Errorf("the program ended with %v, want %s", ended, tt.ended)
+					}
+				} else if err := p.Stop(t.Context()); err != nil {
+					t.Error(err)
+				}
+				s, err := checkpoint.Read(t.Context(), disk.Mount(nil), "disk:/ck")
+				if err != nil || len(s.Opened()) != tt.open {
+					t.Errorf("%v: %d batches are open, want %d", err, len(s.Opened()), tt.open)
+				}
+			})
+		})
+	}
+}
+
+// stopped is a program that is to be stopped.
+type stopped struct {
+	*dstream.Context
+	mount *vfs.Mount
+	sink  *sinkOf
+}
+
+// TestStopMeetsAStandby: the owner stops, and the standby, which takes over, does not.
+func TestStopMeetsAStandby(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen := vfs.NewDisk("disk"), []string{}
+		v := firstVersion(&seen, &sinkOf{})
+		first := v.context(t, disk.Mount(nil))
+		if err := first.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		v.settings = []string{"weir.checkpoint.standby", "true"}
+		second, started := v.context(t, disk.Mount(nil)), make(chan error, 1)
+		go func() { started <- second.Start(t.Context()) }()
+		lives(t, first, 3200*time.Millisecond)
+		_, err := stopOwner(t, disk, dstream.OwnerStop{})
+		if held, ok := errors.AsType[*dstream.HeldError](err); !ok || held.Epoch != 2 {
+			t.Errorf("%v, want that another process owns the checkpoint", err)
+		}
+		if err := errors.Join(first.AwaitTermination(t.Context()), <-started); err != nil {
+			t.Fatal(err)
+		}
+		lives(t, second, 10*time.Second)
+		if names := disk.Files(); names["/ck/stop"] != nil {
+			t.Error("the request that names an earlier owner is there still")
+		}
+		if err := second.Stop(t.Context(), dstream.Graceful()); err != nil {
+			t.Error(err)
+		}
+		v.wroteUpTo(t, 12)
+	})
+}
+
+// TestStopNeedsACheckpoint: there is nobody to ask.
+func TestStopNeedsACheckpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		if _, err := stopOwner(t, disk, dstream.OwnerStop{}); !errors.Is(err, fs.ErrNotExist) {
+			t.Error(err)
+		}
+		if len(disk.Files()) > 0 {
+			t.Error("it has written files")
+		}
+	})
+}
