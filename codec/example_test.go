@@ -57,3 +57,34 @@ func ExampleForKey() {
 	// bob 1
 	// eve 0
 }
+
+// Who has the schema shows and reads values without their type.
+func ExampleSchema() {
+	type order struct {
+		ID    int
+		Items []string
+	}
+	c, err := codec.For[order]()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	b, err := c.Append(nil, &order{7, []string{"tea", "rice"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	s, err := codec.ParseSchema(c.Schema())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	text, err := s.AppendJSON(nil, b)
+	fmt.Printf("%v: %s %v\n", s, text, err)
+	b, err = s.AppendValue(nil, []byte(`{"ID": 8, "Items": null}`))
+	v, _, _ := c.Decode(b)
+	fmt.Println(v.ID, v.Items == nil, err)
+	// Output:
+	// {ID int64; Items []string}: {"ID":7,"Items":["tea","rice"]} <nil>
+	// 8 true <nil>
+}

@@ -30,6 +30,7 @@ func checkKeys[K comparable](t *testing.T) {
 				perturb(r, reflect.ValueOf(&y).Elem())
 			}
 			checkKeyPair(t, k, x, y)
+			checkKeyJSON(t, k, x)
 		}
 	})
 }

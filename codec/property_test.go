@@ -24,6 +24,7 @@ func check[T any](t *testing.T) {
 			var v T
 			fill(r, reflect.ValueOf(&v).Elem(), 4)
 			checkRoundTrip(t, c, v)
+			checkJSON(t, c, v)
 			checkClone(t, c, v)
 			checkDamage(t, c, r, v)
 		}
@@ -230,6 +231,9 @@ func TestRandomTypes(t *testing.T) {
 		}
 		if err := ownSteps(pointee(got), pointee(got), p, maxDepth); err != nil || !same(v.Elem(), got.Elem()) {
 			t.Fatalf("%v: cloned to\n%#v, error %v; want\n%#v", typ, got, err, v)
+		}
+		if err := throughJSON(schemaOf(p), b); err != nil {
+			t.Fatalf("%v: %v", typ, err)
 		}
 		if len(b) < p.min {
 			t.Fatalf("%v: %d bytes are less than the plan's minimum %d", typ, len(b), p.min)
