@@ -87,7 +87,8 @@ func (r *Range) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// A Start says where inputs begin, by their ids: before the first batch, and when an input is added.
+// A Start says where inputs begin, by their ids: before the first batch, and when an input is added; and where one goes on
+// that the user has moved.
 type Start struct {
 	Positions map[string]Range `json:"positions"`
 }
@@ -224,6 +225,15 @@ type Skip struct {
 	Burned []Effect `json:"burned,omitempty"`
 }
 
+// An Import says that states were changed by hand, while nothing ran. It is a batch of its own, that has neither plan
+// nor effects, so that the state as it was before can still be read.
+type Import struct {
+	Sequence int64         `json:"sequence"`
+	Time     int64         `json:"time"`
+	Reason   string        `json:"reason,omitempty"`
+	State    []StateChange `json:"state"`
+}
+
 // A Transaction is a transactional id that is about to be used.
 type Transaction struct {
 	Output string `json:"output"`
@@ -259,6 +269,7 @@ func (Replan) kind() string       { return "replan" }
 func (Done) kind() string         { return "done" }
 func (Commit) kind() string       { return "commit" }
 func (Skip) kind() string         { return "skip" }
+func (Import) kind() string       { return "import" }
 func (Transactions) kind() string { return "transactions" }
 func (Released) kind() string     { return "released" }
 func (Rename) kind() string       { return "rename" }
@@ -268,8 +279,8 @@ func (Stop) kind() string         { return "stop" }
 var decoders = map[string]func(raw []byte) (Entry, error){
 	"takeover": decodeAs[Takeover], "start": decodeAs[Start], "adopt": decodeAs[Adopt], "plan": decodeAs[Plan],
 	"replan": decodeAs[Replan], "done": decodeAs[Done], "commit": decodeAs[Commit], "skip": decodeAs[Skip],
-	"transactions": decodeAs[Transactions], "released": decodeAs[Released], "rename": decodeAs[Rename],
-	"stop": decodeAs[Stop],
+	"import": decodeAs[Import], "transactions": decodeAs[Transactions], "released": decodeAs[Released],
+	"rename": decodeAs[Rename], "stop": decodeAs[Stop],
 }
 
 func decodeAs[E Entry](raw []byte) (Entry, error) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/weirstream/weir/internal/vfs"
@@ -168,11 +169,27 @@ func (l *Log) removeSlot(ctx context.Context, n int64) (buried bool, err error) 
 	return true, vfs.WriteFile(ctx, l.folder.fs, name, data)
 }
 
+// Hold keeps the files of states, as the log names them now, until release is called, also when batches are released
+// meanwhile: for who reads a version while batches run. release may be called again.
+func (l *Log) Hold() (release func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.holds++
+	return sync.OnceFunc(func() {
+		l.mu.Lock()
+		l.holds--
+		l.mu.Unlock()
+		l.wake()
+	})
+}
+
 // removeFiles removes the files that no state refers to any more, by entries that are durable.
 func (l *Log) removeFiles(ctx context.Context) error {
 	l.mu.Lock()
-	dropped := l.dropped
-	l.dropped = nil
+	var dropped []File
+	if l.holds == 0 {
+		dropped, l.dropped = l.dropped, nil
+	}
 	l.mu.Unlock()
 	for i, f := range dropped {
 		if err := missingIsFine(l.folder.fs.Remove(ctx, vfs.Join(l.folder.dir, f.Name))); err != nil {

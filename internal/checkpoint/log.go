@@ -82,6 +82,7 @@ type Log struct {
 	next    int64
 	base    int64
 	dropped []File // files that no state refers to, by what is durable
+	holds   int    // how many read what may be dropped meanwhile
 	err     error  // why nothing more can be written
 	closed  bool
 
@@ -392,7 +393,14 @@ func (l *Log) written(s *slot) {
 	l.state.dropped = nil
 	pruning := s.base != nil || len(l.dropped) > 0
 	l.mu.Unlock()
-	if !pruning || l.prune == nil {
+	if pruning {
+		l.wake()
+	}
+}
+
+// wake tells the keeper that there may be something to remove.
+func (l *Log) wake() {
+	if l.prune == nil {
 		return
 	}
 	select {

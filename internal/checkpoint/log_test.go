@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/weirstream/weir/internal/vfs"
 )
@@ -42,12 +43,16 @@ func TestOrder(t *testing.T) {
 		{"replan 0", []Entry{Replan{Plan{Sequence: 0, Time: 1000, Ranges: ranges}}}, "is not open"},
 		{"skip 1", []Entry{Skip{Sequence: 1, Time: 2000}, Released{UpTo: 1}}, ""},
 		{"release 0 after 1", []Entry{Released{UpTo: 0}}, "batches up to 0 are released, after 1"},
+		{"import with a batch open", []Entry{Import{Sequence: 5, Time: 6000}}, "an import while batch 4 is open"},
 		{"stop with a batch open", []Entry{Stop{}}, "with batch 4 open"},
 		{"a rate that is no number", []Entry{Commit{Sequence: 4, Time: 5000, Rates: map[string]Rate{
 			"in": {Rate: math.NaN()}}}}, "NaN"},
 		{"takeover", []Entry{Takeover{Epoch: 2}}, "is written by Open"},
-		{"commit 4 and stop", []Entry{Commit{Sequence: 4, Time: 5000}, Stop{}}, ""},
+		{"commit 4, and an import at its time", []Entry{Commit{Sequence: 4, Time: 5000}, Import{Sequence: 5, Time: 5000}},
+			"an import as batch 5 at 5000 ms does not follow batch 4 at 5000 ms"},
+		{"commit 4, an import, and stop", []Entry{Commit{Sequence: 4, Time: 5000}, Import{Sequence: 5, Time: 5001}, Stop{}}, ""},
 		{"plan after the stop", []Entry{plan(5, 6000)}, "a plan after the clean stop"},
+		{"import after the stop", []Entry{Import{Sequence: 5, Time: 6000}}, "a import after the clean stop"},
 	}
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := mustOpen(t, vfs.NewDisk("disk").Mount(nil), "a", 3)
@@ -65,7 +70,7 @@ func TestOrder(t *testing.T) {
 			}
 		}
 		planned, committed := l.Last()
-		if want := (Mark{4, 5000}); planned != want || committed != want {
+		if want := (Mark{5, 5001}); planned != want || committed != want {
 			t.Errorf("the log ends with plan %v and commit %v", planned, committed)
 		}
 		if p, c := memory.Last(); p != planned || c != committed || len(memory.state.Batches) != 0 {
@@ -203,5 +208,49 @@ func TestCancelled(t *testing.T) {
 		if err := l.Append(t.Context(), Plan{Sequence: 1, Time: 9}); err != nil {
 			t.Errorf("the same entry again: %v", err)
 		}
+	})
+}
+
+// TestHold: files that no state refers to any more are there until nobody reads them, and go then.
+func TestHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		m := disk.Mount(nil)
+		l, _ := mustOpen(t, m, "a", 8)
+		if err := m.MkdirAll(t.Context(), dir+"/state"); err != nil {
+			t.Fatal(err)
+		}
+		there := func(name string) bool { return disk.Files()[dir+"/"+name] != nil }
+		for i := range int64(3) { // Each has a snapshot, which the next one makes superfluous.
+			file := File{Name: fmt.Sprint("state/", i), Length: 1}
+			if err := vfs.WriteFile(t.Context(), m, dir+"/"+file.Name, []byte{1}); err != nil {
+				t.Fatal(err)
+			}
+			var release func()
+			if i == 2 {
+				release = l.Hold()
+			}
+			err := l.Append(t.Context(), Plan{Sequence: i, Time: i + 1})
+			if err == nil {
+				err = l.Append(t.Context(), Commit{Sequence: i, Time: i + 1, State: []StateChange{{Operator: "op",
+					Snapshot: []File{file}, SnapshotAt: i}}}, Released{UpTo: i})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			if i == 1 && there("state/0") || i == 2 && !there("state/1") {
+				t.Errorf("after batch %d: %v", i, disk.Files())
+			}
+			if release != nil {
+				release()
+				release()
+				time.Sleep(time.Second)
+			}
+		}
+		if there("state/1") || !there("state/2") {
+			t.Errorf("in the end: %v", disk.Files())
+		}
+		mustClose(t, l)
 	})
 }

@@ -41,7 +41,7 @@ func randomEntry(r *rand.Rand, s *State) Entry {
 	if open := s.Opened(); len(open) > 0 {
 		oldest = Mark{open[0].Plan.Sequence, open[0].Plan.Time}
 	}
-	switch next := s.Planned.Sequence + 1; r.IntN(12) {
+	switch next := s.Planned.Sequence + 1; r.IntN(13) {
 	case 0, 1, 2:
 		idle := int64(r.IntN(2))
 		p := Plan{Sequence: next + idle, Idle: idle, Time: s.Planned.Time + 1 + r.Int64N(9), Seed: r.Uint64(),
@@ -72,6 +72,9 @@ func randomEntry(r *rand.Rand, s *State) Entry {
 	case 9:
 		return Transactions{[]Transaction{{"out", fmt.Sprint("tx", r.IntN(5))}}}
 	case 10:
+		return Import{Sequence: next, Time: s.Planned.Time + 1, Reason: "by hand",
+			State: []StateChange{{Operator: "counts", Inline: []byte{byte(next)}}}}
+	case 11:
 		return Done{Sequence: oldest.Sequence, Output: "out"}
 	}
 	return Adopt{Source: "kafka", Partition: fmt.Sprint(r.IntN(5)), Position: text("%d", r.IntN(100))}

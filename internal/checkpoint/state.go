@@ -58,17 +58,18 @@ type Mark struct {
 	Time     int64 `json:"time"`
 }
 
-// A Batch is what the log holds of one: its plan with its split, and what became of it. It is open while it has neither
-// commit nor skip.
+// A Batch is what the log holds of one: its plan with its split, and what became of it. It is open while it has none of
+// commit, skip and import. An import has no plan but its sequence and its time.
 type Batch struct {
 	Plan   Plan    `json:"plan"`
 	Done   []Done  `json:"done,omitempty"`
 	Commit *Commit `json:"commit,omitempty"`
 	Skip   *Skip   `json:"skip,omitempty"`
+	Import *Import `json:"import,omitempty"`
 }
 
 // Open tells that a batch is to be run.
-func (b *Batch) Open() bool { return b.Commit == nil && b.Skip == nil }
+func (b *Batch) Open() bool { return b.Commit == nil && b.Skip == nil && b.Import == nil }
 
 // Written says when an effect wrote last.
 type Written struct {
@@ -160,7 +161,7 @@ func (s *State) clone() (*State, error) {
 	return c, strictly(data, c)
 }
 
-// Opened are the batches that are planned and neither committed nor skipped, the oldest first.
+// Opened are the batches that are planned and nothing became of yet, the oldest first.
 func (s *State) Opened() []*Batch {
 	from := len(s.Batches)
 	for from > 0 && s.Batches[from-1].Open() {
@@ -262,6 +263,8 @@ func (s *State) apply(entry Entry) {
 		s.Batch(e.Sequence).Skip = &e
 		s.Skipped = append(s.Skipped, e)
 		s.over(e.Sequence, e.Time, e.In)
+	case Import:
+		s.imported(e)
 	case Transactions:
 		for _, t := range e.Opened {
 			if !slices.Contains(s.Transactions, t) {
@@ -299,6 +302,19 @@ func (s *State) commit(c Commit) {
 	s.Batch(c.Sequence).Commit = &c
 	s.over(c.Sequence, c.Time, c.Effects)
 	maps.Copy(s.Done, c.Positions)
+}
+
+// imported takes in what was done to states by hand.
+func (s *State) imported(i Import) {
+	for _, change := range i.State {
+		s.change(i.Sequence, change)
+	}
+	s.Planned = Mark{i.Sequence, i.Time}
+	s.Committed = s.Planned
+	s.Batches = append(s.Batches, &Batch{Plan: Plan{Sequence: i.Sequence, Time: i.Time, Split: s.Split}, Import: &i})
+	if s.forgetful {
+		s.release(i.Sequence)
+	}
 }
 
 // over takes in what holds of a batch that is committed and of one that is skipped.
@@ -500,6 +516,8 @@ func (c *cursor) step(entry Entry) error {
 		return c.over("commit", Mark{e.Sequence, e.Time})
 	case Skip:
 		return c.over("skip", Mark{e.Sequence, e.Time})
+	case Import:
+		return c.imported(e)
 	case Released:
 		if e.UpTo < c.released || e.UpTo > c.committed.Sequence {
 			return disorder("batches up to %d are released, after %d and with batch %d committed", e.UpTo, c.released,
@@ -523,6 +541,20 @@ func (c *cursor) plan(p Plan) error {
 	c.planned = Mark{p.Sequence, p.Time}
 	c.open = append(c.open, c.planned)
 	c.change(Batch{Plan: p})
+	return nil
+}
+
+// imported checks an import, which is planned and committed at once.
+func (c *cursor) imported(i Import) error {
+	m := Mark{i.Sequence, i.Time}
+	if len(c.open) > 0 {
+		return disorder("an import while batch %d is open", c.open[0].Sequence)
+	}
+	if m.Sequence != c.planned.Sequence+1 || c.planned.Sequence >= 0 && m.Time <= c.planned.Time {
+		return disorder("an import as batch %d at %d ms does not follow batch %d at %d ms", m.Sequence, m.Time,
+			c.planned.Sequence, c.planned.Time)
+	}
+	c.planned, c.committed = m, m
 	return nil
 }
 
