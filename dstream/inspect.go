@@ -27,6 +27,8 @@ type CheckpointInfo struct {
 	Positions map[string][]byte
 	// Skipped are all batches that were ever given up, kept or not.
 	Skipped []SkippedBatch
+	// Committed are, by input, the last range that was committed, in the words of its source.
+	Committed map[string][]byte
 	// States are the operators that keep a state.
 	States []string
 }
@@ -35,7 +37,7 @@ type CheckpointInfo struct {
 type BatchRecord struct {
 	Time     Time
 	Sequence int64
-	// Status is planned, committed or skipped.
+	// Status is planned, committed or skipped, or imported where states were changed by hand.
 	Status string
 	Inputs []InputRecord
 	// Wrote are the outputs that have written something.
@@ -76,13 +78,17 @@ func ReadCheckpoint(ctx context.Context, sc *rdd.Context, dir string) (*Checkpoi
 
 func infoOf(s *checkpoint.State) *CheckpointInfo {
 	info := &CheckpointInfo{Job: s.Job, Created: time.UnixMilli(s.Created), Owner: s.Owner.Owner.String(),
-		Epoch: s.Owner.Epoch, StoppedCleanly: s.Stopped, Positions: map[string][]byte{}, States: names(s.States)}
+		Epoch: s.Owner.Epoch, StoppedCleanly: s.Stopped, Positions: map[string][]byte{}, Committed: map[string][]byte{},
+		States: names(s.States)}
 	for id, p := range s.Positions {
 		info.Positions[id] = p.Data
 	}
 	for _, b := range s.Skipped {
 		info.Skipped = append(info.Skipped, SkippedBatch{Time: Time(b.Time), Sequence: b.Sequence, Reason: b.Reason,
 			In: effectTexts(b.In), Burned: effectTexts(b.Burned)})
+	}
+	for id, p := range s.Done {
+		info.Committed[id] = p.Data
 	}
 	for _, b := range s.Batches {
 		info.Batches = append(info.Batches, recordOf(b))
@@ -106,6 +112,8 @@ func recordOf(b *checkpoint.Batch) BatchRecord {
 		}
 	case b.Skip != nil:
 		r.Status = "skipped"
+	case b.Import != nil:
+		r.Status = "imported"
 	}
 	return r
 }

@@ -3,6 +3,7 @@ package dstream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weirstream/weir/internal/checkpoint"
@@ -49,8 +50,24 @@ func (ssc *Context) loadStates(ctx context.Context) error {
 	return nil
 }
 
+// reimport changes states as the user has, when the batches before that have run once more.
+func (ssc *Context) reimport(ctx context.Context, i *checkpoint.Import) error {
+	ids := ssc.stateIDs()
+	for n, k := range ssc.states {
+		changed := slices.ContainsFunc(i.State, func(c checkpoint.StateChange) bool { return c.Operator == ids[n] })
+		if !changed || ssc.loadedAt(k) >= i.Sequence {
+			continue
+		}
+		snapshot, deltas := ssc.durable.found.Version(ids[n], i.Sequence)
+		if err := k.reload(ctx, snapshot, deltas); err != nil {
+			return fmt.Errorf("the state of %s (%s): %w", ids[n], k.node.site, err)
+		}
+	}
+	return nil
+}
+
 // rerun lists the committed batches whose steps are to run once more, for what they leave is asked for by batches that
-// come: panes, and what windows look back to.
+// come: panes, and what windows look back to. Among them are those by which states were changed by hand.
 func (ssc *Context) rerun() []*checkpoint.Batch {
 	return ssc.committedWithin(ssc.recall)
 }
@@ -64,7 +81,7 @@ func (ssc *Context) committedWithin(d time.Duration) []*checkpoint.Batch {
 	var list []*checkpoint.Batch
 	from := Time(ssc.durable.found.Committed.Time).Floor(ssc.interval).Add(-d)
 	for _, b := range ssc.durable.found.Batches {
-		if b.Commit != nil && Time(b.Plan.Time) > from {
+		if (b.Commit != nil || b.Import != nil) && Time(b.Plan.Time) > from {
 			list = append(list, b)
 		}
 	}
@@ -92,7 +109,13 @@ func (l *loop) goOn() error {
 		return nil
 	}
 	for _, planned := range l.ssc.rerun() {
-		if err := l.runThrough(l.batchOf(planned)); err != nil {
+		var err error
+		if planned.Import != nil {
+			err = l.ssc.reimport(l.life, planned.Import)
+		} else {
+			err = l.runThrough(l.batchOf(planned))
+		}
+		if err != nil {
 			return fmt.Errorf("bring back what batch %d left: %w", planned.Plan.Sequence, err)
 		}
 	}

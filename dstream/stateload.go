@@ -18,6 +18,11 @@ func (s *stateStore[K, S]) load(ctx context.Context, at stateFolder, snapshot []
 	if err := s.files.open(ctx, at); err != nil {
 		return fmt.Errorf("make the folder of states: %w", err)
 	}
+	return s.reload(ctx, snapshot, deltas)
+}
+
+// reload implements stateful.
+func (s *stateStore[K, S]) reload(ctx context.Context, snapshot []checkpoint.File, deltas []checkpoint.Delta) error {
 	if err := s.read(ctx, snapshot, deltas); err != nil {
 		return err
 	}
@@ -37,14 +42,10 @@ func (s *stateStore[K, S]) load(ctx context.Context, at stateFolder, snapshot []
 func (s *stateStore[K, S]) read(ctx context.Context, snapshot []checkpoint.File, deltas []checkpoint.Delta) error {
 	s.table = newStateTable[K, S](s.table.dealer, s.table.timed)
 	check := func(h checkpoint.StateHead) error {
-		switch {
-		case h.Key != s.files.head.Key:
-			return fmt.Errorf("%w: its keys are %q, and the program's %q: %s", ErrStateType, h.Key, s.files.head.Key,
-				toType)
-		case h.Value != s.files.head.Value:
-			return fmt.Errorf("%w: its values are %q, and the program's %q: %s", ErrStateType, h.Value,
-				s.files.head.Value, toType)
-		case h.Seed != s.files.head.Seed:
+		if err := sameTypes(h, s.files.head, "the program's", toType); err != nil {
+			return err
+		}
+		if h.Seed != s.files.head.Seed {
 			return fmt.Errorf("its keys were parted under the seed %d, and the job's is %d: it belongs to another "+
 				"checkpoint", h.Seed, s.files.head.Seed)
 		}
@@ -52,6 +53,17 @@ func (s *stateStore[K, S]) read(ctx context.Context, snapshot []checkpoint.File,
 	}
 	return checkpoint.ReadState(ctx, s.files.fs, s.files.dir, snapshot, deltas, runtime.GOMAXPROCS(0),
 		check, s.row)
+}
+
+// sameTypes is nil if a state is of the wanted types, which are whose.
+func sameTypes(h, want checkpoint.StateHead, whose, remedy string) error {
+	switch {
+	case h.Key != want.Key:
+		return fmt.Errorf("%w: its keys are %q, and %s %q: %s", ErrStateType, h.Key, whose, want.Key, remedy)
+	case h.Value != want.Value:
+		return fmt.Errorf("%w: its values are %q, and %s %q: %s", ErrStateType, h.Value, whose, want.Value, remedy)
+	}
+	return nil
 }
 
 const toType = "let the program keep the type that it had, or give the operator another name and the new state its " +

@@ -137,6 +137,10 @@ func (s *stateStore[K, S]) ready(ctx context.Context, g *generation) error {
 
 // begin takes the rows of the initial state in. Time-outs count from the first batch.
 func (s *stateStore[K, S]) begin(parts [][]rdd.Pair[K, S], now Time) error {
+	for _, p := range s.table.parts { // Somebody may read it already.
+		p.mu.Lock()
+		defer p.mu.Unlock()
+	}
 	for _, rows := range parts {
 		for _, kv := range rows {
 			p, at, err := s.table.place(kv.Key)

@@ -87,8 +87,8 @@ func (r *Range) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// A Start says where inputs begin, by their ids: before the first batch, and when an input is added; and where one goes on
-// that the user has moved.
+// A Start says where inputs begin, by their ids: before the first batch, and when an input is added; and where one goes
+// on that the user has moved.
 type Start struct {
 	Positions map[string]Range `json:"positions"`
 }

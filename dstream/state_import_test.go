@@ -1,0 +1,221 @@
+package dstream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/vfs"
+	"github.com/weirstream/weir/rdd"
+)
+
+type updates = []dstream.StateUpdate[string, int]
+
+// TestStateImport changes a state between two lives of a program: the second one goes on with what was imported, its
+// windows hold what batches gave before that, and the version before it is still there.
+func TestStateImport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, got := vfs.NewDisk("disk"), map[string]string{}
+		p := mustLive(t, disk, keptSums(got))
+		time.Sleep(3500 * time.Millisecond)
+		p.stop(t) // Batches 0 to 2 took 0 to 5.
+		sc := outside(t, disk)
+		change := updates{{Key: "key 0", Value: 100}, {Key: "key 1", Removed: true}, {Key: "key 2", Value: 2},
+			{Key: "new", Value: 7}, {Key: "no", Removed: true}}
+		report := func(what string, opts ...dstream.ImportOption) string {
+			t.Helper()
+			r, err := dstream.ImportState(t.Context(), sc, "disk:/ck", "sums", change, opts...)
+			if err != nil && !errors.Is(err, dstream.ErrOverwrite) {
+				t.Fatalf("%s: %v", what, err)
+			}
+			return fmt.Sprintf("%d: %d came, %d changed, %d removed, %d same, %v", r.Version.Sequence, r.Came, r.Changed,
+				r.Removed, r.Same, err != nil)
+		}
+		const would = "3: 1 came, 1 changed, 1 removed, 1 same, "
+		if s := report("dry run", dstream.ImportDryRun()); s != would+"false" {
+			t.Error("dry run:", s)
+		}
+		if s := report("nothing allowed"); s != would+"true" {
+			t.Error("nothing allowed:", s)
+		}
+		reader, err := dstream.OpenState[string, int](sc, "disk:/ck", "sums")
+		if err != nil {
+			t.Fatal(err)
+		}
+		const before, after = "0=0 1=1 2=2 3=3 4=4 5=5", "0=100 2=2 3=3 4=4 5=5 new=7"
+		if s := all(t, reader); s != before {
+			t.Errorf("before the import: %s", s)
+		}
+		if s := report("import", dstream.ImportOverwriting()); s != would+"false" {
+			t.Error("import:", s)
+		}
+		if s := report("import again", dstream.ImportOverwriting()); s != "3: 0 came, 0 changed, 0 removed, 3 same, false" {
+			t.Error("import again:", s)
+		}
+		if s := all(t, reader); s != after {
+			t.Errorf("after the import: %s", s)
+		}
+		if s := all(t, reader.At(2)); s != before {
+			t.Errorf("the version before the import: %s", s)
+		}
+		p = mustLive(t, disk, keptSums(got))
+		time.Sleep(time.Second)
+		p.stop(t)
+		if s := got["sums"]; s != "0=100 2=2 3=3 4=4 5=5 6=6 7=7 new=7" {
+			t.Errorf("the next batch: %s", s)
+		}
+		if s := got["window"]; s != "0=0 0=100 1=1 2=2 2=2 3=3 3=3 4=4 4=4 5=5 5=5 6=6 7=7 new=7" {
+			t.Errorf("its window: %s", s)
+		}
+		p = mustLive(t, disk, keptSums(got))
+		time.Sleep(2 * time.Second)
+		p.stop(t)
+		if s := got["sums"]; s != "0=110 1=11 2=2 3=3 4=4 5=5 6=6 7=7 8=8 9=9 new=7" {
+			t.Errorf("a life later: %s", s)
+		}
+		wantBatches(t, disk, "committed committed committed imported committed committed committed")
+	})
+}
+
+func wantBatches(t *testing.T, disk *vfs.Disk, want string) {
+	t.Helper()
+	info, err := dstream.ReadCheckpoint(t.Context(), outside(t, disk), "disk:/ck")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, b := range info.Batches {
+		got += " " + b.Status
+	}
+	if got != " "+want || !info.StoppedCleanly {
+		t.Errorf("the batches are%s, stopped cleanly %v; want %s", got, info.StoppedCleanly, want)
+	}
+}
+
+// TestStateImportWhole: what is not among the updates goes; and a state of many keys is imported as it is read.
+func TestStateImportWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, got := vfs.NewDisk("disk"), map[string]string{}
+		p := mustLive(t, disk, keptSums(got))
+		time.Sleep(3500 * time.Millisecond)
+		p.stop(t)
+		sc := outside(t, disk)
+		var many updates
+		for k := range 3000 {
+			many = append(many, dstream.StateUpdate[string, int]{Key: fmt.Sprint("key ", k), Value: 5})
+		}
+		r, err := dstream.ImportState(t.Context(), sc, "disk:/ck", "sums", many[2:], dstream.ImportWhole(),
+			dstream.ImportOverwriting())
+		if err != nil || r.Came != 2994 || r.Changed != 3 || r.Removed != 2 || r.Same != 1 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		p = mustLive(t, disk, keptSums(got))
+		time.Sleep(time.Second)
+		reader, err := dstream.StateOf[string, int](p.Context, "sums")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, want := range map[string]int{"key 0": 0, "key 2": 5, "key 6": 11, "key 2999": 5} {
+			e, ok, err := reader.Get(t.Context(), key)
+			if err != nil || e.Value != want || ok != (want > 0) {
+				t.Errorf("%s is %+v, %v, %v", key, e, ok, err)
+			}
+		}
+		p.stop(t)
+	})
+}
+
+// TestStateImportRefused: nothing is written, and the remedy is said.
+func TestStateImportRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		sc := outside(t, disk)
+		one := updates{{Key: "a", Value: 1}}
+		refused := func(name string, dir, state string, u updates, kind error, parts ...string) {
+			t.Helper()
+			_, err := dstream.ImportState(t.Context(), sc, dir, state, u)
+			wantError(t, name, err, kind, parts...)
+		}
+		refused("no checkpoint", "disk:/ck", "sums", one, nil, "disk:/ck", "there is none: start the program once")
+		p := mustLive(t, disk, keptSums(map[string]string{}))
+		time.Sleep(1500 * time.Millisecond)
+		_, err := dstream.ImportState(t.Context(), sc, "disk:/ck", "sums", one)
+		if held, ok := errors.AsType[*dstream.HeldError](err); !ok {
+			t.Errorf("held: %v, %v", held, err)
+		}
+		p.stop(t)
+		refused("no state", "disk:/ck", "sum", one, dstream.ErrNoState)
+		refused("twice", "disk:/ck", "sums", append(one, one...), nil, `update 2: its key a comes twice`)
+		_, err = dstream.ImportState(t.Context(), sc, "disk:/ck", "sums", []dstream.StateUpdate[int, int]{{Key: 1}})
+		wantError(t, "other types", err, dstream.ErrStateType, `"string"`)
+		reader, err := dstream.OpenState[string, int](sc, "disk:/ck", "sums")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, ok, err := reader.Get(t.Context(), "a"); err != nil || ok {
+			t.Errorf("%+v, %v", e, err)
+		}
+	})
+}
+
+// TestStateImportOpen: a batch that is planned is to run on the state as it is.
+func TestStateImportOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		hangs := func(ssc *dstream.Context) {
+			keptSums(map[string]string{})(ssc)
+			d, err := dstream.Find[pair](ssc, "sums")
+			if err != nil {
+				t.Fatal(err)
+			}
+			dstream.ForeachRDD(d, func(ctx context.Context, _ *rdd.RDD[pair], b *dstream.Batch) error {
+				if b.Sequence == 2 {
+					<-ctx.Done()
+				}
+				return ctx.Err()
+			}).Named("hangs")
+		}
+		p := mustLive(t, disk, hangs)
+		time.Sleep(3500 * time.Millisecond)
+		p.die(t)
+		sc := outside(t, disk)
+		_, err := dstream.ImportState(t.Context(), sc, "disk:/ck", "sums", updates{{Key: "a", Value: 1}})
+		wantError(t, "open", err, nil, "disk:/ck", "batch 2 is planned and not committed", "stop it gracefully")
+		err = dstream.MoveInputs(t.Context(), sc, "disk:/ck", map[string][]byte{"numbers": []byte("0-100")})
+		wantError(t, "open", err, nil, "disk:/ck", "batch 2 is planned and not committed", "stop it gracefully")
+		info, err := dstream.ReadCheckpoint(t.Context(), sc, "disk:/ck")
+		if err != nil || info.StoppedCleanly || info.Batches[len(info.Batches)-1].Status != "planned" {
+			t.Errorf("%+v, %v", info, err)
+		}
+	})
+}
+
+// TestMoveInputs: a program begins where its checkpoint was told to, and goes on where it was moved to.
+func TestMoveInputs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen := vfs.NewDisk("disk"), []string{}
+		sc := outside(t, disk)
+		for _, to := range []string{"0-10", "0-100"} {
+			if err := dstream.MoveInputs(t.Context(), sc, "disk:/ck", map[string][]byte{"numbers": []byte(to)}); err != nil {
+				t.Fatal(err)
+			}
+			p := mustLive(t, disk, sums(&seen, nil))
+			time.Sleep(2500 * time.Millisecond)
+			err := dstream.MoveInputs(t.Context(), sc, "disk:/ck", map[string][]byte{"numbers": []byte("0-0")})
+			if held, ok := errors.AsType[*dstream.HeldError](err); !ok {
+				t.Errorf("held: %v, %v", held, err)
+			}
+			p.stop(t)
+		}
+		moved := func(s string) bool { return strings.HasSuffix(s, ":[100 101]") }
+		if seen[0] != "0:[10 11]" || !slices.ContainsFunc(seen, moved) {
+			t.Errorf("the batches are %v", seen)
+		}
+	})
+}
