@@ -184,6 +184,7 @@ func (v *stateView) find(s *checkpoint.State, name string, at int64) error {
 	if at < 0 {
 		at = max(s.Committed.Sequence, 0)
 	}
+	v.version.Sequence = at
 	switch oldest := max(s.Released, 0); {
 	case at > max(s.Committed.Sequence, 0):
 		return fmt.Errorf("batch %d is not committed: the last one is %d", at, s.Committed.Sequence)
@@ -191,7 +192,6 @@ func (v *stateView) find(s *checkpoint.State, name string, at int64) error {
 		return fmt.Errorf("it is not kept as of batch %d any more, but from %d to %d (set %s before)", at, oldest,
 			s.Committed.Sequence, conf.RetainedInCheckpoint.Name())
 	}
-	v.version.Sequence = at
 	if b := s.Batch(at); b != nil {
 		v.version.Time = Time(b.Plan.Time)
 	} else if at == s.Committed.Sequence {
@@ -218,6 +218,9 @@ func (r *StateReader[K, S]) failed(v *stateView, err error) error {
 	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrNoState) {
 		err = fmt.Errorf("the version was released while it was read: read it again, a newer one, or let the program "+
 			"retain more of them (%s): %w", conf.RetainedInCheckpoint.Name(), err)
+	}
+	if errors.Is(err, ErrNoState) {
+		return fmt.Errorf("the state %q: %w", r.name, err)
 	}
 	return fmt.Errorf("the state %q as of batch %d: %w", r.name, v.version.Sequence, err)
 }

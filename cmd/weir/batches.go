@@ -45,8 +45,8 @@ func batches() *cobra.Command {
 		Use:   "batches DIR",
 		Short: "List the batches that a checkpoint holds",
 		Long: "Lists the batches that are still kept in a program's checkpoint, the oldest first: what each takes\n" +
-			"from its inputs, whether it is committed, and which outputs have written. The checkpoint may be\n" +
-			"in use.",
+			"from its inputs, whether it is committed, and which outputs have written. One that is imported has\n" +
+			"no inputs: states were changed by hand (weir state import). The checkpoint may be in use.",
 		Example: "  weir batches ./ckpt\n  weir batches ./ckpt --json",
 		Args:    takes(1, false, "a DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -76,7 +76,8 @@ func readCheckpoint(ctx context.Context, dir string) (*dstream.CheckpointInfo, e
 func batchesJSON(info *dstream.CheckpointInfo) []batchJSON {
 	all := []batchJSON{}
 	for _, b := range info.Batches {
-		j := batchJSON{Sequence: b.Sequence, Time: b.Time.Std().UTC(), Status: b.Status, Wrote: b.Wrote}
+		j := batchJSON{Sequence: b.Sequence, Time: b.Time.Std().UTC(), Status: b.Status, Inputs: []rangeJSON{},
+			Wrote: b.Wrote}
 		for _, in := range b.Inputs {
 			r := rangeJSON{Input: in.Input, Records: in.Records}
 			if ranges, ok := kafka.ParseRange(in.Range); ok {
@@ -104,6 +105,9 @@ func showBatches(out io.Writer, info *dstream.CheckpointInfo) error {
 	for _, b := range info.Batches {
 		at := b.Time.Std().UTC().Format("2006-01-02T15:04:05.000Z")
 		head := []string{strconv.FormatInt(b.Sequence, 10), at, b.Status}
+		if len(b.Inputs) == 0 { // Its states were changed by hand.
+			fmt.Fprintf(w, "%s\t%s\t%s\t-\t-\t-\n", head[0], head[1], head[2])
+		}
 		for _, in := range b.Inputs {
 			for i, text := range rangeTexts(in.Range) {
 				name, records := in.Input, strconv.FormatInt(in.Records, 10)

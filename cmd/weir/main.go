@@ -70,10 +70,9 @@ func root() *cobra.Command {
 		Long: "Weir runs programs as Spark Streaming does, in Go. This command shows one at work (demo), writes a\n" +
 			"first one (new), runs the examples, and has what it takes to try them: a Kafka broker, and tools for\n" +
 			"its records, topics and offsets.\n\n" +
-			"Exit codes: 0 done, 1 failed, 2 wrong usage, 5 a deadline cut the end short (demo,\n" +
-			"consume --follow, stop).\n" +
-			"Commands that run a program have its exit code, which may be 3 (its checkpoint is held) or 4 (it does\n" +
-			"not fit the checkpoint).",
+			"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 another process has the checkpoint, 5 a deadline\n" +
+			"cut the end short (demo, consume --follow, stop). Commands that run a program have its exit code,\n" +
+			"which may be 4, too (it does not fit the checkpoint).",
 		Example: "  weir demo --for 10s\n" +
 			"  weir broker --dir ./kafka &\n" +
 			"  weir topics create lines --partitions 4\n" +
@@ -91,8 +90,8 @@ func root() *cobra.Command {
 	c.SetVersionTemplate(versionText(buildInfo()))
 	c.SetFlagErrorFunc(flagError)
 	c.SetHelpCommand(help())
-	c.AddCommand(demo(), newProject(), broker(), produce(), consume(), topics(), offsets(), batches(), checkpoints(),
-		finish(), stop(), runExample(), settings(), version())
+	c.AddCommand(demo(), newProject(), broker(), produce(), consume(), topics(), offsets(), batches(), state(),
+		checkpoints(), finish(), stop(), runExample(), settings(), version())
 	return c
 }
 

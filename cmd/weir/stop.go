@@ -48,7 +48,7 @@ func stop() *cobra.Command {
 // stopCode is the exit code of what stopping a program came to, 0 for what else may be wrong.
 func stopCode(err error) int {
 	switch {
-	case is[*dstream.HeldError](err):
+	case is[*dstream.HeldError](err), is[*dstream.FencedError](err):
 		return weir.ExitHeld
 	case errors.Is(err, dstream.ErrDrainCut), errors.Is(err, dstream.ErrNotStopped):
 		return weir.ExitCut

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/rdd"
+)
+
+// exportVersion is that of docs/FORMAT.md, "Exported states".
+const exportVersion = 1
+
+// exportHead is the first line of an exported state.
+type exportHead struct {
+	Weir     string `json:"weir"`
+	Version  int    `json:"version"`
+	Operator string `json:"operator"`
+	Key      string `json:"key"`
+	Value    string `json:"value"`
+	Batch    int64  `json:"batch"`
+	Time     string `json:"time"`
+}
+
+func stateExport() *cobra.Command {
+	var at string
+	c := &cobra.Command{
+		Use:   "export DIR STATE [FILE]",
+		Short: "Write a state as lines of JSON",
+		Long: "Writes a state to a FILE, which must not be there, or to standard output: lines of JSON, the first\n" +
+			"about the state, the others with a key each, its value and when it was touched last. It is what\n" +
+			"import reads, into this checkpoint or another one. The checkpoint may be in use.",
+		Example: "  weir state export ./ckpt counts counts.jsonl\n" +
+			"  weir state export ./ckpt counts --at 120 | gzip > counts.jsonl.gz",
+		Args: takesUpTo(2, 3, "a DIR, a STATE and perhaps a FILE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return inContext(c.Context(), func(sc *rdd.Context) error {
+				v, err := viewState(c.Context(), sc, args[0], args[1], at)
+				if err != nil {
+					return err
+				}
+				return toFile(c.OutOrStdout(), args[2:], func(out io.Writer) error {
+					return v.export(c.Context(), out)
+				})
+			})
+		},
+	}
+	c.Flags().StringVar(&at, "at", "", atHelp)
+	return c
+}
+
+// toFile has f write to a new file, or to standard output if none is named. A file that f could not finish is removed.
+func toFile(stdout io.Writer, name []string, f func(io.Writer) error) (err error) {
+	to := stdout
+	if len(name) > 0 && name[0] != "-" {
+		file, err := os.OpenFile(name[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("%s exists already: remove it, or name another file", name[0])
+		}
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if err = errors.Join(err, file.Close()); err != nil {
+				_ = os.Remove(name[0])
+			}
+		}()
+		to = file
+	}
+	out := bufio.NewWriter(to)
+	if err := f(out); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+func (v *stateView) export(ctx context.Context, out io.Writer) error {
+	head, err := json.Marshal(exportHead{"state", exportVersion, v.info.Operator, v.info.Key, v.info.Value,
+		v.info.Version.Sequence, timeText(v.info.Version.Time)})
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(out, "%s\n", head); err != nil {
+		return err
+	}
+	return v.scan(ctx, out, 0, true)
+}
+
+// An importer is the command import.
+type importer struct {
+	dryRun, whole, yes bool
+}
+
+func stateImport() *cobra.Command {
+	i := &importer{}
+	c := &cobra.Command{
+		Use:   "import DIR STATE [FILE]",
+		Short: "Change a state by lines of JSON",
+		Long: "Reads what export writes, from a FILE or standard input, and makes it the state's next version:\n" +
+			"all of it, or nothing. The program must have been stopped, and goes on with that. Keys that the\n" +
+			"file does not have stay as they are, unless --whole is given; {\"key\":K,\"removed\":true} takes a key\n" +
+			"out. The version before stays readable for as long as others do. The lines are held in memory.",
+		Example: "  weir state import ./ckpt counts counts.jsonl --dry-run\n" +
+			"  echo '{\"key\":\"alice\",\"value\":7}' | weir state import ./ckpt counts --yes",
+		Args: takesUpTo(2, 3, "a DIR, a STATE and perhaps a FILE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return inContext(c.Context(), func(sc *rdd.Context) error { return i.run(c, sc, args) })
+		},
+	}
+	c.Flags().BoolVar(&i.dryRun, "dry-run", false, "say what would be changed, and do nothing")
+	c.Flags().BoolVar(&i.whole, "whole", false, "take out all keys that the file does not have")
+	c.Flags().BoolVar(&i.yes, "yes", false, "change values that are there, and take keys out")
+	return c
+}
+
+func (i *importer) run(c *cobra.Command, sc *rdd.Context, args []string) error {
+	v, err := viewState(c.Context(), sc, args[0], args[1], "")
+	if err != nil {
+		return err
+	}
+	name, in := "standard input", c.InOrStdin()
+	if len(args) > 2 && args[2] != "-" {
+		file, err := os.Open(args[2])
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		name, in = args[2], file
+	}
+	updates, err := v.updates(in, name)
+	if err != nil {
+		return err
+	}
+	opts := []dstream.ImportOption{dstream.ImportReason("weir state import of " + name)}
+	if i.dryRun {
+		opts = append(opts, dstream.ImportDryRun())
+	}
+	if i.whole {
+		opts = append(opts, dstream.ImportWhole())
+	}
+	if i.yes {
+		opts = append(opts, dstream.ImportOverwriting())
+	}
+	done, err := dstream.ImportRawState(c.Context(), sc, args[0], args[1], updates, opts...)
+	if errors.Is(err, dstream.ErrOverwrite) {
+		return fmt.Errorf("%w: look at what would be changed with --dry-run, and add --yes", err)
+	}
+	if err != nil {
+		return err
+	}
+	return i.show(c.OutOrStdout(), done)
+}
+
+func (i *importer) show(out io.Writer, done dstream.StateImport) error {
+	changes := done.Came + done.Changed + done.Removed
+	what := "it is " + batchText(done.Version) + " in the checkpoint"
+	switch {
+	case i.dryRun:
+		what = "that would be; nothing was changed (--dry-run)"
+	case changes == 0:
+		what = "nothing was changed"
+	}
+	_, err := fmt.Fprintf(out, "came %d, changed %d, removed %d, the same %d: %s\n", done.Came, done.Changed,
+		done.Removed, done.Same, what)
+	return err
+}
+
+// stateLine is a line of an exported state.
+type stateLine struct {
+	exportHead                 // of the first line
+	Key        json.RawMessage `json:"key"`
+	Value      json.RawMessage `json:"value"`
+	Touched    *time.Time      `json:"touched"`
+	Removed    bool            `json:"removed"`
+}
+
+// updates reads lines. name is that of the file.
+func (v *stateView) updates(in io.Reader, name string) (all []dstream.StateUpdate[[]byte, []byte], err error) {
+	r := bufio.NewReader(in)
+	for n := 1; ; n++ {
+		line, err := r.ReadBytes('\n')
+		if err != nil && err != io.EOF {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		end := err == io.EOF
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			u, head, err := v.update(line)
+			if head && n > 1 {
+				err = errors.New("a second head: are these two files?")
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s, line %d: %w", name, n, err)
+			}
+			if !head {
+				all = append(all, u)
+			}
+		}
+		if end {
+			return all, nil
+		}
+	}
+}
+
+// update reads a line, which may be the head.
+func (v *stateView) update(line []byte) (u dstream.StateUpdate[[]byte, []byte], head bool, err error) {
+	var l stateLine
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&l); err != nil {
+		return u, false, fmt.Errorf("the line is not one of an exported state: %w", err)
+	}
+	if l.Weir != "" {
+		return u, true, v.fits(l)
+	}
+	if v.keys == nil {
+		return u, false, errors.New("the state has no schema yet: let the program commit a batch")
+	}
+	if l.Key == nil || (l.Value == nil) != l.Removed {
+		return u, false, errors.New(`a line has a key, and a value or "removed":true`)
+	}
+	if u.Key, err = v.keys.AppendKey(nil, l.Key); err != nil {
+		return u, false, fmt.Errorf("the key: %w", err)
+	}
+	if u.Removed = l.Removed; u.Removed {
+		return u, false, nil
+	}
+	if l.Touched != nil {
+		u.Touched = dstream.Time(l.Touched.UnixMilli())
+	}
+	if u.Value, err = v.value.AppendValue(nil, l.Value); err != nil {
+		err = fmt.Errorf("the value: %w", err)
+	}
+	return u, false, err
+}
+
+// fits refuses a head of another version, or of a state of other types.
+func (v *stateView) fits(l stateLine) error {
+	var key, value string
+	_ = json.Unmarshal(l.Key, &key)
+	_ = json.Unmarshal(l.Value, &value)
+	switch {
+	case l.Weir != "state" || l.Version != exportVersion:
+		return fmt.Errorf("version %d of %q is none that this release knows: it reads version %d of \"state\"",
+			l.Version, l.Weir, exportVersion)
+	case key != v.info.Key || value != v.info.Value:
+		return fmt.Errorf("the file has keys %s and values %s, and the state %s and %s: what differs must be rewritten",
+			cmp.Or(key, "-"), cmp.Or(value, "-"), cmp.Or(v.info.Key, "-"), cmp.Or(v.info.Value, "-"))
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/rdd"
+)
+
+type place struct {
+	City string
+	No   int
+}
+
+type visits struct {
+	N     int
+	Names []string
+}
+
+// kept runs a program with two states on a checkpoint for some seconds, a batch each, and calls meanwhile before it is
+// stopped: in batch n comes "n", as n of the key "key n%2", and as a visit to n%2 London Street.
+func kept(t *testing.T, dir string, seconds int, meanwhile func()) {
+	t.Helper()
+	ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local[1]"), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ssc.Checkpoint(dir)
+	ssc.SetOutput(io.Discard)
+	in := dstream.FromSource(ssc, "ones", dstream.Source[string](ones{})).Named("ones")
+	sums := dstream.UpdateStateByKey(dstream.Map(in, func(s string) rdd.Pair[string, int] {
+		n := len(s) * int(s[0]-'0')
+		return rdd.KV(fmt.Sprint("key ", n%2), n)
+	}), func(vs []int, s int, _ bool) (int, bool) {
+		for _, v := range vs {
+			s += v
+		}
+		return s, true
+	}, rdd.Partitions(1)).Named("sums")
+	places := dstream.UpdateStateByKey(dstream.Map(in, func(s string) rdd.Pair[place, string] {
+		return rdd.KV(place{"London Street", int(s[0]-'0') % 2}, s)
+	}), func(vs []string, s visits, _ bool) (visits, bool) {
+		return visits{s.N + len(vs), append(s.Names, vs...)}, true
+	}, rdd.Partitions(1)).Named("places")
+	dstream.Print(sums, 1)
+	dstream.Print(places, 1)
+	if err := ssc.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(time.Duration(seconds)*time.Second + 250*time.Millisecond)
+	meanwhile()
+	if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A line of a transcript: DIR stands for the checkpoint.
+type said struct {
+	args, stdin string
+	code        int
+	out         string
+	err         []string
+}
+
+func transcript(t *testing.T, dir string, steps []said) {
+	t.Helper()
+	for _, s := range steps {
+		args := strings.Split(strings.ReplaceAll(s.args, "DIR", dir), " ")
+		r := weirIn(t.Context(), strings.NewReader(s.stdin), args...)
+		if r.code != s.code || r.out != s.out {
+			t.Errorf("weir %s: code %d, want %d; error %q, got\n%s\nwant\n%s", s.args, r.code, s.code, r.err, r.out, s.out)
+		}
+		r.wants(t, s.code, s.err...)
+		if r.code == 0 && r.err != "" {
+			t.Errorf("weir %s: error %q", s.args, r.err)
+		}
+	}
+}
+
+// TestState is a transcript: what the commands show of a checkpoint whose batches 0 to 3 took 1 to 4.
+func TestState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "ckpt")
+		kept(t, dir, 4, func() {})
+		transcript(t, dir, []said{
+			{args: "state list DIR --json", out: `[
+  {
+    "state": "places",
+    "key": "{City string; No int64}",
+    "value": "{N int64; Names []string}",
+    "batch": 3,
+    "files": 0,
+    "bytes": 996
+  },
+  {
+    "state": "sums",
+    "key": "string",
+    "value": "int64",
+    "batch": 3,
+    "files": 0,
+    "bytes": 784
+  }
+]
+`},
+			{args: `state get DIR sums "key\u00201"`, out: "4\n"},
+			{args: "state get DIR sums key_1", code: 1,
+				err: []string{`the state "sums" has no key key_1 as of batch 3 of 2000-01-01T00:00:04.000Z`}},
+			{args: `state get DIR sums "key\u00201" --json`, out: "" +
+				`{"key":"key 1","value":4,"touched":"2000-01-01T00:00:03.000Z"}` + "\n"},
+			{args: `state get DIR sums "key\u00201" --at 1`, out: "1\n"},
+			{args: `state get DIR sums "key\u00201" --at 2000-01-01T00:00:02Z`, out: "1\n"},
+			{args: `state get DIR sums "key\u00201" --at -1h`, code: 1,
+				err: []string{"the oldest batch that is kept is number 0, of 2000-01-01T00:00:01.000Z, which is after -1h"}},
+			{args: `state get DIR sums x --at 9`, code: 1,
+				err: []string{`the state "sums" as of batch 9: batch 9 is not committed: the last one is 3`}},
+			{args: `state get DIR sums x --at soon`, code: 2,
+				err: []string{"a batch is given by its number or a time", "see 'weir state get --help'"}},
+			{args: `state get DIR places {"No":1,"City":"London\u0020Street"}`, out: `{"N":2,"Names":["1","3"]}` + "\n"},
+			{args: `state get DIR places {"No":1}`, code: 2, err: []string{"the key {\"No\":1}: ", "the field City is missing"}},
+			{args: `state get DIR place {}`, code: 1, err: []string{`the state "place": there is no such state`, `["places" "sums"]`}},
+			{args: "state scan DIR sums", out: "" +
+				"\"key 0\"\t6\t2000-01-01T00:00:04.000Z\n\"key 1\"\t4\t2000-01-01T00:00:03.000Z\n"},
+			{args: "state scan DIR places -n 1 --json", out: "" +
+				`{"key":{"City":"London Street","No":1},"value":{"N":2,"Names":["1","3"]},` +
+				`"touched":"2000-01-01T00:00:03.000Z"}` + "\n"},
+			{args: "state scan DIR places -n -1", code: 2, err: []string{"-n must be at least 1"}},
+			{args: "state diff DIR sums 0", out: "+\t\"key 0\"\t6\n~\t\"key 1\"\t1\t4\n" +
+				"from batch 0 to batch 3 of 2000-01-01T00:00:04.000Z: came 1, gone 0, changed 1\n"},
+			{args: "state diff DIR sums 1 0", out: "-\t\"key 0\"\t2\n" +
+				"from batch 1 to batch 0 of 2000-01-01T00:00:01.000Z: came 0, gone 1, changed 0\n"},
+			{args: "state diff DIR sums 1 2 --json", out: `{"key":"key 1","before":1,"after":4}` + "\n"},
+			{args: "state diff DIR sums 1 2 3", code: 2, err: []string{`"3" is one too many`}},
+			{args: "state diff DIR sums", code: 2, err: []string{"weir state diff needs a DIR, a STATE and one BATCH or two"}},
+			{args: "state", code: 2, err: []string{"weir state needs a command: diff, export, get, import, list, scan"}},
+			{args: "state list DIRx", code: 1, err: []string{"ckptx: there is none"}},
+		})
+	})
+}
+
+// TestStateImport is a transcript: what is exported is imported, by hand changed lines too, and the program goes on.
+func TestStateImport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "ckpt")
+		kept(t, dir, 3, func() {})
+		const head = `{"weir":"state","version":1,"operator":"sums","key":"string","value":"int64","batch":2,` +
+			`"time":"2000-01-01T00:00:03.000Z"}` + "\n"
+		const rows = `{"key":"key 0","value":2,"touched":"2000-01-01T00:00:02.000Z"}` + "\n" +
+			`{"key":"key 1","value":4,"touched":"2000-01-01T00:00:03.000Z"}` + "\n"
+		file := filepath.Join(t.TempDir(), "sums.jsonl")
+		transcript(t, dir, []said{
+			{args: "state export DIR sums", out: head + rows},
+			{args: "state export DIR sums " + file},
+			{args: "state export DIR sums " + file, code: 1, err: []string{file + " exists already: remove it"}},
+			{args: "state import DIR sums " + file, out: "came 0, changed 0, removed 0, the same 2: nothing was changed\n"},
+			{args: "state import DIR places " + file, code: 1, err: []string{file + ", line 1: the file has keys string and " +
+				"values int64, and the state {City string; No int64} and {N int64; Names []string}"}},
+			{args: "state import DIR sums", stdin: strings.Replace(head, `version":1`, `version":2`, 1), code: 1,
+				err: []string{`standard input, line 1: version 2 of "state" is none that this release knows`}},
+			{args: "state import DIR sums", stdin: head + head, code: 1, err: []string{"line 2: a second head"}},
+			{args: "state import DIR sums", stdin: head + `{"key":"a","value":"b"}`, code: 1,
+				err: []string{`standard input, line 2: the value: `, `"b" is no int64`}},
+			{args: "state import DIR sums", stdin: `{"key":"a","valeu":1}`, code: 1, err: []string{`unknown field "valeu"`}},
+			{args: "state import DIR sums", stdin: `{"key":"a"}`, code: 1, err: []string{`or "removed":true`}},
+			{args: "state import DIR sums", stdin: rows + rows, code: 1, err: []string{"update 3", "comes twice"}},
+			{args: "state import DIR sums", stdin: `{"key":"key 1","value":10}`, code: 1,
+				err: []string{"1 keys have other values, and 0 would go", "--dry-run", "add --yes"}},
+			{args: "state import DIR sums --whole --dry-run", stdin: `{"key":"key 1","value":10}`,
+				out: "came 0, changed 1, removed 1, the same 0: that would be; nothing was changed (--dry-run)\n"},
+			{args: "state import DIR sums --yes", stdin: `{"key":"key 1","value":10}` + "\n\n" +
+				`{"key":"new","value":1,"touched":"2000-01-01T00:00:01Z"}` + "\n" + `{"key":"key 0","removed":true}`,
+				out: "came 1, changed 1, removed 1, the same 0: it is batch 3 of 2000-01-01T00:00:03.001Z in the checkpoint\n"},
+			{args: "state scan DIR sums", out: "" +
+				"\"new\"\t1\t2000-01-01T00:00:01.000Z\n\"key 1\"\t10\t2000-01-01T00:00:03.001Z\n"},
+			{args: "state diff DIR sums 2", out: "+\t\"new\"\t1\n-\t\"key 0\"\t2\n~\t\"key 1\"\t4\t10\n" +
+				"from batch 2 to batch 3 of 2000-01-01T00:00:03.001Z: came 1, gone 1, changed 1\n"},
+			{args: "state import DIR sums " + file + " --yes --whole",
+				out: "came 1, changed 1, removed 1, the same 0: it is batch 4 of 2000-01-01T00:00:03.002Z in the checkpoint\n"},
+			{args: "state export DIR sums --at 2", out: head + rows},
+			{args: "state import DIR sums --yes", stdin: `{"key":"key 1","value":10}`,
+				out: "came 0, changed 1, removed 0, the same 0: it is batch 5 of 2000-01-01T00:00:03.003Z in the checkpoint\n"},
+		})
+		kept(t, dir, 3, func() {}) // 4, 5 and 6 come.
+		transcript(t, dir, []said{
+			{args: "state scan DIR sums --json", out: "" +
+				`{"key":"key 0","value":12,"touched":"2000-01-01T00:00:06.000Z"}` + "\n" +
+				`{"key":"key 1","value":15,"touched":"2000-01-01T00:00:05.000Z"}` + "\n"},
+		})
+		list := weirIn(t.Context(), nil, "batches", dir)
+		if list.wants(t, 0); strings.Count(list.out, "imported") != 3 {
+			t.Errorf("the batches are\n%s", list.out)
+		}
+	})
+}
+
+// TestStateInUse: what runs can be looked at and not changed.
+func TestStateInUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "ckpt")
+		kept(t, dir, 2, func() {
+			transcript(t, dir, []said{
+				{args: `state get DIR sums "key\u00201"`, out: "1\n"},
+				{args: "state import DIR sums - --dry-run", stdin: `{"key":"a","value":1}`,
+					out: "came 1, changed 0, removed 0, the same 0: that would be; nothing was changed (--dry-run)\n"},
+				{args: "state import DIR sums -", stdin: `{"key":"a","value":1}`, code: 3,
+					err: []string{"weir: checkpoint " + dir + ": the checkpoint ", "is held by", "stop it"}},
+			})
+		})
+	})
+}
