@@ -27,8 +27,6 @@ type CheckpointInfo struct {
 	Positions map[string][]byte
 	// Skipped are all batches that were ever given up, kept or not.
 	Skipped []SkippedBatch
-	// Committed are, by input, the last range that was committed, in the words of its source.
-	Committed map[string][]byte
 	// States are the operators that keep a state.
 	States []string
 }
@@ -59,6 +57,9 @@ type InputRecord struct {
 	Records int64
 }
 
+// ErrNoCheckpoint is wrapped by the error of who looks for a checkpoint where there is none.
+var ErrNoCheckpoint = fmt.Errorf("there is none: %w", fs.ErrNotExist)
+
 // ReadCheckpoint reads the checkpoint in dir, which may be in use, and changes nothing. dir may lie on any file system
 // that sc was given.
 func ReadCheckpoint(ctx context.Context, sc *rdd.Context, dir string) (*CheckpointInfo, error) {
@@ -68,7 +69,7 @@ func ReadCheckpoint(ctx context.Context, sc *rdd.Context, dir string) (*Checkpoi
 	}
 	s, err := checkpoint.Read(ctx, fsys, path)
 	if err == nil && s == nil {
-		err = fmt.Errorf("there is none: %w", fs.ErrNotExist)
+		err = ErrNoCheckpoint
 	}
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", dir, err)
@@ -78,17 +79,13 @@ func ReadCheckpoint(ctx context.Context, sc *rdd.Context, dir string) (*Checkpoi
 
 func infoOf(s *checkpoint.State) *CheckpointInfo {
 	info := &CheckpointInfo{Job: s.Job, Created: time.UnixMilli(s.Created), Owner: s.Owner.Owner.String(),
-		Epoch: s.Owner.Epoch, StoppedCleanly: s.Stopped, Positions: map[string][]byte{}, Committed: map[string][]byte{},
-		States: names(s.States)}
+		Epoch: s.Owner.Epoch, StoppedCleanly: s.Stopped, Positions: map[string][]byte{}, States: names(s.States)}
 	for id, p := range s.Positions {
 		info.Positions[id] = p.Data
 	}
 	for _, b := range s.Skipped {
 		info.Skipped = append(info.Skipped, SkippedBatch{Time: Time(b.Time), Sequence: b.Sequence, Reason: b.Reason,
 			In: effectTexts(b.In), Burned: effectTexts(b.Burned)})
-	}
-	for id, p := range s.Done {
-		info.Committed[id] = p.Data
 	}
 	for _, b := range s.Batches {
 		info.Batches = append(info.Batches, recordOf(b))

@@ -142,7 +142,7 @@ func TestStateImportRefused(t *testing.T) {
 			_, err := dstream.ImportState(t.Context(), sc, dir, state, u)
 			wantError(t, name, err, kind, parts...)
 		}
-		refused("no checkpoint", "disk:/ck", "sums", one, nil, "disk:/ck", "there is none: start the program once")
+		refused("no checkpoint", "disk:/ck", "sums", one, nil, "disk:/ck", "there is none", "start the program once")
 		p := mustLive(t, disk, keptSums(map[string]string{}))
 		time.Sleep(1500 * time.Millisecond)
 		_, err := dstream.ImportState(t.Context(), sc, "disk:/ck", "sums", one)

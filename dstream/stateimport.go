@@ -224,7 +224,7 @@ type stoppedCheckpoint struct {
 func readStopped(ctx context.Context, sc *rdd.Context, dir string) (*stoppedCheckpoint, error) {
 	c, err := readForChange(ctx, sc, dir)
 	if err == nil && c.found == nil {
-		err = fmt.Errorf("checkpoint %s: there is none: start the program once", dir)
+		err = fmt.Errorf("checkpoint %s: %w: start the program once", dir, ErrNoCheckpoint)
 	}
 	return c, err
 }

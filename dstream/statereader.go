@@ -107,7 +107,7 @@ func folderSource(sc *rdd.Context, dir string) stateSource {
 		}
 		s, err := checkpoint.Read(ctx, fsys, path)
 		if err == nil && s == nil {
-			err = fmt.Errorf("there is none: %w", fs.ErrNotExist)
+			err = ErrNoCheckpoint
 		}
 		if err != nil {
 			return nil, nil, "", nil, fmt.Errorf("checkpoint %s: %w", dir, err)
@@ -215,7 +215,7 @@ func noState(s *checkpoint.State) error {
 
 // failed completes an error.
 func (r *StateReader[K, S]) failed(v *stateView, err error) error {
-	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrNoState) {
+	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("the version was released while it was read: read it again, a newer one, or let the program "+
 			"retain more of them (%s): %w", conf.RetainedInCheckpoint.Name(), err)
 	}

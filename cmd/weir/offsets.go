@@ -14,14 +14,17 @@ import (
 func offsets() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "offsets",
-		Short: "List groups, show and reset what they have committed",
+		Short: "Show and set where groups and programs go on",
+		Long: "Lists groups, and shows, exports, imports and resets where they go on: those that Kafka keeps\n" +
+			"offsets of, and the inputs of programs that have a checkpoint.",
 		Example: "  weir offsets list\n" +
 			"  weir offsets show wordcount\n" +
-			"  weir offsets reset wordcount --topic lines --to earliest",
+			"  weir offsets reset wordcount --topic lines --to earliest\n" +
+			"  weir offsets export wordcount | weir offsets import --checkpoint ./ckpt --input lines",
 		Args: knownCommand,
 		RunE: oneOf,
 	}
-	c.AddCommand(offsetsList(), offsetsShow(), offsetsReset())
+	c.AddCommand(offsetsList(), offsetsShow(), offsetsExport(), offsetsImport(), offsetsReset())
 	return c
 }
 
@@ -51,35 +54,63 @@ type lagJSON struct {
 	Metadata  string `json:"metadata,omitempty"`
 }
 
+// An offsetsShower is the command show.
+type offsetsShower struct {
+	connection
+	goalFlag
+	topics []string
+	asJSON bool
+}
+
 func offsetsShow() *cobra.Command {
-	var (
-		k      connection
-		topics []string
-		asJSON bool
-	)
+	s := &offsetsShower{}
 	c := &cobra.Command{
-		Use:   "show GROUP",
-		Short: "Show a group's offsets and how far they lag behind",
+		Use:   "show {GROUP | --checkpoint DIR}",
+		Short: "Show a group's, or a program's, offsets and how far they lag behind",
 		Long: "Shows what a group has committed for each partition, where the partition begins and ends, and the\n" +
 			"lag: how many offsets are between. Without --topic these are the topics in which the group has\n" +
-			"committed something.",
-		Example: "  weir offsets show wordcount\n  weir offsets show wordcount --topic lines --json",
-		Args:    takes(1, false, "a GROUP"),
-		RunE: k.withAdmin(func(ctx context.Context, c *cobra.Command, a *kafka.Admin, args []string) error {
-			g, err := describeGroup(ctx, a, args[0], topics, c.ErrOrStderr())
-			if err != nil {
-				return missing(ctx, a, err)
-			}
-			if asJSON {
-				return writeJSON(c.OutOrStdout(), g)
-			}
-			return g.show(c.OutOrStdout())
-		}),
+			"committed something. With --checkpoint it is an input of a program, which may be running: what its\n" +
+			"batches have committed, and planned; ends and lag are shown if brokers are named.",
+		Example: "  weir offsets show wordcount\n  weir offsets show wordcount --topic lines --json\n" +
+			"  weir offsets show --checkpoint ./ckpt --brokers localhost:9092",
+		Args: s.takes(0, 0, ""),
+		RunE: s.run,
 	}
-	c.Flags().StringArrayVar(&topics, "topic", nil, "only this `TOPIC`; may be repeated")
-	c.Flags().BoolVar(&asJSON, "json", false, "write a JSON object")
-	k.flags(c, localBroker)
+	c.Flags().StringArrayVar(&s.topics, "topic", nil, "only this `TOPIC`; may be repeated")
+	c.Flags().BoolVar(&s.asJSON, "json", false, "write a JSON object")
+	s.goalFlag.flags(c)
+	s.connection.flags(c, localBroker)
 	return c
+}
+
+func (s *offsetsShower) run(c *cobra.Command, args []string) error {
+	if p, err := s.given(); s.dir != "" && err == nil && !addressed(p) {
+		return s.showInput(c, nil)
+	}
+	return s.withAdmin(func(ctx context.Context, c *cobra.Command, a *kafka.Admin, args []string) error {
+		if s.dir != "" {
+			return s.showInput(c, a)
+		}
+		g, err := describeGroup(ctx, a, args[0], s.topics, c.ErrOrStderr())
+		if err != nil {
+			return missing(ctx, a, err)
+		}
+		if s.asJSON {
+			return writeJSON(c.OutOrStdout(), g)
+		}
+		return g.show(c.OutOrStdout())
+	})(c, args)
+}
+
+func (s *offsetsShower) showInput(c *cobra.Command, a *kafka.Admin) error {
+	in, err := describeInput(c.Context(), a, s.goalFlag, s.topics, c.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	if s.asJSON {
+		return writeJSON(c.OutOrStdout(), in)
+	}
+	return in.show(c.OutOrStdout())
 }
 
 func describeGroup(ctx context.Context, a *kafka.Admin, group string, topics []string, notes io.Writer) (

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,13 +11,14 @@ import (
 	"github.com/weirstream/weir/connector/kafka"
 )
 
-// A reset commits where a group goes on in the partitions of a topic.
+// A reset says where a group, or an input, goes on in the partitions of a topic.
 type reset struct {
 	connection
-	topic       string
-	partitions  []int32
-	to, at      string
-	dryRun, new bool
+	goalFlag
+	topic      string
+	partitions []int32
+	to, at     string
+	dryRun     bool
 
 	start start
 }
@@ -26,17 +26,18 @@ type reset struct {
 func offsetsReset() *cobra.Command {
 	r := &reset{}
 	c := &cobra.Command{
-		Use:   "reset GROUP",
-		Short: "Commit where a group goes on in a topic",
+		Use:   "reset {GROUP | --checkpoint DIR}",
+		Short: "Commit where a group, or a program's input, goes on in a topic",
 		Long: "Commits for each partition of a topic where the group goes on, and shows what was committed\n" +
 			"before. A job that runs does not notice: end it first. A group with live members is left alone, for\n" +
 			"they would commit over it. A partition without a record as young as --at goes on at its end.\n\n" +
-			"A TIME is " + timeForms + ".",
+			"A TIME is " + timeForms + "." + goalHelp,
 		Example: "  weir offsets reset wordcount --topic lines --to earliest --dry-run\n" +
 			"  weir offsets reset wordcount --topic lines --partition 2 --to 1200\n" +
 			"  weir offsets reset wordcount --topic lines --at 2026-01-31T08:00\n" +
-			"  weir offsets reset newcomer --new --topic lines --to latest",
-		Args:    takes(1, false, "a GROUP"),
+			"  weir offsets reset newcomer --new --topic lines --to latest\n" +
+			"  weir offsets reset --checkpoint ./ckpt --topic lines --at -15m",
+		Args:    r.takes(0, 0, ""),
 		PreRunE: func(*cobra.Command, []string) error { return r.check() },
 		RunE:    r.withAdmin(r.run),
 	}
@@ -47,8 +48,9 @@ func offsetsReset() *cobra.Command {
 	f.StringVar(&r.to, "to", "", "`WHERE` to go on: earliest, latest, an offset, or -N for the last N offsets")
 	f.StringVar(&r.at, "at", "", "go on at the first record that is not before this `TIME`")
 	f.BoolVar(&r.dryRun, "dry-run", false, "show what would be committed, and do nothing")
-	f.BoolVar(&r.new, "new", false, "commit although the group does not exist yet")
-	r.flags(c, localBroker)
+	r.flagNew(c)
+	r.goalFlag.flags(c)
+	r.connection.flags(c, localBroker)
 	return c
 }
 
@@ -77,8 +79,12 @@ func (r *reset) check() error {
 
 // run finds the offsets, and commits them unless it is only to show them.
 func (r *reset) run(ctx context.Context, c *cobra.Command, a *kafka.Admin, args []string) error {
-	group := args[0]
-	before, err := r.idle(ctx, a, group)
+	g, _ := r.goal(args)
+	topics, err := a.DescribeTopics(ctx, r.topic)
+	if err != nil {
+		return missing(ctx, a, err)
+	}
+	before, err := g.before(ctx, a, topics)
 	if err != nil {
 		return err
 	}
@@ -94,57 +100,45 @@ func (r *reset) run(ctx context.Context, c *cobra.Command, a *kafka.Admin, args 
 	for _, tp := range tps {
 		e := edges[tp]
 		if e.at < e.first || e.at > e.end {
-			return fmt.Errorf("%s holds offsets from %d up to %d, so the group cannot go on at %d: choose one of "+
-				"them, earliest or latest, or other partitions with --partition", tp, e.first, e.end, e.at)
+			return fmt.Errorf("%s holds offsets from %d up to %d, so %v cannot go on at %d: choose one of them, "+
+				"earliest or latest, or other partitions with --partition", tp, e.first, e.end, g, e.at)
 		}
 		offsets[tp] = e.at
 	}
+	if err := whole(g, topics, before, offsets); err != nil {
+		return fmt.Errorf("%w; reset all partitions of the topic", err)
+	}
 	if !r.dryRun {
-		if err := a.CommitGroupOffsets(ctx, group, offsets); err != nil {
+		if err := g.set(ctx, a, topics, offsets); err != nil {
 			return err
 		}
 	}
-	return r.show(c.OutOrStdout(), group, tps, before, offsets)
+	return showMoved(c.OutOrStdout(), g, tps, before, offsets, r.dryRun)
 }
 
-// idle makes sure that the group is there and nobody is in it, and gives what it has committed.
-func (r *reset) idle(ctx context.Context, a *kafka.Admin, group string) (map[kafka.TopicPartition]int64, error) {
-	info, err := a.DescribeGroup(ctx, group)
-	if err != nil {
-		return nil, err
+// whole refuses to leave out partitions of a topic that a goal must have.
+func whole(g goal, topics []kafka.TopicInfo, before, offsets map[kafka.TopicPartition]int64) error {
+	if g.partial() {
+		return nil
 	}
-	if len(info.Members) > 0 {
-		var who []string
-		for _, m := range info.Members {
-			who = append(who, fmt.Sprintf("%s (client %s at %s)", m.ID, m.ClientID, m.Host))
-		}
-		return nil, fmt.Errorf("group %q has live members, which would commit over it: %s; end them first", group,
-			strings.Join(who, ", "))
-	}
-	committed, err := a.GroupOffsets(ctx, group, r.topic)
-	if err != nil {
-		return nil, missing(ctx, a, err)
-	}
-	before := map[kafka.TopicPartition]int64{}
-	for _, o := range committed {
-		if o.Offset >= 0 {
-			before[o.TopicPartition()] = o.Offset
+	for _, t := range topics {
+		for _, tp := range t.TopicPartitions() {
+			if known(before, tp) == nil && known(offsets, tp) == nil {
+				return fmt.Errorf("%v has no offset of %s, and would read it from its beginning", g, tp)
+			}
 		}
 	}
-	if !info.Exists() && len(before) == 0 && !r.new {
-		return nil, noGroup(ctx, a, group, "correct its name, or add --new to begin one")
-	}
-	return before, nil
+	return nil
 }
 
-func (r *reset) show(out io.Writer, group string, tps []kafka.TopicPartition,
-	before, offsets map[kafka.TopicPartition]int64) error {
+func showMoved(out io.Writer, g goal, tps []kafka.TopicPartition, before, offsets map[kafka.TopicPartition]int64,
+	dryRun bool) error {
 	w := table(out)
-	what := "group %s goes on there:\n"
-	if r.dryRun {
-		what = "group %s would go on there; nothing was committed (--dry-run):\n"
+	what := "%v goes on there:\n"
+	if dryRun {
+		what = "%v would go on there; nothing was committed (--dry-run):\n"
 	}
-	fmt.Fprintf(w, what, group)
+	fmt.Fprintf(w, what, g)
 	fmt.Fprintln(w, "TOPIC\tPARTITION\tBEFORE\tNOW")
 	for _, tp := range tps {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%d\n", tp.Topic, tp.Partition, dash(known(before, tp)), offsets[tp])

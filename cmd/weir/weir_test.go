@@ -150,7 +150,7 @@ func TestUsage(t *testing.T) {
 		{"topics list --param bootstrap.server=a:1", []string{"bootstrap.server", "did you mean bootstrap.servers?"}},
 		{"topics list --brokers nowhere", []string{"bootstrap.servers", "host:port"}},
 		{"topics list --command-config no/such/file", []string{"--command-config", "no/such/file"}},
-		{"offsets", []string{"weir offsets needs a command: list, reset, show"}},
+		{"offsets", []string{"weir offsets needs a command: export, import, list, reset, show"}},
 		{"offsets list g", []string{"takes no arguments"}},
 		{"offsets reset", []string{"weir offsets reset needs a GROUP"}},
 		{"offsets reset g --to latest", []string{"needs a topic: --topic NAME"}},

@@ -3,6 +3,8 @@ package kafka
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/weirstream/weir/dstream"
@@ -104,4 +106,35 @@ func ParseRange(rng []byte) (ranges []OffsetRange, ok bool) {
 		return nil, false
 	}
 	return r.offsetRanges(), true
+}
+
+// MoveRange gives the range of a direct stream from which its next batch goes on at offsets, for a checkpoint
+// (dstream.MoveInputs). rng is the one that it has, or nil; partitions of rng that offsets does not name go on where
+// they are. topics are those of the offsets, as Admin.DescribeTopics gives them: the ids in them tell the job that a
+// topic was created again.
+func MoveRange(rng []byte, topics []TopicInfo, offsets map[TopicPartition]int64) ([]byte, error) {
+	r, err := decodeRange(rng)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		r = &batchRange{}
+	}
+	moved := map[TopicPartition]partitionRange{}
+	for _, p := range r.Partitions {
+		p.From = p.Until
+		moved[p.tp()] = p
+	}
+	for tp, offset := range offsets {
+		i := slices.IndexFunc(topics, func(t TopicInfo) bool { return t.Name == tp.Topic })
+		if i < 0 || offset < 0 {
+			return nil, fmt.Errorf("%s cannot go on at offset %d: its topic must be known, and an offset is at least 0",
+				tp, offset)
+		}
+		moved[tp] = partitionRange{Topic: tp.Topic, ID: topics[i].ID, Partition: tp.Partition, From: offset,
+			Until: offset, Epoch: -1}
+	}
+	r.Partitions = slices.Collect(maps.Values(moved))
+	r.order()
+	return r.encode()
 }

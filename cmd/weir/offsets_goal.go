@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirstream/weir/connector/kafka"
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/spelling"
+	"github.com/weirstream/weir/rdd"
+)
+
+// A goal is whose offsets are meant: those of a group, or of an input of a checkpoint.
+type goal interface {
+	// before makes sure that it is there and at rest, and gives where it goes on in the topics now.
+	before(ctx context.Context, a *kafka.Admin, topics []kafka.TopicInfo) (map[kafka.TopicPartition]int64, error)
+	// set has it go on elsewhere.
+	set(ctx context.Context, a *kafka.Admin, topics []kafka.TopicInfo, offsets map[kafka.TopicPartition]int64) error
+	// partial tells whether partitions may be left out that it has no offsets of.
+	partial() bool
+	String() string
+}
+
+// A goalFlag says by a command line which goal is meant: GROUP, or --checkpoint DIR.
+type goalFlag struct {
+	dir, input string
+	new        bool
+}
+
+// goalHelp ends the help of commands that change offsets.
+const goalHelp = "\n\n" +
+	"With --checkpoint it is an input of a program that keeps a checkpoint there, and does not run. It is\n" +
+	"known by the name that the program gives its stream (Named), and need not be named if there is one\n" +
+	"only. A checkpoint that is not there is made, for the program's first start."
+
+func (g *goalFlag) flags(c *cobra.Command) {
+	c.Flags().StringVar(&g.dir, "checkpoint", "", "an input of the program with the checkpoint `DIR`, not a group")
+	c.Flags().StringVar(&g.input, "input", "", "`NAME` of the input, with --checkpoint (default the only one)")
+}
+
+func (g *goalFlag) flagNew(c *cobra.Command) {
+	c.Flags().BoolVar(&g.new, "new", false,
+		"go on although the group, or the input of a checkpoint, does not exist yet")
+}
+
+// takes checks the arguments: a GROUP unless there is a checkpoint, and then up to most others, which what names.
+func (g *goalFlag) takes(least, most int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if g.dir == "" && g.input != "" {
+			return usagef("--input needs --checkpoint")
+		}
+		if g.dir != "" {
+			return takesUpTo(least, most, what)(c, args)
+		}
+		if what != "" {
+			what = " and " + what
+		}
+		if len(args) <= least {
+			return usagef("%s needs a GROUP%s, or --checkpoint DIR in place of the group", c.CommandPath(), what)
+		}
+		return takesUpTo(least+1, most+1, "a GROUP"+what)(c, args)
+	}
+}
+
+// goal gives the goal, and the arguments that are left.
+func (g *goalFlag) goal(args []string) (goal, []string) {
+	if g.dir != "" {
+		return &checkpointGoal{dir: g.dir, input: g.input, new: g.new}, args
+	}
+	return &groupGoal{args[0], g.new}, args[1:]
+}
+
+type groupGoal struct {
+	group string
+	new   bool
+}
+
+func (g *groupGoal) String() string { return "group " + g.group }
+func (g *groupGoal) partial() bool  { return true }
+
+func (g *groupGoal) before(ctx context.Context, a *kafka.Admin, topics []kafka.TopicInfo) (
+	map[kafka.TopicPartition]int64, error) {
+	info, err := a.DescribeGroup(ctx, g.group)
+	if err != nil {
+		return nil, err
+	}
+	if len(info.Members) > 0 {
+		var who []string
+		for _, m := range info.Members {
+			who = append(who, fmt.Sprintf("%s (client %s at %s)", m.ID, m.ClientID, m.Host))
+		}
+		return nil, fmt.Errorf("group %q has live members, which would commit over it: %s; end them first", g.group,
+			strings.Join(who, ", "))
+	}
+	committed, err := a.GroupOffsets(ctx, g.group, namesOf(topics)...)
+	if err != nil {
+		return nil, missing(ctx, a, err)
+	}
+	before := map[kafka.TopicPartition]int64{}
+	for _, o := range committed {
+		if o.Offset >= 0 {
+			before[o.TopicPartition()] = o.Offset
+		}
+	}
+	if !info.Exists() && len(before) == 0 && !g.new {
+		return nil, noGroup(ctx, a, g.group, "correct its name, or add --new to begin one")
+	}
+	return before, nil
+}
+
+func (g *groupGoal) set(ctx context.Context, a *kafka.Admin, _ []kafka.TopicInfo,
+	offsets map[kafka.TopicPartition]int64) error {
+	return a.CommitGroupOffsets(ctx, g.group, offsets)
+}
+
+func namesOf(topics []kafka.TopicInfo) (names []string) {
+	for _, t := range topics {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+type checkpointGoal struct {
+	dir, input string
+	new        bool
+	position   []byte // nil if there is none yet
+}
+
+func (g *checkpointGoal) String() string { return "input " + g.input + " of " + g.dir }
+func (g *checkpointGoal) partial() bool  { return false }
+
+func (g *checkpointGoal) before(ctx context.Context, _ *kafka.Admin, _ []kafka.TopicInfo) (
+	map[kafka.TopicPartition]int64, error) {
+	info, err := readCheckpoint(ctx, g.dir)
+	switch {
+	case errors.Is(err, dstream.ErrNoCheckpoint) && g.input == "":
+		return nil, fmt.Errorf("%w: name the input that it is to have, by --input: the name that the program gives "+
+			"its stream (Named)", err)
+	case errors.Is(err, dstream.ErrNoCheckpoint):
+		return map[kafka.TopicPartition]int64{}, nil
+	case err != nil:
+		return nil, err
+	}
+	if g.input, err = kafkaInput(info, g.dir, g.input, g.new); err != nil {
+		return nil, err
+	}
+	before := map[kafka.TopicPartition]int64{}
+	g.position = info.Positions[g.input]
+	ranges, _ := kafka.ParseRange(g.position)
+	for _, r := range ranges {
+		before[r.TopicPartition()] = r.UntilOffset
+	}
+	return before, nil
+}
+
+// kafkaInput finds the input that is meant: name, or the only one that reads Kafka.
+func kafkaInput(info *dstream.CheckpointInfo, dir, name string, fresh bool) (string, error) {
+	var all []string
+	for _, id := range slices.Sorted(maps.Keys(info.Positions)) {
+		if _, ok := kafka.ParseRange(info.Positions[id]); ok {
+			all = append(all, id)
+		}
+	}
+	_, there := info.Positions[name]
+	list := "none that reads Kafka"
+	if len(all) > 0 {
+		list = strings.Join(all, ", ")
+	}
+	switch {
+	case slices.Contains(all, name):
+		return name, nil
+	case there:
+		return "", fmt.Errorf("the input %q of %s is no direct stream of Kafka: the inputs are %s", name, dir, list)
+	case name != "" && fresh:
+		return name, nil
+	case name != "":
+		return "", fmt.Errorf("%s has no input %q, but %s%s; add --new if the program is to have it from now on",
+			dir, name, list, spelling.DidYouMean(name, all))
+	case len(all) != 1:
+		return "", fmt.Errorf("%s has the inputs %s: say by --input which one is meant", dir, list)
+	}
+	return all[0], nil
+}
+
+func (g *checkpointGoal) set(ctx context.Context, _ *kafka.Admin, topics []kafka.TopicInfo,
+	offsets map[kafka.TopicPartition]int64) error {
+	position, err := kafka.MoveRange(g.position, topics, offsets)
+	if err != nil {
+		return err
+	}
+	return inContext(ctx, func(sc *rdd.Context) error {
+		return dstream.MoveInputs(ctx, sc, g.dir, map[string][]byte{g.input: position})
+	})
+}
