@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/connector/kafka"
 	"github.com/weirstream/weir/dstream"
 	"github.com/weirstream/weir/rdd"
@@ -64,13 +63,12 @@ func batches() *cobra.Command {
 	return c
 }
 
-func readCheckpoint(ctx context.Context, dir string) (*dstream.CheckpointInfo, error) {
-	sc, err := rdd.NewContext(conf.New().Set(conf.MasterURL.Name(), "local[1]"))
-	if err != nil {
-		return nil, err
-	}
-	defer sc.Stop(context.WithoutCancel(ctx))
-	return dstream.ReadCheckpoint(ctx, sc, dir)
+func readCheckpoint(ctx context.Context, dir string) (info *dstream.CheckpointInfo, err error) {
+	err = inContext(ctx, func(sc *rdd.Context) error {
+		info, err = dstream.ReadCheckpoint(ctx, sc, dir)
+		return err
+	})
+	return info, err
 }
 
 func batchesJSON(info *dstream.CheckpointInfo) []batchJSON {
