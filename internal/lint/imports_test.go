@@ -36,7 +36,7 @@ var importSamples = []sample{
 		"internal/exec/task.go": importing("exec", "example.org/m/rdd"),
 		"rdd/rdd.go":            importing("rdd", "example.org/m/dstream"),
 	}, []string{
-		"codec/codec.go:3: files of codec must not import example.org/m/rdd: they may import internal/spelling; ",
+		"codec/codec.go:3: files of codec must not import example.org/m/rdd: they may import internal/spelling, internal/reference; ",
 		"internal/exec/task.go:3: files of internal/exec must not import example.org/m/rdd: they may import conf, codec, ",
 		"rdd/rdd.go:3: files of rdd must not import example.org/m/dstream: they may import conf, codec, internal/exec, ",
 	}},

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/weirstream/weir/connector/kafka/internal/client"
+	"github.com/weirstream/weir/internal/reference"
 	"github.com/weirstream/weir/internal/spelling"
 )
 
@@ -90,7 +90,7 @@ func parse(params map[string]string) (*settings, error) {
 // follow does what one parameter says. Its error does not hold the value, which may be a secret.
 func (s *settings) follow(name, given string) error {
 	if header, ok := strings.CutPrefix(name, headerPrefix); ok {
-		value, err := client.Expand(given)
+		value, err := reference.Expand(given)
 		if err == nil && header != "" {
 			s.headers.Set(header, value)
 		}
@@ -100,7 +100,7 @@ func (s *settings) follow(name, given string) error {
 	if !ok {
 		return unknown(name)
 	}
-	value, err := client.Expand(given)
+	value, err := reference.Expand(given)
 	if err != nil {
 		return err
 	}

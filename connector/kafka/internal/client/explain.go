@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/weirstream/weir/internal/reference"
 )
 
 // Explain turns an error of franz-go, of a broker or of the network into an *Error that names the
@@ -160,7 +162,7 @@ func unauthorized(e *Error, user, thing, right string) {
 // user names whom the connection is for. It is no secret, but it may stand in a file.
 func (c *Config) user() string {
 	if c.UsesSASL() && c.sasl.jaas != nil {
-		if name := c.sasl.jaas.options["username"].reveal(); name != "" && !reference.MatchString(name) {
+		if name := c.sasl.jaas.options["username"].reveal(); name != "" && !reference.Has(name) {
 			return fmt.Sprintf("user %q", name)
 		}
 	}

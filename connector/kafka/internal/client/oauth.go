@@ -18,6 +18,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/oauth"
+
+	"github.com/weirstream/weir/internal/reference"
 )
 
 // tokenLimit bounds an endpoint's answer.
@@ -156,7 +158,7 @@ func (t *tokenSource) keep(token secret, life time.Duration) {
 func (t *tokenSource) get(ctx context.Context) (secret, error) {
 	if t.endpoint.Scheme == "file" {
 		// Read every time: whoever put the file there replaces it before the token in it expires.
-		b, err := readSmall(t.endpoint.Path)
+		b, err := reference.ReadSmall(t.endpoint.Path)
 		if err != nil {
 			return "", err
 		}

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/weirstream/weir/internal/reference"
 )
 
 // A ParamError is one parameter that cannot be used. Name is as the user wrote it; Problem says what
@@ -48,7 +50,7 @@ func Parse(params map[string]string, role Role) (*Config, error) {
 			continue
 		}
 		// References inside of a JAAS text belong to its options and are left to them.
-		if needsFiles(v.given) && !(v.param.name == jaasName && !wholeReference(v.given)) {
+		if reference.NeedsFiles(v.given) && !(v.param.name == jaasName && !reference.Whole(v.given)) {
 			c.pending = append(c.pending, v)
 		} else if err := c.apply(v); err != nil {
 			errs = append(errs, err)
@@ -118,9 +120,9 @@ func owner(roles Role) string {
 // apply puts a value where it belongs. The error is a *ParamError.
 func (c *Config) apply(v value) error {
 	text := strings.TrimSpace(v.given)
-	if v.name != jaasName || wholeReference(text) {
+	if v.name != jaasName || reference.Whole(text) {
 		var err error
-		if text, err = Expand(text); err != nil {
+		if text, err = reference.Expand(text); err != nil {
 			return &ParamError{v.name, err.Error()}
 		}
 	}

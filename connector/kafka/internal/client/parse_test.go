@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weirstream/weir/internal/reference"
 )
 
 // with returns parameters that are enough for a client, and more.
@@ -413,7 +415,7 @@ func TestReferences(t *testing.T) {
 			t.Errorf("%q: Parse has read a file", tt.value)
 		}
 	}
-	if v, ok := property("k\\:ey: v\\u0041l\\tx ", "k:ey"); v != "vAl\tx " || !ok {
+	if v, ok := reference.Property("k\\:ey: v\\u0041l\\tx ", "k:ey"); v != "vAl\tx " || !ok {
 		t.Errorf("property = %q, %v", v, ok)
 	}
 }
@@ -505,5 +507,5 @@ func FuzzParse(f *testing.F) {
 func FuzzProperty(f *testing.F) {
 	f.Add("a=b\\\n c\n", "a")
 	f.Add("\\u12", "\\")
-	f.Fuzz(func(t *testing.T, text, key string) { property(text, key) })
+	f.Fuzz(func(t *testing.T, text, key string) { reference.Property(text, key) })
 }

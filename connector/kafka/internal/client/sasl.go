@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/weirstream/weir/internal/reference"
 )
 
 // mechanisms are the ways to sign in that are supported, in the order in which texts name them.
@@ -132,7 +134,7 @@ func (s *saslSettings) load() (sasl.Mechanism, error) {
 	if s.jaas != nil {
 		var errs []error
 		for name, v := range s.jaas.options {
-			text, err := Expand(v.reveal())
+			text, err := reference.Expand(v.reveal())
 			if err != nil {
 				errs = append(errs, &ParamError{jaasName, fmt.Sprintf("option %s: %v", name, err)})
 			}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/pavlo-v-chernykh/keystore-go/v4"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/weirstream/weir/internal/reference"
 )
 
 // Kafka's names for the kinds of stores.
@@ -32,7 +34,7 @@ func (s storeSettings) read(prefix string) (content []byte, kind, warning string
 	if s.inline != "" {
 		return []byte(s.inline.reveal()), storePEM, "", nil
 	}
-	if content, err = readSmall(s.location); err != nil {
+	if content, err = reference.ReadSmall(s.location); err != nil {
 		return nil, "", "", err
 	}
 	switch {

@@ -1,4 +1,6 @@
-package client
+// Package reference resolves values that are kept elsewhere: passwords in files and in the environment, for connectors
+// whose settings hold secrets.
+package reference
 
 import (
 	"errors"
@@ -10,23 +12,26 @@ import (
 	"strings"
 )
 
-// reference is Kafka's own form of a value that is kept elsewhere: ${provider:key} or
+// form is Kafka's own form of a value that is kept elsewhere: ${provider:key} or
 // ${provider:path:key}.
-var reference = regexp.MustCompile(`\$\{([^}:]*):(?:([^}:]*):)?([^}]*)\}`)
+var form = regexp.MustCompile(`\$\{([^}:]*):(?:([^}:]*):)?([^}]*)\}`)
 
-// secretFileLimit bounds a file that a value refers to. Secrets and key stores are small; a path that
+// fileLimit bounds a file that a value refers to. Secrets and key stores are small; a path that
 // leads to a device or a log must not fill the memory.
-const secretFileLimit = 1 << 20
+const fileLimit = 1 << 20
 
-// wholeReference says whether a value is one reference and nothing else.
-func wholeReference(text string) bool {
-	loc := reference.FindStringIndex(text)
+// Has says whether a value refers to anything.
+func Has(text string) bool { return form.MatchString(text) }
+
+// Whole says whether a value is one reference and nothing else.
+func Whole(text string) bool {
+	loc := form.FindStringIndex(text)
 	return loc != nil && loc[0] == 0 && loc[1] == len(text)
 }
 
-// needsFiles says whether a value refers to a file.
-func needsFiles(text string) bool {
-	for _, m := range reference.FindAllStringSubmatch(text, -1) {
+// NeedsFiles says whether a value refers to a file.
+func NeedsFiles(text string) bool {
+	for _, m := range form.FindAllStringSubmatch(text, -1) {
 		if m[1] == "file" {
 			return true
 		}
@@ -38,16 +43,28 @@ func needsFiles(text string) bool {
 // space around it, and ${file:PATH:KEY} for one key of a properties file. Errors name what was to be
 // read, never what was.
 func Expand(text string) (string, error) {
+	return ExpandInto(text, func(_, value, _ string) string { return value })
+}
+
+// ExpandInto is Expand that puts into the text what escape makes of a value, with the texts before and behind its
+// reference.
+func ExpandInto(text string, escape func(before, value, behind string) string) (string, error) {
 	var errs []error
-	out := reference.ReplaceAllStringFunc(text, func(ref string) string {
-		m := reference.FindStringSubmatch(ref)
+	var out strings.Builder
+	end := 0
+	for _, at := range form.FindAllStringIndex(text, -1) {
+		ref := text[at[0]:at[1]]
+		m := form.FindStringSubmatch(ref)
 		v, err := resolve(m[1], m[2], m[3])
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", ref, err))
 		}
-		return v
-	})
-	return out, errors.Join(errs...)
+		out.WriteString(text[end:at[0]])
+		out.WriteString(escape(text[:at[0]], v, text[at[1]:]))
+		end = at[1]
+	}
+	out.WriteString(text[end:])
+	return out.String(), errors.Join(errs...)
 }
 
 func resolve(provider, path, key string) (string, error) {
@@ -66,14 +83,14 @@ func resolve(provider, path, key string) (string, error) {
 		// With one part the whole file is meant, which is how secrets are mounted; with two, as in Kafka, a
 		// properties file and a key.
 		if path == "" {
-			b, err := readSmall(key)
+			b, err := ReadSmall(key)
 			return strings.TrimSpace(string(b)), err
 		}
-		b, err := readSmall(path)
+		b, err := ReadSmall(path)
 		if err != nil {
 			return "", err
 		}
-		v, ok := property(string(b), key)
+		v, ok := Property(string(b), key)
 		if !ok {
 			return "", fmt.Errorf("the file has no key %s", key)
 		}
@@ -82,25 +99,25 @@ func resolve(provider, path, key string) (string, error) {
 	return "", errors.New("only ${file:PATH}, ${file:PATH:KEY} and ${env:NAME} are understood")
 }
 
-// readSmall reads a file of a size that secrets and stores have.
-func readSmall(path string) ([]byte, error) {
+// ReadSmall reads a file of a size that secrets and stores have.
+func ReadSmall(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, secretFileLimit+1))
+	b, err := io.ReadAll(io.LimitReader(f, fileLimit+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(b) > secretFileLimit {
-		return nil, fmt.Errorf("%s is larger than %d bytes; it cannot be what is meant", path, secretFileLimit)
+	if len(b) > fileLimit {
+		return nil, fmt.Errorf("%s is larger than %d bytes; it cannot be what is meant", path, fileLimit)
 	}
 	return b, nil
 }
 
-// property finds a key in the text of a Java properties file. As in Java, the last one counts.
-func property(text, key string) (string, bool) {
+// Property finds a key in the text of a Java properties file. As in Java, the last one counts.
+func Property(text, key string) (string, bool) {
 	value, found := "", false
 	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
 	for i := 0; i < len(lines); i++ {
