@@ -19,7 +19,8 @@ type Sink[T any] interface {
 	// Open is called once before the first batch, with the job's name and epoch. It fences what an earlier
 	// owner of the job may still be writing. It is the place for errors that must stop the job early; after one it
 	// holds nothing, for Close is not called then, and it may be called again. Without a checkpoint the epoch is 0 and
-	// the job is new at each start: identities are of no use then.
+	// the job is new at each start: identities are of no use then. Epochs begin again lower when an older checkpoint is
+	// restored, so that an epoch alone does not tell who is late: Context.Owns does.
 	Open(ctx context.Context, job string, epoch int64) error
 	// Last gives the sequence of the last batch whose effect the sink holds, ok telling whether there is one. It is
 	// asked between Open and Close.
@@ -27,7 +28,8 @@ type Sink[T any] interface {
 	// Write stores the records of in atomically together with the identity, or does nothing if the identity, or that
 	// of a later batch, is there: then it need not read in. An error says that nothing was stored, or that it is not
 	// known; Write is called again either way. It is called for partitions without records, too, and may then leave
-	// the identity out. A sink that cannot do that says so by Guarantee.
+	// the identity out. A sink that cannot do that says so by Guarantee. An error that wraps ErrFenced has the job ask
+	// the log whether it is still its owner.
 	Write(ctx context.Context, id Effect, in iter.Seq[T]) error
 	// Close is called once, after the last batch; it must flush.
 	Close(ctx context.Context) error
@@ -37,6 +39,17 @@ type Sink[T any] interface {
 // "at-least-once"; "" is exactly-once. It is asked when the sink has been opened, or before the first batch if it is
 // not opened by then.
 type SinkGuarantee interface{ Guarantee() string }
+
+// SinkRewinder is a Sink without transactions that knows the identities of all partitions of an effect, whatever their
+// number was. Without it a start looks at those partitions only of which the log knows.
+type SinkRewinder interface {
+	// Newest gives the sequence of the last batch of which the sink holds a partition.
+	Newest(ctx context.Context, output, effect string) (seq int64, ok bool, err error)
+	// Rewind sets the identities of all partitions of an effect back to that of an earlier batch, -1 for none, so that
+	// the later ones are stored again. A user has asked for it, who restored an older checkpoint and accepts
+	// duplicates: what is stored stays.
+	Rewind(ctx context.Context, id Effect) error
+}
 
 // promiseOf is what a sink says of itself, "" for exactly-once.
 func promiseOf(s any) string {
@@ -115,7 +128,6 @@ func store[T any](ctx context.Context, b *Batch, o *Output, name string, r *rdd.
 // write has the sink store each partition by itself. What the sink does not read is computed all the same: an identity
 // that is there suppresses the write, never the task.
 func write[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd.RDD[T], s Sink[T]) error {
-	var records int64
 	task := func(tc *rdd.TaskContext, in iter.Seq[T]) (n int64, err error) {
 		id := id
 		id.Partition = tc.PartitionID()
@@ -137,9 +149,13 @@ func write[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd.RD
 		return n, nil
 	}
 	parts := r.NumPartitions()
-	err := rdd.RunJob(ctx, r, nil, task, func(_ int, n int64) error {
-		records += n
-		return nil
+	var records int64
+	err := b.ssc.insist(ctx, func() error {
+		records = 0
+		return rdd.RunJob(ctx, r, nil, task, func(_ int, n int64) error {
+			records += n
+			return nil
+		})
 	})
 	if err == nil {
 		b.note(o, id.Name, records > 0, parts)

@@ -32,8 +32,9 @@ type effectOf struct{ output, name string }
 
 // An identity is what an effect has stored last.
 type identity struct {
-	sink  Transactor // nil if there is none
-	asked laster     // nil if it does not keep identities
+	sink  Transactor   // nil if there is none
+	asked laster       // nil if it does not keep identities
+	back  SinkRewinder // nil for a Transactor
 	label string
 	last  Effect
 	held  bool      // there is one
@@ -89,6 +90,9 @@ func (ssc *Context) admit(ctx context.Context, o *Output, name string, s held) e
 		if err := ssc.fence(ctx, o, output, t, t.Transaction(id)); err != nil {
 			return err
 		}
+	}
+	if back, ok := s.(SinkRewinder); ok && kept.sink == nil {
+		kept.back = back
 	}
 	if l, ok := s.(laster); ok && promiseOf(s) == "" {
 		kept.asked = l
@@ -177,6 +181,15 @@ func (ssc *Context) compare(ctx context.Context, o *Output, s laster, kept *iden
 
 // lastOf is the newest batch of which a sink holds a partition, -1 for none.
 func lastOf(ctx context.Context, s laster, id Effect, partitions int) (int64, error) {
+	if all, ok := s.(SinkRewinder); ok {
+		return call(ctx, func(ctx context.Context) (int64, error) {
+			seq, ok, err := all.Newest(ctx, id.Output, id.Name)
+			if !ok {
+				seq = -1
+			}
+			return seq, err
+		})
+	}
 	last := int64(-1)
 	for p := range partitions {
 		seq, err := lastIn(ctx, s, id, p)
@@ -215,9 +228,9 @@ func (ssc *Context) ahead(ctx context.Context, o *Output, kept *identity, last i
 		ssc.warn("a sink is ahead of the log; what it holds is not written again, as weir.sink.accept says", nil,
 			"output", o.label(), "holds", last, "planned", planned)
 		return nil
-	case accepted == acceptDuplicates && kept.sink != nil:
+	case accepted == acceptDuplicates && kept.canGoBack():
 		id.Sequence = planned
-		if err := ssc.insist(ctx, func() error { return kept.sink.Mark(ctx, id, true) }); err != nil {
+		if err := ssc.insist(ctx, func() error { return kept.goBack(ctx, id) }); err != nil {
 			return fmt.Errorf("set the identity of output %s back: %w", o.label(), err)
 		}
 		kept.held, kept.last, kept.at = true, id, time.Now()
@@ -227,7 +240,7 @@ func (ssc *Context) ahead(ctx context.Context, o *Output, kept *identity, last i
 	}
 	again := fmt.Sprintf(", or to %q so that batches from %d on are written in any case", id.Output+"=duplicates",
 		planned+1)
-	if kept.sink == nil {
+	if !kept.canGoBack() {
 		again = ""
 	}
 	return fmt.Errorf("output %s (%s): its sink holds batches up to %d, but the log has planned none after %d: an "+
@@ -236,6 +249,16 @@ func (ssc *Context) ahead(ctx context.Context, o *Output, kept *identity, last i
 		"batch %d%s",
 		o.label(), o.node.site, last, planned, planned+1, last, conf.SinkAccept.Name(), id.Output+"=loss", last+1,
 		again)
+}
+
+func (i *identity) canGoBack() bool { return i.sink != nil || i.back != nil }
+
+// goBack has the sink forget batches later than that of id.
+func (i *identity) goBack(ctx context.Context, id Effect) error {
+	if i.sink != nil {
+		return i.sink.Mark(ctx, id, true)
+	}
+	return tell(ctx, func(ctx context.Context) error { return i.back.Rewind(ctx, id) })
 }
 
 // What a user may accept.

@@ -121,6 +121,16 @@ const (
 	insistPause = 250 * time.Millisecond
 )
 
+// Owns asks the log whether this process still owns the job: nil says that it did at this moment. It is for sinks that
+// meet somebody else in their store, who may be an owner that came later, or what an older checkpoint that was restored
+// has left there. Without a checkpoint nobody else can own the job.
+func (ssc *Context) Owns(ctx context.Context) error {
+	if ssc.sinks.log.announce == nil {
+		return nil
+	}
+	return ssc.sinks.log.announce(ctx, checkpoint.Transactions{})
+}
+
 // insist makes a call again that was fenced, or whose outcome is in doubt, as long as the log says that this is still
 // the owner of the job.
 func (ssc *Context) insist(ctx context.Context, f func() error) error {
@@ -130,10 +140,8 @@ func (ssc *Context) insist(ctx context.Context, f func() error) error {
 		if err == nil || !errors.Is(err, ErrFenced) && !errors.Is(err, ErrInDoubt) {
 			return err
 		}
-		if announce := ssc.sinks.log.announce; announce != nil {
-			if lost := announce(ctx, checkpoint.Transactions{}); lost != nil {
-				return errors.Join(lost, err)
-			}
+		if lost := ssc.Owns(ctx); lost != nil {
+			return errors.Join(lost, err)
 		}
 		if try == insistTries {
 			return fmt.Errorf("%w (tried %d times, while the log says that this process owns the job: does another "+

@@ -38,10 +38,10 @@ type SinkStore[T any] struct {
 	Forget func(job, output, effect string)
 }
 
-// Sink tests that a sink keeps to the contract of dstream.Sink, and of dstream.TransactionSink if it is one: that each
-// record of a job is stored once, although processes die before, between, after and within any two calls, batches are
-// replayed, a process that was thought dead comes back, attempts run beside each other, an older checkpoint is
-// restored, and identities expire. A sink that promises less than that fails.
+// Sink tests that a sink keeps to the contract of dstream.Sink, and of dstream.TransactionSink or dstream.SinkRewinder
+// if it is one: that each record of a job is stored once, although processes die before, between, after and within any
+// two calls, batches are replayed, a process that was thought dead comes back, attempts run beside each other, an older
+// checkpoint is restored, and identities expire. A sink that promises less than that fails.
 func Sink[T any](t *testing.T, suite SinkSuite[T]) {
 	t.Helper()
 	for _, c := range []struct {
@@ -57,6 +57,7 @@ func Sink[T any](t *testing.T, suite SinkSuite[T]) {
 		{"records that cannot be read", (*sinkRun[T]).unreadable},
 		{"a context that has ended", (*sinkRun[T]).cancelled},
 		{"an older checkpoint is restored", (*sinkRun[T]).restored},
+		{"epochs begin again", (*sinkRun[T]).younger},
 		{"an identity is stored again", (*sinkRun[T]).renewed},
 		{"an identity has expired", (*sinkRun[T]).expired},
 	} {
@@ -397,6 +398,17 @@ func (p *sinkProcess[T]) says(when string, want int64) {
 	p.of.must("last", err)
 	if got != want {
 		p.of.t.Errorf("%s: Last gives %d, want %d", when, got, want)
+	}
+	s, ok := p.sink.(dstream.SinkRewinder)
+	if !ok || p.transactor() != nil {
+		return
+	}
+	ctx, cancel := p.of.ctx()
+	defer cancel()
+	newest, ok, err := s.Newest(ctx, sinkOutput, "")
+	p.of.must("newest", err)
+	if ok != (want >= 0) || ok && newest != want {
+		p.of.t.Errorf("%s: Newest gives %d, %v, want %d", when, newest, ok, want)
 	}
 }
 

@@ -129,11 +129,8 @@ func (r *sinkRun[T]) concurrent() {
 // unreadable: what fails in the middle is not stored, in part or with its identity.
 func (r *sinkRun[T]) unreadable() {
 	p := r.started()
-	if p.transactor() == nil {
-		return // Only staged records can fail while they are read; a task that fails is cancelled, below.
-	}
 	n, broken := 0, errors.New("the disk is broken")
-	err := p.write(p.id(0), func() error {
+	err := p.torn(p.id(0), func() error {
 		if n++; n == 3 {
 			return broken
 		}
@@ -147,6 +144,28 @@ func (r *sinkRun[T]) unreadable() {
 	r.must("store the batch", p.batch(0))
 	r.holds("after the batch", 0)
 }
+
+// torn stores a batch whose records cannot be read to the end. Staged records say so by an error. Those of a task
+// unwind it by a panic, from within the sink's loop, for a sequence that just ends would pass for whole.
+func (p *sinkProcess[T]) torn(id dstream.Effect, each func() error) (err error) {
+	if p.transactor() != nil {
+		return p.write(id, each)
+	}
+	defer func() {
+		if failed, ok := recover().(tearing); ok {
+			err = failed.error
+		}
+	}()
+	return p.write(id, func() error {
+		if err := each(); err != nil {
+			panic(tearing{err})
+		}
+		return nil
+	})
+}
+
+// tearing is what a task unwinds with.
+type tearing struct{ error }
 
 // cancelled: a call whose context ends leaves a store that can be written to.
 func (r *sinkRun[T]) cancelled() {
@@ -167,22 +186,59 @@ func (r *sinkRun[T]) cancelled() {
 
 // restored: the sink says what it holds, though the log knows less; its identity is set back if the user accepts that.
 func (r *sinkRun[T]) restored() {
-	r.must("a job", r.process().job(never))
+	first := r.process()
+	r.must("a job", first.job(never))
 	p := r.started()
 	p.says("after an older checkpoint was restored", 4)
 	r.must("store batch 2 again", p.batch(2))
 	r.holds("as long as nobody has accepted duplicates", everything()...)
-	s := p.transactor()
-	if s == nil {
+	zombie := p
+	if _, ok := p.sink.(dstream.SinkRewinder); ok {
+		p = r.started() // What has been restored under a process that goes on is not its log any more.
+	}
+	if !r.rewind(p, 1) {
 		return
 	}
-	ctx, cancel := r.ctx()
-	defer cancel()
-	r.must("set the identity back", insist(func() error { return s.Mark(ctx, p.id(1), true) }))
 	p.says("after it was set back", 1)
+	if zombie != p {
+		if err := zombie.batch(2); err == nil {
+			r.t.Errorf("a zombie stores what was set back")
+		}
+		r.holds("after the zombie", everything()...)
+	}
 	r.must("store batch 2", p.batch(2))
 	p.says("after batch 2", 2)
+	r.must("store batch 2 again", p.batch(2))
 	r.holds("after batch 2", append(everything(), 2)...)
+}
+
+// rewind sets an identity back, which not every sink can.
+func (r *sinkRun[T]) rewind(p *sinkProcess[T], seq int64) bool {
+	ctx, cancel := r.ctx()
+	defer cancel()
+	back, ok := p.sink.(dstream.SinkRewinder)
+	switch s := p.transactor(); {
+	case s != nil:
+		r.must("set the identity back", insist(func() error { return s.Mark(ctx, p.id(seq), true) }))
+	case ok:
+		r.must("set the identities back", back.Rewind(ctx, p.id(seq)))
+	}
+	return ok || p.transactor() != nil
+}
+
+// younger: in an older checkpoint that was restored epochs begin again below those that the store has seen. That it is
+// the owner the log says, and the sink that was opened last stores.
+func (r *sinkRun[T]) younger() {
+	r.epoch = 20
+	old := r.started()
+	r.must("store batch 0", old.batch(0))
+	r.epoch = 10
+	p := r.started()
+	p.says("after an older checkpoint was restored", 0)
+	for _, seq := range []int64{0, 2, 4} {
+		r.must("store a batch", p.batch(seq))
+	}
+	r.holds("after all", 0, 2, 4)
 }
 
 // renewed: to store an identity again changes nothing that can be seen.

@@ -24,7 +24,8 @@ var everyTest = []string{"weirtest", "suites"}
 
 // layers is the import rule, lowest first:
 //
-//	internal/{spelling,reference} <- conf, codec <- internal/{exec,shuffle,block,checkpoint,vfs,spark} <- rdd <- dstream
+//	internal/{spelling,reference} <- conf, codec
+//	conf, codec <- internal/{exec,shuffle,block,checkpoint,vfs,spark} <- rdd <- dstream
 //	dstream <- {connector/*, spark, fs/*, ui, weirtest};   ui, dstream <- weir <- cmd, examples
 //
 // internal/spark stands alone, for only spark may know it: a program that does not name that package
@@ -117,7 +118,8 @@ var layers = []layer{
 		imports: []string{"*"},
 	},
 	{
-		name: "suites", paths: []string{"internal/conformance", "internal/simulate", "internal/realkafka", "internal/realsql"},
+		name:    "suites",
+		paths:   []string{"internal/conformance", "internal/simulate", "internal/realkafka", "internal/realsql"},
 		imports: []string{"*"},
 	},
 }
