@@ -167,6 +167,9 @@ func (p *sinkProcess[T]) torn(id dstream.Effect, each func() error) (err error) 
 // tearing is what a task unwinds with.
 type tearing struct{ error }
 
+// Unwrap gives the cause to a sink that makes an error of it.
+func (t tearing) Unwrap() error { return t.error }
+
 // cancelled: a call whose context ends leaves a store that can be written to.
 func (r *sinkRun[T]) cancelled() {
 	p := r.started()

@@ -33,7 +33,7 @@ type forbidden struct{ prefix, kind string }
 func programs(module string) []program {
 	own := []forbidden{
 		{module + "/connector/", "a connector"}, {module + "/spark/", "the Spark client"},
-		{module + "/fs/", "a file system"}, {"github.com/twmb/franz-go/", "Kafka"},
+		{module + "/fs/", "a file system"}, kafkaClient[0],
 		// A service that embeds a program finds nothing in its default registries.
 		{"net/http/", "an HTTP server"}, {"expvar/", "the default registry of variables"},
 		{"github.com/prometheus/", "the default registry of metrics"},
@@ -44,6 +44,9 @@ func programs(module string) []program {
 		{dir: "connector/kafka/protobuf", due: "connector/kafka", forbids: heavy},
 		{dir: "connector/kafka/registry", due: "connector/kafka", forbids: heavy},
 		{dir: "examples/kafka_word_count", due: "examples", forbids: heavy, bytesMax: 20_000_000},
+		{dir: "examples/kafka_exactly_once", due: "examples", forbids: heavy},
+		{dir: "connector/files", due: "connector", forbids: slices.Concat(heavy, kafkaClient)},
+		{dir: "weirtest", due: "weirtest", forbids: slices.Concat(heavy, kafkaClient)},
 	}
 }
 
@@ -61,6 +64,9 @@ var heavy = []forbidden{
 	{"modernc.org/sqlite/", "SQL"},
 	{"github.com/mattn/go-sqlite", "SQL"},
 }
+
+// kafkaClient is what programs without Kafka do not link.
+var kafkaClient = []forbidden{{"github.com/twmb/franz-go/", "Kafka"}}
 
 // unavailable says why a program cannot be examined: skip while the tree has no code yet that would
 // need it, and an error once it has.

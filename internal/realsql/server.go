@@ -52,7 +52,8 @@ func Start(t testing.TB) *Server {
 		}
 	}
 	s := &Server{bin: bin, dir: dir, as: as}
-	s.run(t, "initdb", "-D", s.data(), "-U", "weir", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions", "-N")
+	s.run(t, "initdb", "-D", s.data(), "-U", "weir", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions",
+		"-N")
 	s.Up(t)
 	t.Cleanup(func() { s.end(syscall.SIGQUIT) })
 	s.run(t, "createdb", "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-U", "weir", "weir")

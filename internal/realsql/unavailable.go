@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// unavailable ends the test because something that it needs cannot be had: skipped with the reason, or failed where CI is
-// set, for there a missing service is a broken set-up.
+// unavailable ends the test because something that it needs cannot be had: skipped with the reason, or failed where CI
+// is set, for there a missing service is a broken set-up.
 func unavailable(t testing.TB, format string, args ...any) {
 	t.Helper()
 	reason := "realsql: " + fmt.Sprintf(format, args...)

@@ -1,0 +1,6 @@
+package sql
+
+import "context"
+
+// SetOwns is the answer of the log.
+func (s *DatabaseSink[T]) SetOwns(owns func(ctx context.Context) error) { s.owns = owns }

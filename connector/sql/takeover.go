@@ -1,0 +1,90 @@
+package sql
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// door is the lock that each transaction of a job shares, so that a new owner can tell when none is left of those
+// before him. It is the job's in this database.
+func (s *DatabaseSink[T]) door() int64 {
+	sum := sha256.Sum256([]byte("weir " + s.job))
+	return int64(binary.BigEndian.Uint64(sum[:8]))
+}
+
+// takeOver makes this process the job's owner: transactions of others are refused from then on, and those that are open
+// are ended. Several sinks of one process share the job.
+func (s *DatabaseSink[T]) takeOver(ctx context.Context, c *pgx.Conn) error {
+	for {
+		var epoch int64
+		var owner string
+		err := c.QueryRow(ctx, s.sql(`SELECT epoch, owner FROM IDENTITIES
+			WHERE job = $1 AND output = '' AND effect = '' AND partition = $2`), s.job, ofJob).Scan(&epoch, &owner)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			owner = ""
+		case err != nil:
+			return fmt.Errorf("read table %s of identities: %w", s.table, err)
+		case owner == s.token:
+			return nil
+		case epoch >= s.epoch && s.owns != nil:
+			// Is this a later owner, or what was there before an older checkpoint was restored?
+			if err := s.owns(ctx); err != nil {
+				return fmt.Errorf("table %s knows a later owner of the job, of epoch %d: %w", s.table, epoch, err)
+			}
+		}
+		taken, err := s.enter(ctx, c, owner)
+		if err != nil {
+			return err
+		}
+		if taken {
+			return s.drain(ctx, c)
+		}
+	}
+}
+
+// enter puts this process into the row of the job, unless that is not as it was.
+func (s *DatabaseSink[T]) enter(ctx context.Context, c *pgx.Conn, before string) (bool, error) {
+	tag, err := c.Exec(ctx, s.sql(`INSERT INTO IDENTITIES AS i (job, output, effect, partition, sequence, epoch, owner)
+		VALUES ($1, '', '', $2, -1, $3, $4)
+		ON CONFLICT (job, output, effect, partition) DO UPDATE
+		SET epoch = EXCLUDED.epoch, owner = EXCLUDED.owner, stored = now() WHERE i.owner = $5`),
+		s.job, ofJob, s.epoch, s.token, before)
+	if codeOf(err) == insufficientPrivilege {
+		return false, fmt.Errorf("user %s may not write to table %s of identities: have its owner run %s (%w)",
+			c.Config().User, s.table, s.grant(c), err)
+	}
+	return tag.RowsAffected() > 0, err
+}
+
+// drainPause lies between two looks at whether a transaction of a predecessor is still open.
+const drainPause = 50 * time.Millisecond
+
+// drain waits until no transaction of a predecessor is open, and ends those that are. A new one is refused.
+func (s *DatabaseSink[T]) drain(ctx context.Context, c *pgx.Conn) error {
+	for {
+		alone := false
+		if err := c.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, s.door()).Scan(&alone); err != nil || alone {
+			return err
+		}
+		_, err := c.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
+			AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+			AND (classid::bigint << 32) | objid::bigint = $1 AND objsubid = 1 AND pid <> pg_backend_pid()`, s.door())
+		if err != nil && codeOf(err) != insufficientPrivilege {
+			return err
+		}
+		select {
+		case <-time.After(drainPause):
+		case <-ctx.Done():
+			return fmt.Errorf("a predecessor of this process has a transaction open that cannot be ended: see the "+
+				"sessions in pg_stat_activity, and have an administrator call pg_terminate_backend for it: %w",
+				errors.Join(context.Cause(ctx), err))
+		}
+	}
+}
