@@ -14,13 +14,14 @@ import (
 
 // A Sink stores the records of effects, each exactly once if it keeps to this contract, which weirtest.Sink tests. Its
 // methods may be called from several goroutines, but for Open and Close. The sink belongs to the context that it was
-// given to, which closes it. One that stores all partitions of a batch in one transaction is a TransactionSink besides.
+// given to, which closes it. One that stores all partitions of a batch in one transaction is a TransactionSink besides,
+// and one that stores them at once in another way is a BatchSink.
 type Sink[T any] interface {
-	// Open is called once before the first batch, with the job's name and epoch. It fences what an earlier
-	// owner of the job may still be writing. It is the place for errors that must stop the job early; after one it
-	// holds nothing, for Close is not called then, and it may be called again. Without a checkpoint the epoch is 0 and
-	// the job is new at each start: identities are of no use then. Epochs begin again lower when an older checkpoint is
-	// restored, so that an epoch alone does not tell who is late: Context.Owns does.
+	// Open is called once before the first batch, with the job's name and epoch. It fences what an earlier owner of the
+	// job may still be writing. It is the place for errors that must stop the job early; after one it holds nothing,
+	// for Close is not called then, and it may be called again. Without a checkpoint the epoch is 0 and the job is new
+	// at each start: identities are of no use then. Epochs begin again lower when an older checkpoint is restored, so
+	// that an epoch alone does not tell who is late: Context.Owns does.
 	Open(ctx context.Context, job string, epoch int64) error
 	// Last gives the sequence of the last batch whose effect the sink holds, ok telling whether there is one. It is
 	// asked between Open and Close.
@@ -121,6 +122,9 @@ func store[T any](ctx context.Context, b *Batch, o *Output, name string, r *rdd.
 	b.tries(o, name, r.NumPartitions())
 	if t, ok := s.(TransactionSink[T]); ok && t.Transaction(id) != "" {
 		return transact(ctx, b, o, id, r, t)
+	}
+	if all, ok := s.(BatchSink[T]); ok {
+		return prepare(ctx, b, o, id, r, all)
 	}
 	return write(ctx, b, o, id, r, s)
 }

@@ -236,26 +236,57 @@ func (p *sinkProcess[T]) writeWith(ctx context.Context, id dstream.Effect, each 
 		}
 		return insist(func() error { return s.WriteAll(ctx, effects) })
 	}
+	if s, ok := p.sink.(dstream.BatchSink[T]); ok {
+		return p.prepared(ctx, s, id, parts, each)
+	}
 	for part := range parts {
 		id.Partition = part
 		var failed error
-		in := func(yield func(T) bool) {
-			for _, n := range records(id.Sequence, part) {
-				if each != nil {
-					if failed = each(); failed != nil {
-						return
-					}
-				}
-				if !yield(p.of.suite.Record(n)) {
-					return
-				}
-			}
-		}
+		in := p.of.reading(id.Sequence, part, each, &failed)
 		if err := p.sink.Write(ctx, id, in); err != nil || failed != nil {
 			return errors.Join(failed, err)
 		}
 	}
 	return nil
+}
+
+// reading are the records of a partition. An error of each, which is kept, ends them.
+func (r *sinkRun[T]) reading(seq int64, part int, each func() error, failed *error) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for _, n := range records(seq, part) {
+			if each != nil {
+				if *failed = each(); *failed != nil {
+					return
+				}
+			}
+			if !yield(r.suite.Record(n)) {
+				return
+			}
+		}
+	}
+}
+
+// prepared stores a batch by a sink that commits what tasks have made ready.
+func (p *sinkProcess[T]) prepared(ctx context.Context, s dstream.BatchSink[T], id dstream.Effect, parts int,
+	each func() error,
+) error {
+	var all [][]byte
+	for part := range parts {
+		id.Partition = part
+		var failed error
+		made, err := s.Prepare(ctx, id, p.of.reading(id.Sequence, part, each, &failed))
+		if err = errors.Join(failed, err); err != nil {
+			s.Drop(ctx, all)
+			return err
+		}
+		if made != nil {
+			all = append(all, made)
+		}
+	}
+	if id.Partition = 0; len(all) == 0 {
+		return nil
+	}
+	return insist(func() error { return s.Commit(ctx, id, all) })
 }
 
 func (p *sinkProcess[T]) staged(s dstream.TransactionSink[T], id dstream.Effect, parts int, each func() error,
@@ -271,13 +302,13 @@ func (p *sinkProcess[T]) staged(s dstream.TransactionSink[T], id dstream.Effect,
 			encoded = append(encoded, raw)
 		}
 		if len(encoded) > 0 {
-			effects = append(effects, dstream.Staged{ID: id, Records: reading(encoded, each)})
+			effects = append(effects, dstream.Staged{ID: id, Records: encodedOf(encoded, each)})
 		}
 	}
 	return effects, nil
 }
 
-func reading(encoded [][]byte, each func() error) iter.Seq2[[]byte, error] {
+func encodedOf(encoded [][]byte, each func() error) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for _, raw := range encoded {
 			if each != nil {

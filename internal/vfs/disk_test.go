@@ -65,6 +65,36 @@ func TestDiskCrash(t *testing.T) {
 	}
 }
 
+// TestKeep: what is finished may be lost until it is published or kept.
+func TestKeep(t *testing.T) {
+	for _, keep := range []bool{true, false} {
+		d := vfs.NewDisk("disk")
+		m := d.Mount(nil)
+		w, err := m.Create(t.Context(), "disk:/f")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.Write([]byte("whole"))
+		p, finished := w.Finish()
+		if err = errors.Join(err, finished); err == nil && keep {
+			err = vfs.Keep(t.Context(), m, p)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := 0
+		for seed := range uint64(50) {
+			after := d.Crash(seed)
+			if after.Mount(nil).Publish(t.Context(), p) == nil && string(after.Files()["disk:/f"]) == "whole" {
+				there++
+			}
+		}
+		if keep != (there == 50) {
+			t.Errorf("kept %v: %d of 50 crashes leave it", keep, there)
+		}
+	}
+}
+
 func segment(t *testing.T, m *vfs.Mount, sync bool) error {
 	s, err := m.Segment(t.Context(), "disk:/d/f")
 	if err != nil {

@@ -140,7 +140,6 @@ func (w *localWriter) Abort() {
 
 // Publish implements FS.
 func (l Local) Publish(ctx context.Context, ps ...Pending) error {
-	var dirs []string
 	for _, p := range ps {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -148,11 +147,22 @@ func (l Local) Publish(ctx context.Context, ps ...Pending) error {
 		if err := l.system().rename(p.Token, p.Name); err != nil && !l.published(p) {
 			return err
 		}
+	}
+	return l.Keep(ctx, ps...)
+}
+
+// Keep implements Keeper: what is not published yet lies beside where it will be.
+func (l Local) Keep(ctx context.Context, ps ...Pending) error {
+	var dirs []string
+	for _, p := range ps {
 		if dir := Dir(p.Name); !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
 	}
 	for _, dir := range dirs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := l.system().syncDir(dir); err != nil {
 			return fmt.Errorf("%w: %w", ErrNotDurable, err)
 		}

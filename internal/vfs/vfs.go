@@ -47,6 +47,19 @@ type FS interface {
 	MkdirAll(ctx context.Context, dir string) error
 }
 
+// A Keeper is a file system whose finished files a power failure may take away before they are published.
+type Keeper interface {
+	Keep(ctx context.Context, ps ...Pending) error
+}
+
+// Keep makes finished files outlive a power failure before they are published: for who writes down that they are to be.
+func Keep(ctx context.Context, fsys FS, ps ...Pending) error {
+	if k, ok := fsys.(Keeper); ok {
+		return k.Keep(ctx, ps...)
+	}
+	return nil
+}
+
 // A Replacer is a file system that can put a small file in place of the one that is there, at once and whole, more
 // cheaply than [WriteFile] does, because the new content needs not outlive a power failure.
 type Replacer interface {

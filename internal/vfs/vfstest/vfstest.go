@@ -84,6 +84,9 @@ func (s suite) publish(t *testing.T) {
 	w.Abort()
 	_, err = s.fs.Stat(t.Context(), name)
 	absent(t, "a file that is not published", err)
+	if err := vfs.Keep(t.Context(), s.fs, p); err != nil {
+		t.Error(err)
+	}
 	for range 2 {
 		if err := s.fs.Publish(t.Context(), p); err != nil {
 			t.Fatal(err)
