@@ -254,3 +254,14 @@ func TestHold(t *testing.T) {
 		mustClose(t, l)
 	})
 }
+
+// TestRenameImported: what was changed by hand is known by the name that the state has now.
+func TestRenameImported(t *testing.T) {
+	s := newState("j", 0)
+	s.apply(Import{State: []StateChange{{Operator: "old", Inline: []byte{1}}, {Operator: "other", Inline: []byte{2}}}})
+	s.apply(Rename{From: "old", To: "new"})
+	got := s.Batches[0].Import.State
+	if _, deltas := s.Version("new", 0); len(deltas) != 1 || got[0].Operator != "new" || got[1].Operator != "other" {
+		t.Errorf("%v, %v", deltas, got)
+	}
+}

@@ -413,6 +413,9 @@ func (s *State) rename(r Rename) {
 		s.drop(old)
 	}
 	move(s.States, r)
+	for _, b := range s.Batches {
+		b.rename(r)
+	}
 	var written []Written
 	for _, w := range s.Written {
 		if w.Output == r.From {
@@ -423,6 +426,21 @@ func (s *State) rename(r Rename) {
 		}
 	}
 	s.Written = written
+}
+
+// rename renames states that were changed by hand.
+func (b *Batch) rename(r Rename) {
+	if b.Import == nil {
+		return
+	}
+	i := *b.Import
+	i.State = slices.Clone(i.State)
+	for n := range i.State {
+		if i.State[n].Operator == r.From {
+			i.State[n].Operator = r.To
+		}
+	}
+	b.Import = &i
 }
 
 func move[V any](m map[string]V, r Rename) {
