@@ -24,6 +24,7 @@ type execution struct {
 	// life and world are those of a durable program.
 	life  *living
 	world *world
+	job   int // 1 for the second job of a name
 
 	mu      sync.Mutex
 	batches []batch

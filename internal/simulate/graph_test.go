@@ -24,6 +24,8 @@ type Graph struct {
 	Runs     [2]Settings
 	// Lives are those of a durable graph, which has no Runs.
 	Lives []Life
+	// Again has a second job of the same program begin when the first is over.
+	Again bool
 
 	ops []*operator // of which steps are made
 }
@@ -48,11 +50,12 @@ const (
 	partitioned            // foreachPartition
 	sunk                   // writeTo a sink
 	hows
+	transacted how = hows // writeTo a sink of transactions, in durable programs
 )
 
 // String gives the way's name.
 func (h how) String() string {
-	return [...]string{"collect", "collect twice", "foreachPartition", "writeTo"}[h]
+	return [...]string{"collect", "collect twice", "foreachPartition", "writeTo", "writeTo by transactions"}[h]
 }
 
 // Settings are those that change nothing in the answer, nor in its order.

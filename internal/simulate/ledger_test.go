@@ -151,7 +151,7 @@ func (c *chronicle) plan(p checkpoint.Plan) error {
 }
 
 // compare tells where the world differs from the definition of the graph, over the ranges that were planned.
-func (g *Graph) compareWorld(w *world, c chronicle) error {
+func (g *Graph) compareWorld(w *world, job int, c chronicle) error {
 	if len(w.errs) > 0 {
 		return w.errs[0]
 	}
@@ -174,7 +174,7 @@ func (g *Graph) compareWorld(w *world, c chronicle) error {
 		return s.input.of(int64(batch))
 	}
 	for key, s := range w.rows {
-		if s.sequence >= int64(len(batches)) {
+		if s.output/jobOutputs == job && s.sequence >= int64(len(batches)) {
 			return fmt.Errorf("%s was written, but no such batch is in the log", key)
 		}
 	}
@@ -183,7 +183,7 @@ func (g *Graph) compareWorld(w *world, c chronicle) error {
 			continue
 		}
 		for n := range batches {
-			if err := g.compareEffect(w, a, i, n); err != nil {
+			if err := g.compareEffect(w, a, i, job, n); err != nil {
 				return err
 			}
 		}
@@ -191,11 +191,11 @@ func (g *Graph) compareWorld(w *world, c chronicle) error {
 	return nil
 }
 
-func (g *Graph) compareEffect(w *world, a *answers, output, n int) error {
+func (g *Graph) compareEffect(w *world, a *answers, output, job, n int) error {
 	o := g.Outputs[output]
 	want, due := a.texts(o.Step, n)
-	got, saw := w.of(output, int64(n))
-	if saw != due && !(len(want) == 0 && (o.How == partitioned || o.How == sunk)) {
+	got, saw := w.of(output+job*jobOutputs, int64(n))
+	if saw != due && !(len(want) == 0 && (o.How == partitioned || o.How == sunk || o.How == transacted)) {
 		return fmt.Errorf("output %d, batch %d (%v): due %v, seen %v", output, n, a.batches[n].time, due, saw)
 	}
 	if g.Steps[o.Step].order != list {

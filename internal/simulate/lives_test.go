@@ -65,6 +65,13 @@ func NewDurable(seed uint64) *Graph {
 		g.Outputs = append(g.Outputs, newOutput(r, g))
 	}
 	g.prune()
+	more := rand.New(rand.NewPCG(seed, 4)) // Its own, so that seeds keep their programs.
+	g.Again = more.IntN(4) == 0
+	for i, o := range g.Outputs {
+		if o.How == sunk && more.IntN(3) > 0 {
+			g.Outputs[i].How = transacted
+		}
+	}
 	if !g.timed() && r.IntN(3) == 0 {
 		g.Interval = 20 * time.Millisecond // Commits and plans share slots.
 	}

@@ -22,6 +22,14 @@ type world struct {
 	rows   map[string]stored // by identity
 	epochs map[int]int64     // by output: older ones are fenced off
 	errs   []error
+	// transactions and identities are those of tills, by the names of transactions.
+	transactions map[string]*transaction
+	identities   map[string]int64
+}
+
+func newWorld() *world {
+	return &world{rows: map[string]stored{}, epochs: map[int]int64{}, transactions: map[string]*transaction{},
+		identities: map[string]int64{}}
 }
 
 // stored is what the world holds of an effect.
@@ -70,17 +78,24 @@ func (w *world) of(output int, sequence int64) (texts []string, saw bool) {
 	return texts, len(parts) > 0
 }
 
+// jobOutputs is by how much the outputs of a second job are numbered higher.
+const jobOutputs = 1000
+
 // outlive registers an output operation that writes to the world.
 func (k kindOf[T]) outlive(x *execution, number int, in any) {
 	d, name := in.(*stream[T]), fmt.Sprint("out", number)
 	l, w := x.life, x.world
+	at := number + x.job*jobOutputs
 	switch x.g.Outputs[number].How {
 	case partitioned:
 		dstream.ForeachPartition(d, func(_ *rdd.TaskContext, id dstream.Effect, vs iter.Seq[T]) error {
-			return w.write(l, id.Key(), stored{number, id.Sequence, id.Partition, k.texts(slices.Collect(vs)), l})
+			return w.write(l, id.Key(), stored{at, id.Sequence, id.Partition, k.texts(slices.Collect(vs)), l})
 		}).Named(name)
 	case sunk:
-		dstream.WriteTo(d, dstream.Sink[T](&vault[T]{x: x, number: number})).Named(name)
+		dstream.WriteTo(d, dstream.Sink[T](&vault[T]{x: x, number: at})).Named(name)
+	case transacted:
+		dstream.WriteTo(d, dstream.Sink[T](&till[T]{vault: vault[T]{x: x, number: at}, generations: map[string]int{}})).
+			Named(name)
 	default:
 		dstream.ForeachRDD(d, func(ctx context.Context, r *rdd.RDD[T], b *dstream.Batch) error {
 			texts, err := k.read(ctx, r, x.g.Outputs[number].How == twice)
@@ -90,7 +105,7 @@ func (k kindOf[T]) outlive(x *execution, number int, in any) {
 			if err := x.hold(ctx, number, b); err != nil {
 				return err
 			}
-			return w.write(l, fmt.Sprintf("%s/%d", name, b.Sequence), stored{number, b.Sequence, 0, texts, l})
+			return w.write(l, fmt.Sprintf("%d/%s/%d", x.job, name, b.Sequence), stored{at, b.Sequence, 0, texts, l})
 		}).Named(name)
 	}
 }
