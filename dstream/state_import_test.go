@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
 	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/rdd"
@@ -98,7 +99,8 @@ func wantBatches(t *testing.T, disk *vfs.Disk, want string) {
 	}
 }
 
-// TestStateImportWhole: what is not among the updates goes; and a state of many keys is imported as it is read.
+// TestStateImportWhole: what is not among the updates goes; and what was imported stays, however often files are
+// merged.
 func TestStateImportWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk, got := vfs.NewDisk("disk"), map[string]string{}
@@ -115,19 +117,35 @@ func TestStateImportWhole(t *testing.T) {
 		if err != nil || r.Came != 2994 || r.Changed != 3 || r.Removed != 2 || r.Same != 1 {
 			t.Errorf("%+v, %v", r, err)
 		}
-		p = mustLive(t, disk, keptSums(got))
-		time.Sleep(time.Second)
-		reader, err := dstream.StateOf[string, int](p.Context, "sums")
+		for range 2 { // So long that what was imported is merged with what came before and after.
+			p = mustLive(t, disk, keptSums(got))
+			time.Sleep(150 * time.Second)
+			p.stop(t)
+		}
+		reader, err := dstream.OpenState[string, int](sc, "disk:/ck", "sums")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for key, want := range map[string]int{"key 0": 0, "key 2": 5, "key 6": 11, "key 2999": 5} {
-			e, ok, err := reader.Get(t.Context(), key)
-			if err != nil || e.Value != want || ok != (want > 0) {
-				t.Errorf("%s is %+v, %v, %v", key, e, ok, err)
+		info, err := reader.Info(t.Context())
+		if err != nil || info.Files < 1 {
+			t.Fatalf("%+v, %v", info, err)
+		}
+		want := map[string]int{}
+		for _, u := range many[2:] {
+			want[u.Key] = u.Value
+		}
+		for n := 6; n < 2*int(info.Version.Sequence); n++ { // One batch of them all is the import.
+			want[fmt.Sprint("key ", n%10)] += n
+		}
+		n := 0
+		for e, err := range reader.All(t.Context()) {
+			if n++; err != nil || want[e.Key] != e.Value {
+				t.Fatalf("%+v, %v, want %d", e, err, want[e.Key])
 			}
 		}
-		p.stop(t)
+		if n != len(want) {
+			t.Errorf("%d keys, want %d", n, len(want))
+		}
 	})
 }
 
@@ -218,4 +236,58 @@ func TestMoveInputs(t *testing.T) {
 			t.Errorf("the batches are %v", seen)
 		}
 	})
+}
+
+// TestStateImportCrash kills an import before each of its steps, and has the power fail with it: the state is as it was
+// or as it is to be, whole; what was said to be done is; and the program goes on with it.
+func TestStateImportCrash(t *testing.T) {
+	for step := 1; ; step++ {
+		last := false
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewDisk("disk")
+			p := mustLive(t, disk, keptSums(map[string]string{}))
+			time.Sleep(2500 * time.Millisecond)
+			p.stop(t)
+			steps := 0
+			sc, err := rdd.NewContext(conf.New().Set("spark.master", "local"), rdd.WithFileSystem(disk.Mount(
+				func(vfs.Step) vfs.Fault {
+					if steps++; steps == step {
+						return vfs.Die
+					}
+					return vfs.None
+				})))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = sc.Stop(context.Background()) }()
+			many := updates{{Key: "key 0", Value: 100}}
+			for k := range 1000 { // so that they need a file
+				many = append(many, dstream.StateUpdate[string, int]{Key: fmt.Sprint("new ", k), Value: 1})
+			}
+			_, done := dstream.ImportState(t.Context(), sc, "disk:/ck", "sums", many, dstream.ImportOverwriting())
+			last = steps < step
+			disk = disk.Crash(uint64(step))
+			reader, err := dstream.OpenState[string, int](outside(t, disk), "disk:/ck", "sums")
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys, imported := strings.Fields(strings.ReplaceAll(all(t, reader), "new ", "")), false
+			if len(keys) == 1004 {
+				imported = slices.Contains(keys, "0=100")
+			}
+			if len(keys) != 4 && !imported || done == nil && !imported || last && done != nil {
+				t.Fatalf("step %d: %d keys, imported %v; the import says %v", step, len(keys), imported, done)
+			}
+			got := map[string]string{}
+			p = mustLive(t, disk, keptSums(got))
+			time.Sleep(12 * time.Second)
+			p.stop(t)
+			if strings.Contains(got["sums"], "new 999=1") != imported {
+				t.Errorf("step %d: imported %v, and the program goes on with\n%s", step, imported, got["sums"])
+			}
+		})
+		if last || t.Failed() {
+			break
+		}
+	}
 }

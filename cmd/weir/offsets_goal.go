@@ -37,7 +37,8 @@ type goalFlag struct {
 const goalHelp = "\n\n" +
 	"With --checkpoint it is an input of a program that keeps a checkpoint there, and does not run. It is\n" +
 	"known by the name that the program gives its stream (Named), and need not be named if there is one\n" +
-	"only. A checkpoint that is not there is made, for the program's first start."
+	"only. Its states stay as they are (weir state import changes them). A checkpoint that is not there\n" +
+	"is made, for the program's first start."
 
 func (g *goalFlag) flags(c *cobra.Command) {
 	c.Flags().StringVar(&g.dir, "checkpoint", "", "an input of the program with the checkpoint `DIR`, not a group")
