@@ -165,10 +165,7 @@ var validateTests = []struct{ set, want string }{
 	{"spark.streaming.checkpoint.directory=", ""},
 	{"spark.streaming.checkpoint.directory=/ckpt", ""},
 	{"spark.streaming.receiver.writeAheadLog.enable=false", ""},
-	{"spark.streaming.receiver.writeAheadLog.enable=True",
-		"spark.streaming.receiver.writeAheadLog.enable=True: needs a part of checkpoints that is not there yet " +
-			"in this version: " +
-			"leave it out: what receivers hold is then lost if the process dies"},
+	{"spark.streaming.receiver.writeAheadLog.enable=True", ""},
 	{"weir.streaming.failedBatch=skip", ""},
 	{"weir.streaming.failedBatch=skipWithState", ""},
 	{"spark.io.encryption.enabled=false", ""},
@@ -273,10 +270,6 @@ my\.conf:2: spark\.task\.maxFailures=0: must be at least 1; the default is 4
 	var e *conf.Error
 	if !errors.As(got, &e) || e.Name != "spark.default.parallelism" || e.Value != "-1" {
 		t.Errorf("the first part is %+v", e)
-	}
-	c = conf.New().Set("spark.streaming.receiver.writeAheadLog.enable", "true")
-	if !errors.Is(c.Validate(), conf.ErrNoCheckpoint) {
-		t.Errorf("%v is not ErrNoCheckpoint", c.Validate())
 	}
 }
 

@@ -39,7 +39,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the error behind the reason, if there is one: [ErrNoCheckpoint] is found this way.
+// Unwrap returns the error behind the reason, if there is one.
 func (e *Error) Unwrap() error { return e.cause }
 
 // quoteOdd quotes a name that would be hard to see or would break a line of a log.

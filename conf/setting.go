@@ -80,9 +80,6 @@ func (s Setting[T]) read(e entry) (T, error) {
 	if s.kind.parse == nil {
 		return none, fmt.Errorf("it is not a setting of this package")
 	}
-	if err := needsCheckpoint(s.name, text); err != nil {
-		return none, err
-	}
 	if text == "" && s.kind.name != "string" {
 		return none, fmt.Errorf("it is empty; remove it for the default, %s", s.defaultText())
 	}

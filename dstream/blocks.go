@@ -2,6 +2,8 @@ package dstream
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"iter"
 	"slices"
 	"sync"
@@ -11,11 +13,36 @@ import (
 	"github.com/weirstream/weir/rdd"
 )
 
+// A storage holds what a receiver stored until no batch needs it any more: in memory, or in a write ahead log.
+type storage[T any] interface {
+	// open is called once, before all else, with the operator's id and the last planned range, nil if there is none.
+	open(ctx context.Context, id string, from []byte) (start []byte, err error)
+	// resume is called before each run of the receiver, when the one before is sealed, and gives its position.
+	resume(ctx context.Context) (position []byte, err error)
+	addOne(run context.Context, v T) error
+	// add stores records at once: as a block of their own, or as part of one.
+	add(run context.Context, vs []T, position []byte, own bool) error
+	// seal ends a run of the receiver: what it stored before is there for the next cut, what comes later is refused.
+	seal(endRun context.CancelFunc)
+	// cut makes a block of what was stored since the last one.
+	cut()
+	// extend lets in what a receiver that is stopped still has in hand.
+	extend()
+	// plan gives the range of all blocks behind the range from. It may be asked again.
+	plan(from []byte) (rng []byte, records int64, err error)
+	// pending counts the records behind the range from.
+	pending(from []byte) int64
+	read(rng []byte) (partitions int, read func(tc *rdd.TaskContext, p int) iter.Seq[T])
+	committed(rng []byte)
+	released(ctx context.Context, upTo []byte) error
+	// close gives back all that is held. It is called also if open was not.
+	close(ctx context.Context) error
+}
+
 // A received block is what becomes one partition of a batch.
 type received[T any] struct {
-	vs       []T
-	bytes    int64
-	position []byte
+	vs    []T
+	bytes int64
 }
 
 // blocks holds what a receiver stored: a buffer that becomes a block at each block interval, blocks that no
@@ -26,8 +53,10 @@ type blocks[T any] struct {
 	bound  int64
 	size   func(T) int64
 	budget *block.Budget
+	covers func(last, position []byte) bool
 
 	mu     sync.Mutex
+	last   []byte // position of what was stored last
 	buffer received[T]
 	list   []received[T]
 	first  int64         // number of list[0]
@@ -36,10 +65,24 @@ type blocks[T any] struct {
 	room   chan struct{} // closed and renewed when memory becomes free
 }
 
-func (b *blocks[T]) init(bound int64, budget *block.Budget) {
-	b.bound, b.budget = max(bound, 1), budget
-	b.room = make(chan struct{})
-	b.size = sizer[T]()
+func newBlocks[T any](bound int64, budget *block.Budget, size func(T) int64,
+	covers func(last, position []byte) bool) *blocks[T] {
+	return &blocks[T]{bound: max(bound, 1), budget: budget, size: size, covers: covers, room: make(chan struct{})}
+}
+
+// open implements storage.
+func (b *blocks[T]) open(_ context.Context, _ string, from []byte) ([]byte, error) {
+	if from != nil {
+		return nil, errors.New("a receiver cannot be recovered without a write ahead log")
+	}
+	return blockRange(0, 0), nil
+}
+
+// resume implements storage.
+func (b *blocks[T]) resume(context.Context) ([]byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.last), nil
 }
 
 // sizer estimates the bytes of a record.
@@ -61,9 +104,9 @@ func (b *blocks[T]) extend() {
 	b.room = make(chan struct{})
 }
 
-// add waits until bytes fit below the bound and then puts what they are, unless ctx, which is that of the receiver's
+// put waits until bytes fit below the bound and then calls f, unless ctx, which is that of the receiver's
 // run, has ended by then. One record that alone is larger passes when nothing else is held.
-func (b *blocks[T]) add(ctx context.Context, bytes int64, put func()) error {
+func (b *blocks[T]) put(ctx context.Context, bytes int64, f func()) error {
 	for {
 		b.mu.Lock()
 		if ctx.Err() != nil {
@@ -73,7 +116,7 @@ func (b *blocks[T]) add(ctx context.Context, bytes int64, put func()) error {
 		if b.held == 0 || bytes <= b.bound-b.held {
 			b.held += bytes
 			b.budget.Force(bytes)
-			put()
+			f()
 			b.mu.Unlock()
 			return nil
 		}
@@ -97,13 +140,13 @@ func (b *blocks[T]) seal(endRun context.CancelFunc) {
 
 func (b *blocks[T]) addOne(ctx context.Context, v T) error {
 	n := b.size(v)
-	return b.add(ctx, n, func() {
+	return b.put(ctx, n, func() {
 		b.buffer.vs = append(b.buffer.vs, v)
 		b.buffer.bytes += n
 	})
 }
 
-func (b *blocks[T]) addBlock(ctx context.Context, vs []T, position []byte) error {
+func (b *blocks[T]) add(ctx context.Context, vs []T, position []byte, own bool) error {
 	if len(vs) == 0 {
 		return nil
 	}
@@ -111,10 +154,23 @@ func (b *blocks[T]) addBlock(ctx context.Context, vs []T, position []byte) error
 	for _, v := range vs {
 		n += b.size(v)
 	}
-	bl := received[T]{vs: slices.Clone(vs), bytes: n, position: slices.Clone(position)}
-	return b.add(ctx, n, func() {
-		b.flush() // Keeps the order of One before Many.
-		b.list = append(b.list, bl)
+	return b.put(ctx, n, func() {
+		if len(position) > 0 && b.last != nil && b.covers(b.last, position) {
+			b.held -= n
+			b.budget.Release(n)
+			return
+		}
+		if len(position) > 0 {
+			b.last = slices.Clone(position)
+		}
+		if own {
+			b.flush() // Keeps the order of One before Many.
+		}
+		b.buffer.vs = append(b.buffer.vs, vs...)
+		b.buffer.bytes += n
+		if own {
+			b.flush()
+		}
 	})
 }
 
@@ -132,12 +188,13 @@ func (b *blocks[T]) flush() {
 	}
 }
 
-// take gives the number after the last block; all below it now belong to a batch. It may be asked again.
-func (b *blocks[T]) take(from int64) (until, records int64) {
+// plan implements storage: all blocks that there are now belong to a batch.
+func (b *blocks[T]) plan(from []byte) ([]byte, int64, error) {
+	_, at := parseBlockRange(from)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	until = b.first + int64(len(b.list))
-	for i := from; i < until; i++ {
+	until, records := b.first+int64(len(b.list)), int64(0)
+	for i := at; i < until; i++ {
 		bl := &b.list[i-b.first]
 		records += int64(len(bl.vs))
 		if i >= b.taken {
@@ -147,39 +204,50 @@ func (b *blocks[T]) take(from int64) (until, records int64) {
 	b.taken = max(b.taken, until)
 	close(b.room)
 	b.room = make(chan struct{})
-	return until, records
+	return blockRange(at, until), records, nil
 }
 
-// pending counts the records of the blocks from number from on, and those of the buffer.
-func (b *blocks[T]) pending(from int64) (n int64) {
+// pending counts the records of the blocks behind the range from, and those of the buffer.
+func (b *blocks[T]) pending(from []byte) (n int64) {
+	_, at := parseBlockRange(from)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, bl := range b.list[from-b.first:] {
+	for _, bl := range b.list[at-b.first:] {
 		n += int64(len(bl.vs))
 	}
 	return n + int64(len(b.buffer.vs))
 }
 
-func (b *blocks[T]) read(from, until int64) func(*rdd.TaskContext, int) iter.Seq[T] {
+// read implements storage.
+func (b *blocks[T]) read(rng []byte) (int, func(*rdd.TaskContext, int) iter.Seq[T]) {
+	from, until := parseBlockRange(rng)
 	b.mu.Lock()
 	list := slices.Clone(b.list[from-b.first : until-b.first])
 	b.mu.Unlock()
-	return func(tc *rdd.TaskContext, p int) iter.Seq[T] {
-		return func(yield func(T) bool) {
-			for i, v := range list[p].vs {
-				if i%1024 == 0 {
-					tc.Check()
-				}
-				if !yield(v) {
-					return
-				}
-			}
-		}
+	return len(list), func(tc *rdd.TaskContext, p int) iter.Seq[T] {
+		return func(yield func(T) bool) { yieldAll(tc, list[p].vs, yield) }
 	}
 }
 
-// drop forgets the blocks below until.
-func (b *blocks[T]) drop(until int64) {
+// yieldAll yields values until yield gives false, and tells whether it had all.
+func yieldAll[T any](tc *rdd.TaskContext, vs []T, yield func(T) bool) bool {
+	for i, v := range vs {
+		if i%1024 == 0 {
+			tc.Check()
+		}
+		if !yield(v) {
+			return false
+		}
+	}
+	return true
+}
+
+// committed implements storage.
+func (b *blocks[T]) committed([]byte) {}
+
+// released implements storage: it forgets the blocks up to the end of the range.
+func (b *blocks[T]) released(_ context.Context, upTo []byte) error {
+	_, until := parseBlockRange(upTo)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if n := min(until, b.taken) - b.first; n > 0 {
@@ -189,10 +257,11 @@ func (b *blocks[T]) drop(until int64) {
 		b.list = slices.Delete(b.list, 0, int(n))
 		b.first += n
 	}
+	return nil
 }
 
-// free gives the memory of all blocks back, when no batch will come any more.
-func (b *blocks[T]) free() {
+// close gives the memory of all blocks back, when no batch will come any more.
+func (b *blocks[T]) close(context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, bl := range b.list {
@@ -202,4 +271,14 @@ func (b *blocks[T]) free() {
 	b.first += int64(len(b.list))
 	b.list, b.buffer = nil, received[T]{}
 	b.taken = b.first
+	return nil
+}
+
+// A range of blocks is the numbers of the first and of the one after the last, 8 bytes each.
+func blockRange(from, until int64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(from)), uint64(until))
+}
+
+func parseBlockRange(rng []byte) (from, until int64) {
+	return int64(binary.BigEndian.Uint64(rng)), int64(binary.BigEndian.Uint64(rng[8:]))
 }

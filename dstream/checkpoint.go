@@ -90,8 +90,11 @@ func (ssc *Context) findLog() (err error) {
 	if d.dir == "" {
 		d.dir = conf.CheckpointDirectory.Get(ssc.conf)
 	}
-	if err := ssc.maySkip(); err != nil || d.dir == "" {
+	if err := ssc.maySkip(); err != nil {
 		return err
+	}
+	if d.dir == "" {
+		return ssc.noLog()
 	}
 	if err := ssc.mustTell(); err != nil {
 		return err
@@ -150,6 +153,18 @@ func (ssc *Context) fit(ctx context.Context) error {
 	}
 	ssc.durable.found, err = ssc.log.State()
 	return err
+}
+
+// noLog refuses what needs a checkpoint where there is none.
+func (ssc *Context) noLog() error {
+	for _, in := range ssc.inputs {
+		if in.logs() {
+			return fmt.Errorf("%w: %s=true for %s needs a checkpoint, where the log lies: say where by Checkpoint, "+
+				"--checkpoint or %s, or leave the setting out: what the receiver holds is then lost with the process",
+				ErrGraph, conf.ReceiverWriteAheadLog.Name(), in.where(), conf.CheckpointDirectory.Name())
+		}
+	}
+	return nil
 }
 
 // closeLog gives the checkpoint back. That the stop was clean is written only if no batch is open.

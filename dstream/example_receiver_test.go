@@ -3,6 +3,8 @@ package dstream_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -73,4 +75,84 @@ func ExampleReceiverStream() {
 	// Output:
 	// to be
 	// or not
+}
+
+// A reader receives the lines of a journal, which can be read again from any of them on: its position is the number of
+// lines that it has read.
+type reader struct {
+	journal []string
+	work    sync.WaitGroup
+	stop    context.CancelFunc
+}
+
+// Start goes on behind the last line that was stored, by whichever process.
+func (r *reader) Start(ctx context.Context, st *dstream.Store[string], resume []byte) error {
+	ctx, r.stop = context.WithCancel(ctx)
+	read, _ := strconv.Atoi(string(resume)) // nil is 0.
+	r.work.Go(func() {
+		for ; read < len(r.journal) && ctx.Err() == nil; read++ {
+			position := strconv.Itoa(read + 1)
+			if err := st.Some(r.journal[read:read+1], []byte(position)); err != nil {
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// Stop ends what Start began.
+func (r *reader) Stop(context.Context) error {
+	r.stop()
+	r.work.Wait()
+	return nil
+}
+
+// Covers compares the numbers of lines.
+func (r *reader) Covers(last, position []byte) bool {
+	read, _ := strconv.Atoi(string(last))
+	these, _ := strconv.Atoi(string(position))
+	return these <= read
+}
+
+// With a write ahead log and positions a receiver is exactly-once: each program goes on where the one before ended.
+func ExampleReceiverPositions() {
+	dir, err := os.MkdirTemp("", "receiver")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	c := conf.New().Set("spark.master", "local[2]").Set("spark.streaming.receiver.writeAheadLog.enable", "true")
+	program := func(journal ...string) {
+		done := make(chan struct{})
+		ssc, err := dstream.GetOrCreate(dir, c, 20*time.Millisecond, func(ssc *dstream.Context) error {
+			lines := dstream.ReceiverStream(ssc, "reader", dstream.Receiver[string](&reader{journal: journal})).Named("lines")
+			dstream.ForeachRDD(lines, func(ctx context.Context, r *rdd.RDD[string], _ *dstream.Batch) error {
+				return rdd.Foreach(ctx, rdd.Coalesce(r, 1), func(line string) error {
+					fmt.Println(line)
+					if line == journal[len(journal)-1] {
+						close(done)
+					}
+					return nil
+				})
+			}).Named("print")
+			return nil
+		})
+		if err != nil {
+			panic(err)
+		}
+		if err := ssc.Start(context.Background()); err != nil {
+			panic(err)
+		}
+		<-done
+		if err := ssc.Stop(context.Background(), dstream.Graceful()); err != nil {
+			panic(err)
+		}
+	}
+	program("to be", "or not")
+	program("to be", "or not", "to be that is", "the question")
+	// Output:
+	// to be
+	// or not
+	// to be that is
+	// the question
 }

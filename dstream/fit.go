@@ -126,6 +126,7 @@ func (ssc *Context) compareWith(ctx context.Context, found *checkpoint.State) (*
 		return nil, err
 	}
 	f.kinds()
+	f.receivers()
 	f.settings()
 	if split := found.Split; split != nil {
 		f.changes = append(f.changes, f.known(f.operators(split))...)
@@ -230,6 +231,23 @@ func (f *fitting) kind(kind string, before []string, now []*node) {
 		f.errs = append(f.errs, fmt.Errorf("the %s %q of the checkpoint is not in the program, and %q is new: set %s "+
 			"to %q if it is the same one, or %s to %q if it is to be given up", kind, id, f.ids[n],
 			conf.CheckpointRename.Name(), id+" => "+f.ids[n], conf.CheckpointDrop.Name(), id))
+	}
+}
+
+// receivers refuses a program that would leave alone what is in a write ahead log.
+func (f *fitting) receivers() {
+	for _, in := range f.ssc.inputs {
+		id := f.ids[in.node]
+		for _, was := range names(f.found.Positions) {
+			to, said := f.renames[was]
+			if same := said && to == id || !said && was == id; !same || !in.received() ||
+				!isWalRange(f.found.Positions[was].Data) {
+				continue
+			}
+			f.errs = append(f.errs, fmt.Errorf("the receiver %q has a write ahead log there, and %s is not set: "+
+				"records that are in it and in no batch would be lost: set it, or, after a graceful stop, give the log "+
+				"up by setting %s to %q once", id, conf.ReceiverWriteAheadLog.Name(), conf.CheckpointDrop.Name(), was))
+		}
 	}
 }
 

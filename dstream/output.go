@@ -48,9 +48,12 @@ func (o *Output) guarantee() string {
 	for _, in := range o.node.ssc.inputs {
 		switch {
 		case !o.node.reads(in.node):
-		case is[SourceDrainer](in.source):
+		case in.received():
 			parts = append(parts, in.label()+": at-least-once as long as the process lives; there is no write ahead "+
 				"log, so what is received and not committed is lost when it dies")
+		case in.logs() && !in.source.(receiving).positioned():
+			parts = append(parts, in.label()+": at-least-once; what is received is in a write ahead log, and what its "+
+				"sender sends again is received again")
 		case is[inMemory](in.source):
 			parts = append(parts, in.label()+": at-least-once as long as the process lives; the queue is in memory, "+
 				"so what it holds is lost when it dies")

@@ -3,6 +3,8 @@ package dstream
 import (
 	"context"
 	"time"
+
+	"github.com/weirstream/weir/conf"
 )
 
 // A Receiver brings records in on its own, from a source that cannot be read by ranges: a socket, a push
@@ -10,9 +12,9 @@ import (
 // blocks, in bounded memory, until a batch takes it.
 type Receiver[T any] interface {
 	// Start begins to receive and must not block: what it does goes on in goroutines that Stop ends. ctx ends
-	// when Stop has returned, or has had its time. resume is the last position given to Store.Many, after a
-	// restart from a write
-	// ahead log; nil otherwise. An error has the receiver restarted after a pause.
+	// when Stop has returned, or has had its time. resume is the last position that was stored, from which the
+	// receiver goes on: by an earlier run of it, or, with a write ahead log, by an earlier process; nil if there is
+	// none. An error has the receiver restarted after a pause.
 	Start(ctx context.Context, st *Store[T], resume []byte) error
 	// Stop ends the receiving. It may store what it still has in hand, and returns when nothing will be stored
 	// any more, or when ctx ends.
@@ -23,6 +25,16 @@ type Receiver[T any] interface {
 // receiver that is wrong is refused.
 type ReceiverChecker interface{ Check() error }
 
+// ReceiverPositions is a Receiver whose source can be read again from a position on, and that gives one with all that
+// it stores. With a write ahead log it is exactly-once: what was not logged before a process died is read again, from
+// where the log ends, and what comes a second time is dropped.
+type ReceiverPositions interface {
+	// Covers tells whether a source that stands at the position last has given all up to position before. Records whose
+	// position the last one covers are not stored again. Of receivers that are no ReceiverPositions, those are dropped
+	// whose position equals the last one. It is called in the order of the records and must not block.
+	Covers(last, position []byte) bool
+}
+
 // A Store is where a receiver puts what it received. Its methods may be called from several goroutines. A
 // receiver whose Start was called anew has a new Store; the old one refuses.
 type Store[T any] struct {
@@ -31,23 +43,39 @@ type Store[T any] struct {
 	ended context.Context
 }
 
-// One stores a record. It is buffered and becomes part of a block within the block interval. It waits as the
-// rate limit asks, and while the memory for what no batch has taken is full, which holds the sender back; it
-// never waits for a running batch's memory. An error says that the receiver has been stopped.
+// One stores a record. It becomes part of a block within the block interval. It waits as the rate limit asks, and while
+// the memory for what no batch has taken is full, which holds the sender back; it never waits for a running batch's
+// memory. With a write ahead log (spark.streaming.receiver.writeAheadLog.enable) it waits for no memory, and returns
+// when the log has the record: calls that come together share a sync of the disk, and who calls one after the other
+// waits for a sync each time, so that a receiver of one goroutine is faster with Some. An error says that the receiver
+// has been stopped, or is about to be started again since the log could not be written; whether the record was stored
+// is not known then.
 func (st *Store[T]) One(v T) error { return st.s.one(st.ended, v) }
 
-// Many stores records as one block, which is one partition of a batch, and returns when the block is stored. It
-// waits for memory like One and as the rate limit asks for that many records. position says where the source
-// stands after
-// them, nil if it has no positions; with a write ahead log it is given back to Start.
-func (st *Store[T]) Many(vs []T, position []byte) error { return st.s.many(st.ended, vs, position) }
+// Some stores records at once, each of which becomes part of a block like One's: with a write ahead log all or none of
+// them are there after a crash. position says where the source stands behind them, nil if it has no positions; a
+// position that is empty counts as nil.
+func (st *Store[T]) Some(vs []T, position []byte) error {
+	return st.s.several(st.ended, vs, position, false)
+}
+
+// Many stores records at once as one block, which is one partition of a batch. It waits like One, as the rate limit
+// asks for that many records. position is that of Some. The records are the caller's again when it returns.
+func (st *Store[T]) Many(vs []T, position []byte) error {
+	return st.s.several(st.ended, vs, position, true)
+}
 
 // Report tells of an error after which the receiver goes on.
 func (st *Store[T]) Report(err error) { st.s.report(err) }
 
 // Restart has the receiver stopped and, after spark.streaming.receiverRestartDelay, started again. It does not
 // wait.
-func (st *Store[T]) Restart(err error) { st.s.demand(order{st: st, err: err, again: true}) }
+func (st *Store[T]) Restart(err error) { st.RestartAfter(st.s.delay, err) }
+
+// RestartAfter is Restart with another delay, as a source asks for that says when to come again.
+func (st *Store[T]) RestartAfter(delay time.Duration, err error) {
+	st.s.demand(order{st: st, err: err, again: true, delay: max(delay, 0)})
+}
 
 // Stop has the receiver stopped for good; the stream goes on with what was stored. It does not wait.
 func (st *Store[T]) Stop(err error) { st.s.demand(order{st: st, err: err}) }
@@ -65,6 +93,9 @@ func ReceiverStream[T any](ssc *Context, name string, r Receiver[T]) *DStream[T]
 	s := newSupervisor(ssc, r)
 	d := FromSource(ssc, name, Source[T](s))
 	s.info = ReceiverInfo{StreamID: len(ssc.inputs) - 1, Name: d.node.op}
+	if s.wrong != nil {
+		d.node.refuse("%s: %s: %w", name, conf.ReceiverWriteAheadLog.Name(), s.wrong)
+	}
 	if c, ok := r.(ReceiverChecker); ok {
 		if err := c.Check(); err != nil {
 			d.node.refuse("%s: %w", name, err)

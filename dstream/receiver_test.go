@@ -129,6 +129,8 @@ func TestReceiverRestarts(t *testing.T) {
 						t.Error("a store of a run that is over takes records")
 					}
 				}()
+			case 4:
+				st.RestartAfter(100*time.Millisecond, nil)
 			default:
 				st.Stop(errors.New("end of stream"))
 			}
@@ -138,12 +140,12 @@ func TestReceiverRestarts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := []string{"0s", "2s", "4s", "6s"}; !slices.Equal(times, want) {
+		if want := []string{"0s", "2s", "4s", "6s", "6.1s"}; !slices.Equal(times, want) {
 			t.Errorf("started at %v, want %v", times, want)
 		}
 		got := strings.Join(events, "; ")
 		for _, want := range []string{"started; error: refused; stopped; started; error: panic at receiver_test.go:",
-			"started; error: hiccup; error: broken pipe; stopped; started; error: end of stream; stopped"} {
+			"started; error: hiccup; error: broken pipe; stopped; started; stopped; started; error: end of stream; stopped"} {
 			if !strings.Contains(got, want) {
 				t.Errorf("events %s\ndo not show %s", got, want)
 			}

@@ -2,11 +2,14 @@ package dstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
 	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/internal/vfs"
 )
 
 // resume gives where an input of the checkpoint goes on: nil if it is new.
@@ -15,14 +18,92 @@ func (ssc *Context) resume(in *input, id string) []byte {
 		return nil
 	}
 	pos, ok := ssc.durable.found.Positions[id]
-	if !ok || in.received() {
+	if !ok || in.forgone(pos.Data) {
 		return nil
 	}
 	return pos.Data
 }
 
 // received tells that what the input gives is held by this process alone.
-func (in *input) received() bool { return is[SourceDrainer](in.source) }
+func (in *input) received() bool { return is[SourceDrainer](in.source) && !in.logs() }
+
+// forgone tells that a range is of records that a process took with it.
+func (in *input) forgone(rng []byte) bool { return in.received() || in.logs() && !isWalRange(rng) }
+
+// A receiving is a source of the engine's own that receives.
+type receiving interface {
+	// begin starts the receiving, when it is logged where the first range begins.
+	begin()
+	// logged tells that what is received is in a write ahead log, positioned that its source can be read again.
+	logged() bool
+	positioned() bool
+}
+
+// logs tells that the input has a write ahead log.
+func (in *input) logs() bool {
+	r, ok := in.source.(receiving)
+	return ok && r.logged()
+}
+
+// idOf is the id of the operator of a source.
+func (ssc *Context) idOf(source any) string {
+	for i, in := range ssc.inputs {
+		if in.source == source {
+			return ssc.inputIDs()[i]
+		}
+	}
+	return ""
+}
+
+// beginReceiving starts the receivers, and drops write ahead logs that nothing in the log leads to.
+func (ssc *Context) beginReceiving(ctx context.Context) error {
+	if ssc.durable.opened {
+		if err := ssc.sweepReceived(ctx); err != nil {
+			return fmt.Errorf("checkpoint %s: %w", ssc.durable.dir, err)
+		}
+	}
+	for _, in := range ssc.inputs {
+		if r, ok := in.source.(receiving); ok {
+			r.begin()
+		}
+	}
+	return nil
+}
+
+// sweepReceived removes the write ahead logs of inputs that were dropped, and those that a process began that died
+// before it was logged where its inputs begin.
+func (ssc *Context) sweepReceived(ctx context.Context) error {
+	d := &ssc.durable
+	state, err := ssc.log.State()
+	if err != nil {
+		return err
+	}
+	needed := map[string]bool{}
+	for _, pos := range state.Positions {
+		if isWalRange(pos.Data) {
+			r, err := parseWalRange(pos.Data)
+			if err != nil {
+				return err
+			}
+			needed[vfs.Base(r.Series)] = true
+		}
+	}
+	infos, err := d.fs.List(ctx, vfs.Join(d.path, receivedDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, i := range infos {
+		if !needed[vfs.Base(i.Name)] {
+			if err := d.fs.RemoveAll(ctx, i.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
 
 // loadStates brings the states in as the last committed batch left them, or as they were before the first of those
 // whose results are asked for again.
@@ -146,10 +227,7 @@ func (l *loop) goOn() error {
 // forgo leaves out of a batch what the process that received it has taken with it.
 func (l *loop) forgo(b *Batch, planned *checkpoint.Batch) {
 	for i, in := range l.ssc.inputs {
-		if !in.received() {
-			continue
-		}
-		if r := planned.Plan.Ranges[l.ids[i]]; r.Records > 0 {
+		if r := planned.Plan.Ranges[l.ids[i]]; r.Records > 0 && in.forgone(r.Data) {
 			l.ssc.warn("records that a receiver had stored in memory are lost with its process", nil, "input",
 				in.label(), "batch", b.Sequence, "records", r.Records)
 		}
@@ -166,7 +244,7 @@ func (l *loop) batchOf(logged *checkpoint.Batch) *Batch {
 	for i, in := range l.ssc.inputs {
 		r, ok := plan.Ranges[l.ids[i]]
 		p := planned{rng: r.Data, records: r.Records}
-		if !ok || in.received() {
+		if !ok || in.forgone(r.Data) {
 			p = planned{absent: true}
 		}
 		b.inputs[in.node] = p

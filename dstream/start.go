@@ -90,6 +90,9 @@ func (ssc *Context) start(ctx context.Context) error {
 	if err := ssc.observeTasks(); err != nil {
 		return err
 	}
+	if err := ssc.beginReceiving(ctx); err != nil {
+		return err
+	}
 	ssc.properties = batchProperties(ctx)
 	ssc.sayGuarantees()
 	ssc.sayGivenUp()

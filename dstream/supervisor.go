@@ -1,8 +1,8 @@
 package dstream
 
 import (
+	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/rdd"
 )
@@ -33,8 +34,11 @@ type supervisor[T any] struct {
 	end    context.CancelFunc
 	idle   chan struct{} // closed when the receiver has ended for good
 
-	resolved atomic.Bool
-	blocks   blocks[T]
+	begun atomic.Bool
+	hold  storage[T]
+	logs  bool // hold is a write ahead log
+
+	wrong error // with what the stream was made of
 
 	mu       sync.Mutex
 	current  any // the Store of the run that goes on
@@ -46,6 +50,7 @@ type order struct {
 	st    any // the Store of the run that asks; orders of earlier runs are void
 	err   error
 	again bool
+	delay time.Duration // before the next run
 }
 
 func newSupervisor[T any](ssc *Context, r Receiver[T]) *supervisor[T] {
@@ -66,9 +71,24 @@ func newSupervisor[T any](ssc *Context, r Receiver[T]) *supervisor[T] {
 		first = min(first, float64(n))
 	}
 	s.limiter = rate.NewLimiter(rate.Limit(first), burst(first, s.every))
-	s.blocks.init(int64(conf.ReceiverMemory.Get(ssc.conf)), ssc.sc.Memory())
+	s.hold, s.logs = s.storage()
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
+}
+
+// storage makes what holds the records, and tells whether it is a write ahead log.
+func (s *supervisor[T]) storage() (hold storage[T], logs bool) {
+	covers := func(last, position []byte) bool { return bytes.Equal(last, position) }
+	if p, ok := s.r.(ReceiverPositions); ok {
+		covers = p.Covers
+	}
+	bound, budget, size := int64(conf.ReceiverMemory.Get(s.ssc.conf)), s.ssc.sc.Memory(), sizer[T]()
+	if !conf.ReceiverWriteAheadLog.Get(s.ssc.conf) {
+		return newBlocks(bound, budget, size, covers), false
+	}
+	w := &wal[T]{ssc: s.ssc, bound: bound, budget: budget, size: size, covers: covers, halted: s.halted}
+	w.codec, s.wrong = codec.For[T]()
+	return w, true
 }
 
 // burst is how many records may come at once: those of a block interval.
@@ -91,15 +111,31 @@ func (s *supervisor[T]) Rate(perSecond float64) {
 	s.limiter.SetBurst(burst(perSecond, s.every))
 }
 
-// Resolve implements Source: it starts the receiver.
-func (s *supervisor[T]) Resolve(_ context.Context, from []byte) ([]byte, error) {
-	if from != nil {
-		return nil, errors.New("a receiver cannot be recovered without a write ahead log")
-	}
-	s.resolved.Store(true)
+// Resolve implements Source. The receiver is started by begin.
+func (s *supervisor[T]) Resolve(ctx context.Context, from []byte) ([]byte, error) {
+	return s.hold.open(ctx, s.ssc.idOf(s), from)
+}
+
+// begin implements starter. By then it is in the log where the first range begins, so that nothing is received that the
+// next process would not know of.
+func (s *supervisor[T]) begin() {
+	s.begun.Store(true)
 	go s.supervise()
 	go s.cutBlocks()
-	return blockRange(0, 0), nil
+}
+
+// logged implements logging.
+func (s *supervisor[T]) logged() bool { return s.logs }
+
+// positioned implements logging.
+func (s *supervisor[T]) positioned() bool { return is[ReceiverPositions](s.r) }
+
+// halted has the receiver started again when its log could not be written.
+func (s *supervisor[T]) halted(err error) {
+	s.mu.Lock()
+	st := s.current
+	s.mu.Unlock()
+	s.demand(order{st: st, err: err, again: true, delay: s.delay})
 }
 
 // supervise starts the receiver, again when it asks for that or fails, until it ends for good.
@@ -114,16 +150,16 @@ func (s *supervisor[T]) supervise() {
 		s.mu.Unlock()
 		o := s.runOnce(ctx, st)
 		if s.unwanted() {
-			s.blocks.seal(refuse)
+			s.hold.seal(refuse)
 		}
 		s.stopReceiver(o.err) // It may store what it still has in hand.
-		s.blocks.seal(cancel)
+		s.hold.seal(cancel)
 		refuse()
 		if !o.again || s.life.Err() != nil {
 			return
 		}
 		select {
-		case <-time.After(s.delay):
+		case <-time.After(o.delay):
 		case <-s.life.Done():
 			return
 		}
@@ -144,14 +180,20 @@ func (s *supervisor[T]) runOnce(ctx context.Context, st *Store[T]) order {
 	s.ssc.bus.emit(ReceiverStarted{s.state(func(i *ReceiverInfo) { i.Active = true })})
 	started := make(chan error, 1) // A Start that blocks, against its contract, must not keep Stop from ending it.
 	go func() {
-		started <- tell(ctx, func(ctx context.Context) error { return s.r.Start(ctx, st, nil) })
+		started <- tell(ctx, func(ctx context.Context) error {
+			position, err := s.hold.resume(ctx)
+			if err != nil {
+				return err
+			}
+			return s.r.Start(ctx, st, position)
+		})
 	}()
 	for {
 		select {
 		case err := <-started:
 			if err != nil {
 				s.report(err)
-				return order{err: err, again: true}
+				return order{err: err, again: true, delay: s.delay}
 			}
 		case o := <-s.orders:
 			if o.st != any(st) {
@@ -214,14 +256,15 @@ func (s *supervisor[T]) one(ctx context.Context, v T) error {
 	if err := s.limit(ctx, 1); err != nil {
 		return err
 	}
-	return s.blocks.addOne(ctx, v)
+	return s.hold.addOne(ctx, v)
 }
 
-func (s *supervisor[T]) many(ctx context.Context, vs []T, position []byte) error {
+// several stores records at once, as a block of their own or among others.
+func (s *supervisor[T]) several(ctx context.Context, vs []T, position []byte, own bool) error {
 	if err := s.limit(ctx, len(vs)); err != nil {
 		return err
 	}
-	return s.blocks.addBlock(ctx, vs, position)
+	return s.hold.add(ctx, vs, position, own)
 }
 
 // errReceiverStopped is what a Store answers when its run of the receiver is over.
@@ -252,50 +295,40 @@ func (s *supervisor[T]) cutBlocks() {
 	for {
 		select {
 		case <-tick.C:
-			s.blocks.cut()
+			s.hold.cut()
 		case <-s.idle:
-			s.blocks.cut()
+			s.hold.cut()
 			return
 		}
 	}
 }
 
-// A range of blocks is the numbers of the first and of the one after the last, 8 bytes each.
-func blockRange(from, until int64) []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(from)), uint64(until))
-}
-
-func parseBlockRange(rng []byte) (from, until int64) {
-	return int64(binary.BigEndian.Uint64(rng)), int64(binary.BigEndian.Uint64(rng[8:]))
-}
-
 // Plan implements Source: the batch takes all blocks there are.
 func (s *supervisor[T]) Plan(_ context.Context, from []byte, _ Limit) ([]byte, int64, error) {
-	_, at := parseBlockRange(from)
 	s.mu.Lock()
 	draining := s.draining
 	s.mu.Unlock()
 	if draining {
-		s.blocks.cut() // Nothing will cut what a late call still stores.
+		s.hold.cut() // Nothing will cut what a late call still stores.
 	}
-	until, records := s.blocks.take(at)
-	return blockRange(at, until), records, nil
+	return s.hold.plan(from)
 }
 
 // Read implements Source: a partition for each block.
 func (s *supervisor[T]) Read(sc *rdd.Context, rng []byte) *rdd.RDD[T] {
-	from, until := parseBlockRange(rng)
-	return rdd.FromPartitions(sc, "receiverStream", int(until-from), s.blocks.read(from, until))
+	n, read := s.hold.read(rng)
+	return rdd.FromPartitions(sc, "receiverStream", n, read)
 }
 
 // Committed implements Source.
-func (s *supervisor[T]) Committed(context.Context, *Batch, []byte) error { return nil }
+func (s *supervisor[T]) Committed(_ context.Context, _ *Batch, rng []byte) error {
+	s.hold.committed(rng)
+	return nil
+}
 
 // Released implements Source: the blocks' memory is free.
-func (s *supervisor[T]) Released(_ context.Context, upTo []byte) error {
-	_, until := parseBlockRange(upTo)
-	s.blocks.drop(until)
-	return nil
+func (s *supervisor[T]) Released(ctx context.Context, upTo []byte) error {
+	return s.hold.released(ctx, upTo)
 }
 
 // Drain implements SourceDrainer: it stops the receiver and makes a block of what was buffered. What the receiver
@@ -305,33 +338,29 @@ func (s *supervisor[T]) Drain(ctx context.Context) error {
 	s.draining = true
 	s.limiter.SetLimit(rate.Inf)
 	s.mu.Unlock()
-	s.blocks.extend()
+	s.hold.extend()
 	s.end()
 	select {
 	case <-s.idle:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	s.blocks.cut()
+	s.hold.cut()
 	return nil
 }
 
 // Pending implements SourceDrainer.
-func (s *supervisor[T]) Pending(from []byte) int64 {
-	_, at := parseBlockRange(from)
-	return s.blocks.pending(at)
-}
+func (s *supervisor[T]) Pending(from []byte) int64 { return s.hold.pending(from) }
 
 // Close implements SourceCloser.
 func (s *supervisor[T]) Close(ctx context.Context) error {
 	s.end()
-	if !s.resolved.Load() {
-		return nil // It was never started.
+	if !s.begun.Load() {
+		return s.hold.close(ctx) // It was never started.
 	}
 	select {
 	case <-s.idle:
-		s.blocks.free()
-		return nil
+		return s.hold.close(ctx)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -31,10 +31,15 @@ func newGroup[T any](write func(batch []*ticket[T])) *group[T] {
 // add queues a value. Nothing happens to it before someone settles it, or one behind it.
 func (g *group[T]) add(value T) *ticket[T] {
 	t := &ticket[T]{value: value, done: make(chan struct{})}
+	g.addAll([]*ticket[T]{t})
+	return t
+}
+
+// addAll queues values that are to be written together.
+func (g *group[T]) addAll(ts []*ticket[T]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.queue = append(g.queue, t)
-	return t
+	g.queue = append(g.queue, ts...)
 }
 
 func (g *group[T]) take() []*ticket[T] {

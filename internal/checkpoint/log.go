@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -229,6 +230,37 @@ func (l *Log) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.err
+}
+
+// Check asks whether the log is still this owner's: nil says that nobody had taken it over when Check was called, so
+// that whoever takes it over finds what was durable before.
+func (l *Log) Check(ctx context.Context) error {
+	if l.folder.fs == nil {
+		return nil
+	}
+	select { // While a slot of ours is on its way, it is not known which one the next owner would take.
+	case l.writes.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-l.writes.turn }()
+	l.mu.Lock()
+	next, err := l.next, l.err
+	l.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	switch s, err := l.folder.read(ctx, next); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case s.Writer == l.writer: // A put whose answer was lost; whether another one followed is not known.
+		return fmt.Errorf("slot %d of %s is there and was not acknowledged", next, l.folder.dir)
+	}
+	err = l.fencedBy(ctx, next)
+	l.fail(err)
+	return err
 }
 
 // Append writes entries, all or none of them, and returns when they are durable. Entries of calls that come while a

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 
 	"github.com/weirstream/weir/internal/vfs"
 )
@@ -150,10 +151,15 @@ func WriteSegment(ctx context.Context, fsys vfs.FS, dir, name string, h SegmentH
 // A Frame is one of a segment.
 type Frame struct {
 	Sequence int64
+	// File is the name of its file in the checkpoint's folder, where it was read as one of a series.
+	File string
 	// Offset is where it begins in its file.
 	Offset  int64
 	Payload []byte
 }
+
+// Length is how many bytes it has in its file.
+func (f Frame) Length() int64 { return int64(frameHead + len(f.Payload)) }
 
 // Need says how much of a segment must be there.
 type Need struct {
@@ -366,6 +372,22 @@ func (s *SegmentReader) wholeAt(b []byte, room int64) bool {
 		return false
 	}
 	return frameSum(b, b[frameHead:frameHead+int(length)]) == binary.LittleEndian.Uint32(b[4:])
+}
+
+// OpenFrames opens a part of a segment for reading: frames from the sequence first on, all of which before the sequence
+// before must be there.
+func OpenFrames(ctx context.Context, fsys vfs.FS, dir string, part File, first, before int64) (*SegmentReader, error) {
+	name := vfs.Join(dir, part.Name)
+	f, err := fsys.Open(ctx, name, part.Offset, part.Length)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &DamageError{File: name, Offset: part.Offset, Remedy: fromCopy,
+			What: fmt.Sprintf("the file is not there, and frame %d of it is needed", first)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &SegmentReader{name: name, file: f, r: bufio.NewReaderSize(f, 64<<10), need: Need{Before: before},
+		at: part.Offset, next: first}, nil
 }
 
 // ReadPart gives the frames of a part of a segment, as an entry of the log names it.

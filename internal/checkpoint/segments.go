@@ -29,6 +29,8 @@ type SegmentsOptions struct {
 	Age   time.Duration
 	// Timeout is how long a write is tried (10s).
 	Timeout time.Duration
+	// Check is asked what the head of a file says before the first frame of it is visited. It may be nil.
+	Check func(file string, about json.RawMessage) error
 	// Report is told of trouble that is got over. It may be nil.
 	Report func(message string, err error)
 }
@@ -44,8 +46,9 @@ type Segments struct {
 	writes *group[*frameWrite]
 
 	// What follows belongs to who writes.
-	next    int64 // sequence
-	number  int64 // of the next segment
+	next    int64       // sequence
+	number  int64       // of the next segment
+	last    segmentFile // of those that were read
 	current vfs.Segment
 	name    string // of the current segment, in dir
 	length  int64
@@ -130,6 +133,7 @@ func OpenSegments(ctx context.Context, fsys vfs.FS, dir, series string, o Segmen
 		if i+1 < len(files) {
 			until = files[i+1].first
 		}
+		s.last = f
 		if err := s.readFile(ctx, f, until, from, before, visit); err != nil {
 			return nil, err
 		}
@@ -203,6 +207,7 @@ func (s *Segments) readFile(ctx context.Context, f segmentFile, until, from, bef
 	}
 	defer r.Close()
 	r.need = need
+	checked := s.opts.Check == nil
 	for until < 0 || s.next < until {
 		frame, err := r.Read()
 		if err == io.EOF {
@@ -215,6 +220,13 @@ func (s *Segments) readFile(ctx context.Context, f segmentFile, until, from, bef
 		if frame.Sequence < from || visit == nil {
 			continue
 		}
+		if !checked {
+			if err := s.opts.Check(f.name, r.Head.About); err != nil {
+				return err
+			}
+			checked = true
+		}
+		frame.File = vfs.Join(s.series, vfs.Base(f.name))
 		if err := visit(frame); err != nil {
 			return err
 		}
@@ -235,6 +247,26 @@ func (s *Segments) Append(ctx context.Context, payload []byte) (sequence int64, 
 	w := &frameWrite{payload: payload}
 	err = s.writes.settle(ctx, s.writes.add(w))
 	return w.seq, w.at, err
+}
+
+// AppendAll is Append for several frames, which share a sync, and of which either all are written or none counts. No
+// other call that appends may come at the same time.
+func (s *Segments) AppendAll(ctx context.Context, payloads [][]byte) (first int64, at []File, err error) {
+	tickets := make([]*ticket[*frameWrite], len(payloads))
+	for i, payload := range payloads {
+		if len(payload) > frameMax {
+			return 0, nil, tooLarge(payload)
+		}
+		tickets[i] = &ticket[*frameWrite]{value: &frameWrite{payload: payload}, done: make(chan struct{})}
+	}
+	s.writes.addAll(tickets)
+	for _, t := range tickets {
+		if err := s.writes.settle(ctx, t); err != nil {
+			return 0, nil, err
+		}
+		at = append(at, t.value.at)
+	}
+	return tickets[0].value.seq, at, nil
 }
 
 // write writes frames together, to another segment if one fails. The group calls it.

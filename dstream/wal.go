@@ -1,0 +1,408 @@
+package dstream
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/weirstream/weir/codec"
+	"github.com/weirstream/weir/internal/block"
+	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/internal/vfs"
+	"github.com/weirstream/weir/rdd"
+)
+
+// receivedDir is the folder of the write ahead logs in a checkpoint.
+const receivedDir = "received"
+
+// A wal holds what a receiver stored in its write ahead log, and in memory as much of it as the bound lets it. A frame
+// is what one call stored; a block is the frames of a block interval, or one that is a block of its own. A sender never
+// waits for memory: what does not fit is read from the log by the batch that takes it.
+type wal[T any] struct {
+	ssc    *Context
+	bound  int64
+	size   func(T) int64
+	budget *block.Budget
+	codec  *codec.Codec[T]
+	covers func(last, position []byte) bool
+	halted func(error)
+
+	series  string
+	journal *checkpoint.Journal
+	cleaned string // the file of the last frame that was released
+
+	mu    sync.Mutex
+	list  []walFrame[T]
+	first int64 // sequence of list[0]
+	cutAt int64 // the frames before belong to blocks that nothing is added to
+	kept  int64 // bytes in memory
+	// evictable frames belong to committed batches. Windows may ask for them; they go first. evicted ones have gone.
+	evictable, evicted int64
+}
+
+// A walFrame is in the log; vs is nil if it is only there.
+type walFrame[T any] struct {
+	vs       []T
+	bytes    int64
+	records  int64
+	at       checkpoint.File
+	position []byte
+	begins   bool // a block
+}
+
+// open implements storage: it takes the series over that the range from ends in, or begins one.
+func (w *wal[T]) open(ctx context.Context, id string, from []byte) ([]byte, error) {
+	d := &w.ssc.durable
+	r := walRange{Version: walVersion, Codec: codec.Version, Schema: w.codec.Schema()}
+	sum := sha256.Sum256([]byte(id))
+	r.Series = vfs.Join(receivedDir, fmt.Sprintf("%x-%010d", sum[:8], w.ssc.epoch))
+	if isWalRange(from) {
+		last, err := parseWalRange(from)
+		if err != nil {
+			return nil, err
+		}
+		r.Series, r.From, r.Until, r.Position = last.Series, last.Until, last.Until, last.Position
+	}
+	about, err := json.Marshal(walAbout{w.ssc.job, w.ssc.epoch, id, codec.Version, r.Schema, checkpoint.ReceivedVersion})
+	if err != nil {
+		return nil, err
+	}
+	w.series, w.first, w.cutAt = r.Series, r.Until, r.Until
+	o := checkpoint.JournalOptions{Covers: w.covers, Halted: w.halted, Segments: checkpoint.SegmentsOptions{
+		Kind: checkpoint.Received, Epoch: w.ssc.epoch, About: about, Check: w.fits,
+		Report: func(message string, err error) { w.ssc.warn(message, err, "receiver", id) }}}
+	w.journal, err = checkpoint.OpenJournal(ctx, w.ssc.log, d.fs, d.path, r.Series, o, r.Until, r.Position, w.found)
+	if err != nil {
+		return nil, fmt.Errorf("write ahead log: %w", err)
+	}
+	w.cut()
+	if n := len(w.list); n > 0 {
+		w.ssc.logger.Info("records were received and not planned; the next batch takes them", "receiver", id,
+			"records", w.pending(r.encode()))
+	}
+	return r.encode(), nil
+}
+
+// A walAbout is what the head of a segment of received records says: docs/FORMAT.md, "What frames hold".
+type walAbout struct {
+	Job     string `json:"job"`
+	Epoch   int64  `json:"epoch"`
+	ID      string `json:"id"`
+	Codec   int    `json:"codec"`
+	Schema  string `json:"schema"`
+	Payload int    `json:"payload"`
+}
+
+// fits refuses a segment that no batch has taken yet and whose records are not those of this program.
+func (w *wal[T]) fits(file string, about json.RawMessage) error {
+	var a walAbout
+	if err := json.Unmarshal(about, &a); err != nil {
+		return fmt.Errorf("%s: its head says %q: %w", file, about, err)
+	}
+	if a.Payload != checkpoint.ReceivedVersion {
+		return fmt.Errorf("%w: %s holds records of version %d, and this release knows %d: use a later release",
+			ErrUnfit, file, a.Payload, checkpoint.ReceivedVersion)
+	}
+	return w.sameSchema(file, a.Codec, a.Schema)
+}
+
+func (w *wal[T]) sameSchema(file string, version int, schema string) error {
+	if version == codec.Version && schema == w.codec.Schema() {
+		return nil
+	}
+	return fmt.Errorf("%w: %s holds received records of schema %s (codec %d), and the program's are %s (codec %d): "+
+		"let the old program process them (start that, and stop it gracefully), then start this one", ErrUnfit, file,
+		schema, version, w.codec.Schema(), codec.Version)
+}
+
+// recoveredBlock is how many bytes of frames that are found in the log become one block.
+const recoveredBlock = 4 << 20
+
+// found takes in a frame that was logged before this process began, and not planned.
+func (w *wal[T]) found(f checkpoint.Frame, head checkpoint.ReceivedBlock) error {
+	at := checkpoint.File{Name: f.File, Offset: f.Offset, Length: f.Length()}
+	fr := walFrame[T]{records: int64(head.Count), at: at, position: slices.Clone(head.Position)}
+	fr.begins = len(w.list) == 0
+	if n := len(w.list); n > 0 {
+		last := w.list[n-1].at
+		fr.begins = last.Name != at.Name || at.Offset/recoveredBlock != last.Offset/recoveredBlock
+	}
+	w.list = append(w.list, fr)
+	return nil
+}
+
+// resume implements storage.
+func (w *wal[T]) resume(ctx context.Context) ([]byte, error) { return w.journal.Resume(ctx) }
+
+func (w *wal[T]) addOne(run context.Context, v T) error { return w.add(run, []T{v}, nil, false) }
+
+// add implements storage: it returns when the log has the records.
+func (w *wal[T]) add(run context.Context, vs []T, position []byte, own bool) error {
+	if len(vs) == 0 {
+		return nil
+	}
+	f := walFrame[T]{records: int64(len(vs)), position: slices.Clone(position)}
+	b := checkpoint.ReceivedBlock{Count: len(vs), Position: f.position}
+	for i := range vs {
+		f.bytes += w.size(vs[i])
+		var err error
+		if b.Values, err = w.codec.Append(b.Values, &vs[i]); err != nil {
+			return fmt.Errorf("encode a record for the write ahead log: %w", err)
+		}
+	}
+	payload, err := b.Append(nil)
+	if err != nil {
+		return err
+	}
+	err = w.journal.Store(run, checkpoint.JournalFrame{Payload: payload, Position: f.position,
+		Logged: func(sequence int64, at checkpoint.File) {
+			f.at = at
+			w.logged(f, vs, own)
+		}})
+	if errors.Is(err, context.Canceled) {
+		return errReceiverStopped
+	}
+	return err
+}
+
+// logged takes in a frame that is in the log, as a block of its own or as part of one.
+func (w *wal[T]) logged(f walFrame[T], vs []T, own bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := w.first + int64(len(w.list))
+	f.begins = own || w.cutAt == next
+	if w.makeRoom(f.bytes) {
+		f.vs = slices.Clone(vs)
+		w.kept += f.bytes
+		w.budget.Force(f.bytes)
+	}
+	w.list = append(w.list, f)
+	if own {
+		w.cutAt = next + 1 // What came before is a block, too.
+	}
+}
+
+// makeRoom has frames of committed batches go from memory, and tells whether so many bytes fit then.
+func (w *wal[T]) makeRoom(bytes int64) bool {
+	for w.kept+bytes > w.bound && w.evicted < w.evictable {
+		if i := w.evicted - w.first; i >= 0 {
+			w.forget(&w.list[i])
+		}
+		w.evicted++
+	}
+	return w.kept+bytes <= w.bound
+}
+
+// forget has a frame go from memory.
+func (w *wal[T]) forget(f *walFrame[T]) {
+	if f.vs != nil {
+		w.kept -= f.bytes
+		w.budget.Release(f.bytes)
+		f.vs = nil
+	}
+}
+
+func (w *wal[T]) seal(endRun context.CancelFunc) { w.journal.Seal(endRun) }
+
+// cut implements storage.
+func (w *wal[T]) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cutAt = w.first + int64(len(w.list))
+}
+
+// extend implements storage: no sender waits for memory.
+func (w *wal[T]) extend() {}
+
+// plan implements storage.
+func (w *wal[T]) plan(from []byte) ([]byte, int64, error) {
+	last, err := parseWalRange(from)
+	if err != nil {
+		return nil, 0, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := walRange{Version: walVersion, Series: w.series, From: last.Until, Until: w.cutAt, Position: last.Position,
+		Codec: codec.Version, Schema: w.codec.Schema()}
+	records := int64(0)
+	for i := r.From; i < r.Until; i++ {
+		f := &w.list[i-w.first]
+		r.add(f.begins, i, f.records, f.at)
+		records += f.records
+		if len(f.position) > 0 {
+			r.Position = f.position
+		}
+	}
+	return r.encode(), records, nil
+}
+
+// pending implements storage.
+func (w *wal[T]) pending(from []byte) (n int64) {
+	r, err := parseWalRange(from)
+	if err != nil {
+		return 0
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := max(r.Until-w.first, 0); i < int64(len(w.list)); i++ {
+		n += w.list[i].records
+	}
+	return n
+}
+
+// read implements storage.
+func (w *wal[T]) read(rng []byte) (int, func(*rdd.TaskContext, int) iter.Seq[T]) {
+	r, err := parseWalRange(rng)
+	if err == nil {
+		err = w.sameSchema(r.Series, r.Codec, r.Schema)
+	}
+	if err != nil {
+		return 1, func(tc *rdd.TaskContext, _ int) iter.Seq[T] {
+			return func(func(T) bool) { tc.Fail(err) }
+		}
+	}
+	return len(r.Blocks), func(tc *rdd.TaskContext, p int) iter.Seq[T] {
+		return func(yield func(T) bool) {
+			for _, part := range r.Blocks[p].Parts {
+				if !w.readPart(tc, r.Series, part, yield) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// readPart yields the records of a part, from memory if all of them are there.
+func (w *wal[T]) readPart(tc *rdd.TaskContext, series string, p walPart, yield func(T) bool) bool {
+	if frames := w.inMemory(p); frames != nil {
+		for _, vs := range frames {
+			if !yieldAll(tc, vs, yield) {
+				return false
+			}
+		}
+		return true
+	}
+	more, err := w.readLog(tc, series, p, yield)
+	if err != nil {
+		tc.Fail(fmt.Errorf("write ahead log: %w", err))
+	}
+	return more
+}
+
+// inMemory gives the values of a part's frames, nil if one of them is in the log only.
+func (w *wal[T]) inMemory(p walPart) (frames [][]T) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := p.First; i < p.First+p.Frames; i++ {
+		if i < w.first || w.list[i-w.first].vs == nil {
+			return nil
+		}
+		frames = append(frames, w.list[i-w.first].vs)
+	}
+	return frames
+}
+
+func (w *wal[T]) readLog(tc *rdd.TaskContext, series string, p walPart, yield func(T) bool) (more bool, err error) {
+	file := checkpoint.File{Name: vfs.Join(series, p.File), Offset: p.Offset, Length: p.Length}
+	d := &w.ssc.durable
+	r, err := checkpoint.OpenFrames(tc, d.fs, d.path, file, p.First, p.First+p.Frames)
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	for {
+		f, err := r.Read()
+		if err == io.EOF {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		tc.Check()
+		vs, err := w.decode(f.Payload)
+		if err != nil {
+			return false, fmt.Errorf("frame %d in %s, at offset %d: %w", f.Sequence, file.Name, f.Offset, err)
+		}
+		if !yieldAll(tc, vs, yield) {
+			return false, nil
+		}
+	}
+}
+
+// decode gives the values of a frame, which share its memory.
+func (w *wal[T]) decode(payload []byte) ([]T, error) {
+	b, err := checkpoint.DecodeReceived(payload)
+	if err != nil {
+		return nil, err
+	}
+	var vs []T
+	rest := b.Values
+	for range b.Count {
+		v, after, err := w.codec.DecodeAlias(rest)
+		if err != nil {
+			return nil, err
+		}
+		vs, rest = append(vs, v), after
+	}
+	if len(rest) > 0 {
+		return nil, fmt.Errorf("%d bytes follow its %d records", len(rest), b.Count)
+	}
+	return vs, nil
+}
+
+// committed implements storage.
+func (w *wal[T]) committed(rng []byte) {
+	r, err := parseWalRange(rng)
+	if err != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.evictable = max(w.evictable, r.Until)
+}
+
+// released implements storage: what was released goes from memory, and segments that hold nothing else from the disk.
+func (w *wal[T]) released(ctx context.Context, upTo []byte) error {
+	r, err := parseWalRange(upTo)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	if n := min(r.Until-w.first, int64(len(w.list))); n > 0 {
+		for i := range w.list[:n] {
+			w.forget(&w.list[i])
+		}
+		w.list = slices.Delete(w.list, 0, int(n))
+		w.first += n
+		w.evicted = max(w.evicted, w.first)
+	}
+	w.mu.Unlock()
+	last := r.lastFile()
+	if last == "" || last == w.cleaned || r.Series != w.series {
+		return nil
+	}
+	if err := w.journal.Clean(ctx, r.Until); err != nil {
+		return fmt.Errorf("write ahead log: %w", err)
+	}
+	w.cleaned = last
+	return nil
+}
+
+// close implements storage.
+func (w *wal[T]) close(ctx context.Context) error {
+	if w.journal == nil {
+		return nil
+	}
+	w.mu.Lock()
+	for i := range w.list {
+		w.forget(&w.list[i])
+	}
+	w.mu.Unlock()
+	return w.journal.Close(ctx)
+}
