@@ -274,3 +274,22 @@ func TestAStubbornReceiver(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// TestStopFollowsStart: a receiver that is stopped at once has been started before.
+func TestStopFollowsStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls []string
+		f := &feed{
+			run: func(context.Context, *dstream.Store[string], int) error {
+				time.Sleep(10 * time.Millisecond)
+				calls = append(calls, "started")
+				return nil
+			},
+			stop: func(context.Context) error { calls = append(calls, "stopped"); return nil },
+		}
+		_, _, err := received(t, f, func() { time.Sleep(time.Millisecond) })
+		if got := strings.Join(calls, ", "); err != nil || got != "started, stopped" {
+			t.Errorf("%s, %v", got, err)
+		}
+	})
+}

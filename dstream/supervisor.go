@@ -148,11 +148,13 @@ func (s *supervisor[T]) supervise() {
 		s.mu.Lock()
 		s.current = st
 		s.mu.Unlock()
-		o := s.runOnce(ctx, st)
+		o, begun := s.runOnce(ctx, st)
 		if s.unwanted() {
 			s.hold.seal(refuse)
 		}
-		s.stopReceiver(o.err) // It may store what it still has in hand.
+		if begun {
+			s.stopReceiver(o.err) // It may store what it still has in hand.
+		}
 		s.hold.seal(cancel)
 		refuse()
 		if !o.again || s.life.Err() != nil {
@@ -174,26 +176,47 @@ func (s *supervisor[T]) unwanted() bool {
 	return s.life.Err() != nil && !s.draining
 }
 
-// runOnce starts the receiver and waits until that run is over.
-func (s *supervisor[T]) runOnce(ctx context.Context, st *Store[T]) order {
+// runOnce starts the receiver and waits until that run is over. begun tells that there is something to be stopped.
+func (s *supervisor[T]) runOnce(ctx context.Context, st *Store[T]) (o order, begun bool) {
+	position, err := s.hold.resume(s.life)
+	if s.life.Err() != nil {
+		return order{}, false
+	}
+	if err != nil {
+		s.report(err)
+		return order{err: err, again: true, delay: s.delay}, false
+	}
 	// Told before Start, whose goroutines may report and ask to be restarted before it has returned.
 	s.ssc.bus.emit(ReceiverStarted{s.state(func(i *ReceiverInfo) { i.Active = true })})
-	started := make(chan error, 1) // A Start that blocks, against its contract, must not keep Stop from ending it.
+	started := make(chan error, 1)
+	grace := time.NewTimer(startGrace)
+	defer grace.Stop()
 	go func() {
-		started <- tell(ctx, func(ctx context.Context) error {
-			position, err := s.hold.resume(ctx)
-			if err != nil {
-				return err
-			}
-			return s.r.Start(ctx, st, position)
-		})
+		started <- tell(ctx, func(ctx context.Context) error { return s.r.Start(ctx, st, position) })
 	}()
+	o, returned := s.awaitOrder(st, started)
+	if !returned {
+		select {
+		case <-started:
+		case <-grace.C:
+		}
+	}
+	return o, true
+}
+
+// startGrace is how long after the call of Start that of Stop waits for its return. A Start that blocks, against its
+// contract, must not keep Stop from ending it.
+const startGrace = time.Second
+
+// awaitOrder waits for the end of a run, and tells whether Start has returned by then.
+func (s *supervisor[T]) awaitOrder(st *Store[T], started <-chan error) (o order, returned bool) {
 	for {
 		select {
 		case err := <-started:
+			returned = true
 			if err != nil {
 				s.report(err)
-				return order{err: err, again: true, delay: s.delay}
+				return order{err: err, again: true, delay: s.delay}, true
 			}
 		case o := <-s.orders:
 			if o.st != any(st) {
@@ -202,9 +225,9 @@ func (s *supervisor[T]) runOnce(ctx context.Context, st *Store[T]) order {
 			if o.err != nil {
 				s.report(o.err)
 			}
-			return o
+			return o, returned
 		case <-s.life.Done():
-			return order{}
+			return order{}, returned
 		}
 	}
 }
