@@ -33,7 +33,7 @@ var outside = []confined{
 	{"github.com/colinmarc/hdfs", []string{"fs/hdfs"}, nil, "take fs/hdfs as a value"},
 	{"google.golang.org/grpc", []string{"internal/spark"}, nil, "take spark.Runner() as a value"},
 	{"github.com/apache/arrow", []string{"internal/spark"}, nil, "take spark.Runner() as a value"},
-	{"github.com/jackc/pgx", []string{"connector/sql"}, nil, "take connector/sql as a value"},
+	{"github.com/jackc/pgx", []string{"connector/sql", "examples"}, nil, "take connector/sql as a value"},
 	{"database/sql", []string{"connector/sql"}, nil, "take connector/sql as a value"},
 	{"github.com/spf13/cobra", []string{"cmd", "internal/cmd"}, nil,
 		"the library's flags are weir.Main's own; subcommands belong to cmd"},
