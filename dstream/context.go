@@ -68,6 +68,7 @@ type Context struct {
 	begun   chan struct{} // closed when Start has succeeded or failed
 
 	properties map[string]string // of the batches' jobs
+	instance   string
 
 	mu    sync.Mutex // guards what follows; never held while waiting
 	state ContextState
@@ -112,6 +113,7 @@ func On(sc *rdd.Context, interval time.Duration) (*Context, error) {
 		interval: interval,
 		log:      checkpoint.NewMemory(),
 		logger:   sc.Logger(),
+		instance: rand.Text(),
 		out:      os.Stdout,
 		printing: make(chan struct{}, 1),
 		keepRDD:  true,
@@ -239,6 +241,10 @@ func (ssc *Context) observeTasks() error {
 	ssc.unobserve = free
 	return err
 }
+
+// Instance is a random text that no other context has, in this process or another: for sinks that share what they know
+// of the job's owner in a store.
+func (ssc *Context) Instance() string { return ssc.instance }
 
 // Warn tells of trouble that fails no batch, in the log and to listeners: for sources and sinks. attrs are
 // as for slog.

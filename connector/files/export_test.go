@@ -11,7 +11,7 @@ import (
 
 // NewFolderSink makes a sink without a context.
 func NewFolderSink[T any](fsys vfs.FS, dir string, encoding Encoding[T], warn func(string)) *FolderSink[T] {
-	return &FolderSink[T]{fs: fsys, dir: dir, encoding: encoding, timeout: time.Minute, retained: 3,
+	return &FolderSink[T]{fs: fsys, dir: dir, encoding: encoding, timeout: time.Minute, retained: 3, instance: "test",
 		warn: func(message string, _ error, attrs ...any) { warn(message + " " + fmt.Sprint(attrs...)) }}
 }
 

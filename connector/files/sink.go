@@ -36,6 +36,7 @@ type FolderSink[T any] struct {
 	timeout  time.Duration // of what the driver asks of the file system
 	retained int64         // manifests that are kept
 	owns     func(ctx context.Context) error
+	instance string // whose sink it is, with all others of the context
 	warn     func(message string, err error, attrs ...any)
 
 	job   string
@@ -51,7 +52,7 @@ type FolderSink[T any] struct {
 // of one file.
 func Sink[T any](ssc *dstream.Context, dir string, encoding Encoding[T], opts ...SinkOption) (*FolderSink[T], error) {
 	s := &FolderSink[T]{encoding: encoding, timeout: conf.NetworkTimeout.Get(ssc.Conf()), owns: ssc.Owns,
-		warn: ssc.Warn, retained: int64(conf.RetainedInCheckpoint.Get(ssc.Conf()))}
+		instance: ssc.Instance(), warn: ssc.Warn, retained: int64(conf.RetainedInCheckpoint.Get(ssc.Conf()))}
 	for _, o := range opts {
 		o(&s.sinkOptions)
 	}

@@ -3,7 +3,6 @@ package files
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/weirstream/weir/dstream"
@@ -34,10 +32,8 @@ type ownerRecord struct {
 	At     int64  `json:"at"`
 }
 
-// thisProcess tells processes apart that have the same epoch, because an older checkpoint was restored.
-var thisProcess = sync.OnceValue(rand.Text)
-
-func (s *FolderSink[T]) writer() string { return fmt.Sprintf("%d-%s", s.epoch, thisProcess()) }
+// writer tells owners apart that have the same epoch, because an older checkpoint was restored.
+func (s *FolderSink[T]) writer() string { return fmt.Sprintf("%d-%s", s.epoch, s.instance) }
 
 // jobDir is the folder of what is known of the job's batches.
 func (s *FolderSink[T]) jobDir() string {
@@ -81,7 +77,7 @@ func (s *FolderSink[T]) Open(ctx context.Context, job string, epoch int64) error
 	}
 }
 
-// admitted tells whether the last owner is this process, another sink of which has been opened, and makes sure that
+// admitted tells whether the last owner is this program, another sink of which has been opened, and makes sure that
 // this one may follow if it is not.
 func (s *FolderSink[T]) admitted(ctx context.Context, last int64) (mine bool, err error) {
 	name := s.ownerName(last)

@@ -325,7 +325,8 @@ func testOwner(t *testing.T, db *realsql.Server) {
 	write(t, later, 0, 1)
 	restored := open(t, dsn, st)
 	restored.SetOwns(func(context.Context) error { return nil })
-	if err := restored.Open(t.Context(), job, 4); err != nil {
+	restored.SetInstance("another")
+	if err := restored.Open(t.Context(), job, 5); err != nil {
 		t.Fatal(err)
 	}
 	defer restored.Close(context.Background())

@@ -3,10 +3,8 @@ package sql
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -22,14 +20,16 @@ type DatabaseSink[T any] struct {
 	dsn       string
 	statement Statement[T]
 
-	owns  func(ctx context.Context) error // nil for a sink that no context has
-	slots int                             // how many tasks run at the same time; 0 if that is not known
+	// These are of the context; a sink that none has knows only its instance.
+	instance string // tells owners of one epoch apart: one is from before an older checkpoint was restored
+	owns     func(ctx context.Context) error
+	slots    int // how many tasks run at the same time
 
 	// These are of Open.
 	pool  *pgxpool.Pool
 	job   string
 	epoch int64
-	token string // who this process is among those that had the job
+	token string // who this is among those that had the job
 	exact bool
 }
 
@@ -64,7 +64,7 @@ func WithConfig(f func(*pgxpool.Config)) Option { return func(o *options) { o.co
 // pool_max_conns says less. Two tasks that update the same rows wait for each other, and may meet in a deadlock, which
 // fails one of them; a stream that is partitioned by the key of the rows has none.
 func Sink[T any](dsn string, s Statement[T], opts ...Option) (*DatabaseSink[T], error) {
-	sink := &DatabaseSink[T]{dsn: dsn, statement: s,
+	sink := &DatabaseSink[T]{dsn: dsn, statement: s, instance: "alone",
 		options: options{table: "weir_identities", timeout: time.Minute}}
 	for _, o := range opts {
 		o(&sink.options)
@@ -87,7 +87,7 @@ func Sink[T any](dsn string, s Statement[T], opts ...Option) (*DatabaseSink[T], 
 
 // Attach implements dstream.SinkAttacher.
 func (s *DatabaseSink[T]) Attach(ssc *dstream.Context) {
-	s.owns, s.slots = ssc.Owns, ssc.RDD().DefaultParallelism()
+	s.instance, s.owns, s.slots = ssc.Instance(), ssc.Owns, ssc.RDD().DefaultParallelism()
 }
 
 // Guarantee implements dstream.SinkGuarantee.
@@ -98,15 +98,12 @@ func (s *DatabaseSink[T]) Guarantee() string {
 	return "at-least-once: each partition is stored in a transaction, again if its task or batch is run again"
 }
 
-// thisProcess tells processes apart that have the same epoch, because an older checkpoint was restored.
-var thisProcess = sync.OnceValue(rand.Text)
-
 // Open connects, takes the job over, and has the database check the statement.
 func (s *DatabaseSink[T]) Open(ctx context.Context, job string, epoch int64) (err error) {
 	ctx, cancel := s.patient(ctx)
 	defer cancel()
 	s.job, s.epoch, s.exact = job, epoch, epoch > 0
-	s.token = fmt.Sprintf("%d-%s", epoch, thisProcess())
+	s.token = fmt.Sprintf("%d-%s", epoch, s.instance)
 	cfg, err := poolConfig(s.dsn)
 	if err != nil {
 		return err
