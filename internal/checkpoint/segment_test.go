@@ -251,6 +251,29 @@ func TestSegmentsOfObjects(t *testing.T) {
 	wantPayloads(t, "objects", found, 0, 10, 10)
 }
 
+// TestSegmentsComeBack: of files that were removed a power failure may have brought back some: they are not read.
+func TestSegmentsComeBack(t *testing.T) {
+	disk := vfs.NewDisk("disk")
+	s, _, err := series(t, disk.Mount(nil), 1, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := fill(t, s, 20); n != 20 || err != nil {
+		t.Fatal(n, err)
+	}
+	// The first is back, the next ones are not.
+	for number := int64(1); number < 3; number++ {
+		if err := disk.Mount(nil).Remove(t.Context(), vfs.Join(dir+"/received/0", segmentName(1, number))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, found, err := series(t, disk.Mount(nil), 2, 15, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantPayloads(t, "what is left", found, 15, 20, 20)
+}
+
 // segmentFor gives the bytes of a segment with frames 5, 6 ... of 0, 1 ... bytes.
 func segmentFor(frames int, end bool) []byte {
 	var b bytes.Buffer

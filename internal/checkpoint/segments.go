@@ -121,6 +121,9 @@ func OpenSegments(ctx context.Context, fsys vfs.FS, dir, series string, o Segmen
 		return nil, err
 	}
 	files = counting(files)
+	for len(files) > 1 && files[1].first <= from {
+		files = files[1:] // Of those that were removed, a power failure may have brought some back, and not others.
+	}
 	s.next = from
 	if len(files) > 0 {
 		if s.next = files[0].first; s.next > from {

@@ -10,6 +10,10 @@ import (
 
 // makeInput makes the stream of an input.
 func makeInput[T any](x *execution, in *input) any {
+	if x.life != nil && in.how == wholeQueue {
+		r := &delivery[T]{in: in, life: x.life, interval: x.interval}
+		return dstream.ReceiverStream(x.ssc, "delivery", dstream.Receiver[T](r))
+	}
 	if x.life != nil && in.how != constant {
 		return dstream.FromSource(x.ssc, "stock", dstream.Source[T](&stock[T]{in, x.life}))
 	}

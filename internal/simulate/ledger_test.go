@@ -167,6 +167,9 @@ func (g *Graph) compareWorld(w *world, job int, c chronicle) error {
 	a.taken = func(s *Step, batch int) any {
 		for i, other := range g.Steps {
 			if rng, ok := c.plans[batch].Ranges[fmt.Sprint("s", i)]; ok && other == s {
+				if _, until, ok := loggedRange(rng.Data); ok {
+					return s.input.delivered(c.brought(batch-1, i), until)
+				}
 				from, until, _ := spanOf(rng.Data) // The chronicle has read it.
 				return s.input.taken(from, until)
 			}
@@ -189,6 +192,15 @@ func (g *Graph) compareWorld(w *world, job int, c chronicle) error {
 		}
 	}
 	return nil
+}
+
+// brought is how many entries a receiver had brought by the end of a batch.
+func (c *chronicle) brought(batch, step int) int {
+	if batch < 0 {
+		return 0
+	}
+	_, brought, _ := loggedRange(c.plans[batch].Ranges[fmt.Sprint("s", step)].Data)
+	return brought
 }
 
 func (g *Graph) compareEffect(w *world, a *answers, output, job, n int) error {

@@ -187,7 +187,8 @@ func (s *saga) program(number, parallelism int) (*program, error) {
 		}
 		return p.event()
 	})
-	c := l.Settings.conf(s.g, s.dir).Set("spark.default.parallelism", strconv.Itoa(parallelism))
+	c := l.Settings.conf(s.g, s.dir).Set("spark.default.parallelism", strconv.Itoa(parallelism)).
+		Set("spark.streaming.receiver.writeAheadLog.enable", "true")
 	ssc, err := dstream.NewContext(c, s.g.Interval, rdd.WithFileSystem(p.mount))
 	if err != nil {
 		return nil, err

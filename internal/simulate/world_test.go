@@ -212,6 +212,9 @@ func (s *stock[T]) Committed(context.Context, *dstream.Batch, []byte) error { re
 func (s *stock[T]) Released(context.Context, []byte) error { return nil }
 
 func spanOf(rng []byte) (from, until int, err error) {
+	if l, _, ok := loggedRange(rng); ok {
+		return l.From, l.Until, nil
+	}
 	a, b, _ := strings.Cut(string(rng), "-")
 	if from, err = strconv.Atoi(a); err == nil {
 		until, err = strconv.Atoi(b)
