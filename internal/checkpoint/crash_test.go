@@ -104,6 +104,40 @@ func TestCrashes(t *testing.T) {
 	}
 }
 
+// TestCrashAfterCrash kills a run before each of its steps, and the next one before each of its first: what that has read
+// outlives a power failure, also if the first had not made it sure.
+func TestCrashAfterCrash(t *testing.T) {
+	groups := script(3, 4)
+	want := prefixes(groups)
+	for step := 1; ; step++ {
+		whole := false
+		for next := 1; next < 14; next++ {
+			synctest.Test(t, func(t *testing.T) {
+				disk := vfs.NewDisk("disk")
+				done, err := run(t, disk.Mount(dieAt(step)), "first", groups, want)
+				whole = err == nil
+				n, _ := run(t, disk.Mount(dieAt(next)), "second", groups, want)
+				done = max(n, done)
+				for seed := range uint64(16) {
+					after := disk.Crash(seed)
+					s, err := Read(t.Context(), after.Mount(nil), dir)
+					if err != nil {
+						t.Fatalf("steps %d and %d, seed %d: %v", step, next, seed, err)
+					}
+					if done > 0 && s == nil || s != nil && done >= 0 && describe(s) != want[done] &&
+						(done == len(groups) || describe(s) != want[done+1]) {
+						t.Fatalf("steps %d and %d, seed %d: %d groups were acknowledged, and there is\n%+v", step, next, seed,
+							done, s)
+					}
+				}
+			})
+		}
+		if whole {
+			return
+		}
+	}
+}
+
 // TestFaults: a step that fails, whichever it is and however, costs time and nothing else.
 func TestFaults(t *testing.T) {
 	groups := script(5, 8)

@@ -148,6 +148,11 @@ func open(ctx context.Context, f folder, w *watch, owner Owner, opts Options) (*
 		prune: make(chan struct{}, 1), stop: make(chan struct{}), rested: make(chan struct{})}
 	l.writes = newGroup(l.write)
 	r.Epoch = l.epoch
+	if !r.First {
+		if err := f.makeSure(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
 	if err := l.takeOver(ctx, t); err != nil {
 		return nil, nil, err
 	}
@@ -156,6 +161,15 @@ func open(ctx context.Context, f folder, w *watch, owner Owner, opts Options) (*
 	}
 	go l.keep()
 	return l, r, nil
+}
+
+// sureName is a file of no content that counts.
+const sureName = ".sure"
+
+// makeSure has the slots that were read outlive a power failure, before anything is put behind them: their owner may
+// have died before he had synced the folder. Publishing a file there does that.
+func (f folder) makeSure(ctx context.Context) error {
+	return vfs.WriteFile(ctx, f.fs, vfs.Join(f.logDir(), sureName), nil)
 }
 
 // again reads the log again if the owner was waited for.
