@@ -69,7 +69,8 @@ func (w *wal[T]) open(ctx context.Context, id string, from []byte) ([]byte, erro
 		}
 		r.Series, r.From, r.Until, r.Position = last.Series, last.Until, last.Until, last.Position
 	}
-	about, err := json.Marshal(walAbout{w.ssc.job, w.ssc.epoch, id, codec.Version, r.Schema, checkpoint.ReceivedVersion})
+	about, err := json.Marshal(walAbout{Job: w.ssc.job, Epoch: w.ssc.epoch, ID: id, Codec: codec.Version,
+		Schema: r.Schema, Payload: checkpoint.ReceivedVersion})
 	if err != nil {
 		return nil, err
 	}

@@ -95,7 +95,8 @@ func Commit[K, V any](b *dstream.Batch, d *dstream.DStream[Record[K, V]], opts .
 // warnDerived says that a stream is not the one that has ranges.
 func warnDerived[K, V any](b *dstream.Batch, d *dstream.DStream[Record[K, V]], what string) {
 	d.Context().Warn(what, errors.New("it was given a stream that was derived from a direct stream: "+
-		"give it the one that kafka.DirectStream returned"), "batch", b.Sequence)
+		"give it the one that kafka.DirectStream returned (one of kafka.Stream has no ranges, and commits by itself)"),
+		"batch", b.Sequence)
 }
 
 // ParseRange gives the ranges of a direct stream's range as a checkpoint holds it (dstream.InputRecord), ok telling

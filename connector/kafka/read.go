@@ -42,9 +42,12 @@ func read[K, V any](
 	}
 }
 
+// failing is a task, or what else reads: Fail does not return.
+type failing interface{ Fail(err error) }
+
 // decoding turns the records of one partition into typed ones.
 type decoding[K, V any] struct {
-	tc    *rdd.TaskContext
+	tc    failing
 	tp    TopicPartition
 	key   Deserializer[K]
 	value Deserializer[V]

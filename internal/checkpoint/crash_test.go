@@ -104,8 +104,8 @@ func TestCrashes(t *testing.T) {
 	}
 }
 
-// TestCrashAfterCrash kills a run before each of its steps, and the next one before each of its first: what that has read
-// outlives a power failure, also if the first had not made it sure.
+// TestCrashAfterCrash kills a run before each of its steps, and the next one before each of its first: what that has
+// read outlives a power failure, also if the first had not made it sure.
 func TestCrashAfterCrash(t *testing.T) {
 	groups := script(3, 4)
 	want := prefixes(groups)

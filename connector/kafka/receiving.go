@@ -1,0 +1,250 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/weirstream/weir/connector/kafka/internal/recordbatch"
+	"github.com/weirstream/weir/dstream"
+)
+
+// A receiving is a run of a receiver. It plans ranges as a direct stream does, and has threads read them.
+type receiving[K, V any] struct {
+	*receiver[K, V]
+	source *source[K, V]
+	st     *dstream.Store[Record[K, V]]
+
+	turn chan struct{} // held by who stores
+	at   *batchRange   // what is stored; changed by who has the turn
+
+	mu        sync.Mutex
+	stored    *batchRange // a copy of at, to be committed
+	committed *batchRange
+}
+
+// run receives until ctx ends, which is no error.
+func (r *receiving[K, V]) run(ctx context.Context, resume []byte) (err error) {
+	defer func() { err = errors.Join(err, r.close(ctx)) }()
+	from, err := asked(ctx, func(ctx context.Context) ([]byte, error) { return r.source.Resolve(ctx, resume) })
+	if err != nil {
+		return err
+	}
+	r.source.f.opts.prefetch, r.source.f.spoil = false, nil
+	var commits sync.WaitGroup
+	defer commits.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if r.commits {
+		commits.Go(func() { r.commitOften(ctx) })
+	}
+	for ctx.Err() == nil {
+		from, err = r.round(ctx, from)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+		case temporary(err) || isGone(err):
+			r.st.Report(err)
+			_ = pause(ctx, troubledRound)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// asked bounds a question to the brokers.
+func asked[T any](ctx context.Context, f func(ctx context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errors.New("the brokers did not answer in time"))
+	defer cancel()
+	return f(ctx)
+}
+
+// round receives what there is behind the range from, and gives the range behind which to go on.
+func (r *receiving[K, V]) round(ctx context.Context, from []byte) ([]byte, error) {
+	var n int64
+	rng, err := asked(ctx, func(ctx context.Context) (rng []byte, err error) {
+		rng, n, err = r.source.Plan(ctx, from, dstream.Limit{Records: roundMax, Interval: 1})
+		return rng, err
+	})
+	if err != nil {
+		return from, err
+	}
+	planned, err := decodeRange(rng)
+	if err != nil {
+		return from, err
+	}
+	r.at = &batchRange{ReadCommitted: planned.ReadCommitted, Partitions: slices.Clone(planned.Partitions)}
+	for i := range r.at.Partitions {
+		r.at.Partitions[i].Until = r.at.Partitions[i].From
+	}
+	if n == 0 {
+		_ = pause(ctx, emptyRound)
+		return rng, nil
+	}
+	if err := r.receive(ctx, planned.pieces()); err != nil {
+		reached, encoding := r.at.encode()
+		return reached, errors.Join(err, encoding)
+	}
+	return rng, nil
+}
+
+// receive has the threads of each topic read its pieces. One that fails holds up none of the others.
+func (r *receiving[K, V]) receive(ctx context.Context, pieces []piece) error {
+	threads := map[string][][]int{}
+	for topic, n := range r.topics {
+		threads[topic] = make([][]int, n)
+	}
+	for i, p := range pieces {
+		if of := threads[p.Topic]; p.From < p.Until {
+			of[int(p.Partition)%len(of)] = append(of[int(p.Partition)%len(of)], i)
+		}
+	}
+	var wg sync.WaitGroup
+	errs := make([]error, len(pieces))
+	for _, of := range threads {
+		for _, mine := range of {
+			wg.Go(func() {
+				for _, i := range mine {
+					errs[i] = r.read(ctx, i, pieces[i])
+				}
+			})
+		}
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// A load is what is stored at once: at most so many records, and about as many bytes.
+const (
+	loadRecords = 5000
+	loadBytes   = 1 << 20
+)
+
+// notRead is what a thread panics with whose records cannot be read on.
+type notRead struct{ err error }
+
+// thread is a task that fails.
+type thread struct{}
+
+// Fail implements failing.
+func (thread) Fail(err error) { panic(notRead{err}) }
+
+// read brings a piece, which is number i of the range: all of it, or what comes before an error.
+func (r *receiving[K, V]) read(ctx context.Context, i int, p piece) error {
+	var load []Record[K, V]
+	var failed error
+	bytes, reached := 0, p.From
+	err := r.decode(ctx, p, func(rec *recordbatch.Record, v Record[K, V]) bool {
+		load, bytes, reached = append(load, v), bytes+len(rec.Key)+len(rec.Value), rec.Offset+1
+		if len(load) < loadRecords && bytes < loadBytes {
+			return true
+		}
+		failed = r.store(ctx, i, reached, load)
+		load, bytes = nil, 0
+		return failed == nil
+	})
+	if failed != nil {
+		return failed
+	}
+	if err == nil {
+		reached = p.Until // Gaps may be at its end.
+	}
+	return errors.Join(err, r.store(ctx, i, reached, load))
+}
+
+// decode reads the records of a piece.
+func (r *receiving[K, V]) decode(ctx context.Context, p piece, yield func(*recordbatch.Record, Record[K, V]) bool,
+) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			failed, ok := v.(notRead)
+			if !ok {
+				panic(v)
+			}
+			err = failed.err
+		}
+	}()
+	d := decoding[K, V]{tc: thread{}, tp: p.tp(), key: r.source.key, value: r.source.value}
+	defer d.panicked()
+	return r.source.f.each(ctx, p, func(rec *recordbatch.Record) bool {
+		d.decode(rec)
+		return yield(rec, d.out)
+	})
+}
+
+// store stores a load, behind which the partition number i of the range stands at an offset. One load is stored at a
+// time, each with the offsets of all partitions: so the last position that is stored tells of all loads.
+func (r *receiving[K, V]) store(ctx context.Context, i int, offset int64, load []Record[K, V]) error {
+	select {
+	case r.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-r.turn }()
+	r.at.Partitions[i].From, r.at.Partitions[i].Until = offset, offset
+	position, err := r.at.encode()
+	if err != nil {
+		return err
+	}
+	if err := r.st.Some(load, position); err != nil {
+		return err
+	}
+	stored := &batchRange{Partitions: slices.Clone(r.at.Partitions)}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stored = stored
+	return nil
+}
+
+// commitOften commits what is stored to the group, now and then.
+func (r *receiving[K, V]) commitOften(ctx context.Context) {
+	tick := time.NewTicker(commitEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := r.commit(ctx, commitDeadline); err != nil && ctx.Err() == nil {
+			r.st.Report(err) // Nothing hangs on it: reading goes on from what is stored.
+		}
+	}
+}
+
+// commit commits what was stored since the last time.
+func (r *receiving[K, V]) commit(ctx context.Context, timeout time.Duration) error {
+	r.mu.Lock()
+	stored := r.stored
+	news := r.commits && stored != r.committed
+	r.mu.Unlock()
+	if !news {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if err := r.source.commit(ctx, stored); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.committed = stored
+	return nil
+}
+
+// close commits what is left to be committed and ends the connections.
+func (r *receiving[K, V]) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	if r.source.f == nil {
+		return nil // It was not opened.
+	}
+	if err := r.commit(ctx, closeTimeout); err != nil {
+		r.st.Report(err)
+	}
+	return r.source.Close(ctx)
+}

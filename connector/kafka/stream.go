@@ -1,0 +1,140 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/connector/kafka/internal/client"
+	"github.com/weirstream/weir/dstream"
+)
+
+// Stream makes a stream of the records that a receiver brings from topics, as Spark's KafkaUtils.createStream does.
+// [DirectStream] needs no receiver, stores nothing twice, and is the better choice where nothing speaks against it.
+//
+// topics says for each topic how many threads fetch and decode its partitions; what they bring is stored in one order,
+// and becomes blocks, and partitions of batches, by spark.streaming.blockInterval. All partitions of a topic are read,
+// new ones from their beginning. The receiver is one: two streams of the same topic get all of its records each, as
+// nothing joins the group.
+//
+// A first start begins at what the group (group.id, which must be given) has committed, else by auto.offset.reset. With
+// spark.streaming.receiver.writeAheadLog.enable the offsets lie in the log beside the records: after a restart reading
+// goes on there, whatever the group has committed, and each record is in exactly one batch; what was logged is
+// committed to the group every second, for who watches its lag. Without the log what was received and not processed is
+// lost with the process; what was received is committed all the same, unless enable.auto.commit is false.
+//
+// Brokers that are away, records that do not decode, and records that are gone, unless weir.kafka.failOnDataLoss is
+// false, are reported, and the receiver is started again after spark.streaming.receiverRestartDelay. It takes
+// spark.streaming.receiver.maxRate records a second; the limits of direct streams do not hold. There is no ZooKeeper:
+// parameters that name it are refused.
+func Stream[K, V any](ssc *dstream.Context, topics map[string]int, p Params, key Deserializer[K], value Deserializer[V],
+	opts ...Option,
+) (*dstream.DStream[Record[K, V]], error) {
+	o, cfg, err := settings(p, key, value, opts)
+	if err := errors.Join(err, checkThreads(topics, cfg)); err != nil {
+		return nil, fmt.Errorf("kafka.Stream: %w", err)
+	}
+	unbounded := func(TopicPartition) int64 { return 0 } // The store keeps to the rate of receivers.
+	o.maxRate, o.minRate = unbounded, unbounded
+	names := slices.Sorted(maps.Keys(topics))
+	r := &receiver[K, V]{topics: maps.Clone(topics)}
+	r.commits = cfg.AutoCommit || conf.ReceiverWriteAheadLog.Get(ssc.Conf())
+	r.source = func() *source[K, V] {
+		return &source[K, V]{ssc: ssc, strategy: Subscribe(names...), params: p, given: cfg, cfg: cfg, key: key,
+			value: value, opts: o}
+	}
+	return dstream.ReceiverStream(ssc, "kafka.Stream", dstream.Receiver[Record[K, V]](r)), nil
+}
+
+func checkThreads(topics map[string]int, cfg *client.Config) error {
+	if len(topics) == 0 {
+		return errors.New(`it needs a topic and its number of threads, such as map[string]int{"topic": 1}`)
+	}
+	for topic, n := range topics {
+		if topic == "" || n < 1 {
+			return fmt.Errorf("topic %q has %d threads: it needs a name, and at least one", topic, n)
+		}
+	}
+	if cfg != nil && cfg.GroupID == "" {
+		return errors.New("it needs group.id, to which offsets are committed")
+	}
+	return nil
+}
+
+// A receiver is what brings the records of a Stream.
+type receiver[K, V any] struct {
+	topics  map[string]int // threads
+	source  func() *source[K, V]
+	commits bool
+
+	work sync.WaitGroup
+	stop context.CancelFunc
+}
+
+// Start implements dstream.Receiver.
+func (r *receiver[K, V]) Start(ctx context.Context, st *dstream.Store[Record[K, V]], resume []byte) error {
+	ctx, r.stop = context.WithCancel(ctx)
+	run := &receiving[K, V]{receiver: r, source: r.source(), st: st, turn: make(chan struct{}, 1)}
+	r.work.Go(func() {
+		if err := run.run(ctx, resume); err != nil && ctx.Err() == nil {
+			st.Restart(err)
+		}
+	})
+	return nil
+}
+
+// Stop implements dstream.Receiver.
+func (r *receiver[K, V]) Stop(ctx context.Context) error {
+	r.stop()
+	done := make(chan struct{})
+	go func() {
+		r.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Covers implements dstream.ReceiverPositions: positions are the offsets of all partitions.
+func (r *receiver[K, V]) Covers(last, position []byte) bool {
+	before, err := decodeRange(last)
+	if err != nil || before == nil {
+		return false
+	}
+	these, err := decodeRange(position)
+	if err != nil || these == nil {
+		return false
+	}
+	reached := map[incarnation]int64{}
+	for _, p := range before.Partitions {
+		reached[p.incarnation()] = p.Until
+	}
+	for _, p := range these.Partitions {
+		if until, ok := reached[p.incarnation()]; !ok || until < p.Until {
+			return false
+		}
+	}
+	return true
+}
+
+const (
+	// roundMax is how many records are planned at a time: so often new partitions are looked for at least.
+	roundMax = 100_000
+	// emptyRound is the pause when there was nothing new.
+	emptyRound = 50 * time.Millisecond
+	// troubledRound is the pause when the brokers could not say what is new.
+	troubledRound = time.Second
+	// askTimeout bounds a question to the brokers, closeTimeout what happens at the end.
+	askTimeout, closeTimeout = 15 * time.Second, 3 * time.Second
+	// commitEvery is how often offsets are committed to the group.
+	commitEvery = time.Second
+)
