@@ -23,8 +23,12 @@ type Ask struct {
 	Checkpoint string `json:"checkpoint"`
 	// Answer is a file to which Main appends each [Answer], on a line of its own.
 	Answer string `json:"answer"`
-	// JSON asks for a result as JSON.
+	// JSON asks for a result as JSON: of check.
 	JSON bool `json:"json,omitempty"`
+	// Batch, Records and Effects are those of a replay; see [dstream.Replay].
+	Batch   int64 `json:"batch,omitempty"`
+	Records int   `json:"records,omitempty"`
+	Effects bool  `json:"effects,omitempty"`
 }
 
 // An Answer of a program. The first one says, before all else, that it has understood; the last one has its exit code,
@@ -53,7 +57,7 @@ func takeAsk() (*Ask, error) {
 
 // asks are what there is to be asked for.
 var asks = map[string]func(ctx context.Context, a *Ask, ssc *dstream.Context, stdout io.Writer) error{
-	"check": check, "finish": finish,
+	"check": check, "finish": finish, "replay": replay,
 }
 
 // answer appends an answer. Who asked may have gone.
@@ -173,6 +177,16 @@ func finish(ctx context.Context, _ *Ask, ssc *dstream.Context, stdout io.Writer)
 	}
 	fmt.Fprintln(stdout, what+"; the checkpoint is clean")
 	return nil
+}
+
+// replay runs a batch again, and shows what its outputs are given.
+func replay(ctx context.Context, a *Ask, ssc *dstream.Context, stdout io.Writer) error {
+	done, err := ssc.Replay(ctx, dstream.Replay{Sequence: a.Batch, Records: a.Records, Effects: a.Effects})
+	if err == nil && a.Effects {
+		n := len(done.Outputs)
+		fmt.Fprintf(stdout, "batch %d has run again, with the effects of %d outputs\n", done.Sequence, n)
+	}
+	return err
 }
 
 // askedConf has the context keep its checkpoint where the asker says.

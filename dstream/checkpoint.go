@@ -80,6 +80,8 @@ type durability struct {
 	found *checkpoint.State
 	// opened tells that the log is to be closed, clean that nothing is open in it.
 	opened, clean bool
+	// replays tells that the states are only looked at.
+	replays bool
 	// ownWidth is the default parallelism of the rdd.Context, to be given back; 0 if it was not changed.
 	ownWidth int
 }

@@ -50,7 +50,7 @@ func (w *keyedWindow[K, V]) take(ctx context.Context, g *generation) error {
 		w.partitions = make([]*panes[K, V], len(fresh))
 		for i := range w.partitions {
 			w.partitions[i] = newPanes[K](w.fold, w.length, nil) // The keys of a shuffle own their memory.
-			w.partitions[i].ordered = g.batch.ssc.durable.opened
+			w.partitions[i].ordered = g.batch.ssc.durable.found != nil
 			w.partitions[i].undoable = g.batch.ssc.loop.failed.skip
 		}
 	}

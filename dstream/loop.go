@@ -25,6 +25,7 @@ type loop struct {
 	ids       []string // operator ids of the inputs
 	outputIDs []string
 	stateIDs  []string
+	replays   bool              // one batch is run again, and nothing logged of it
 	split     *checkpoint.Split // of the batches to come; nil once it has been logged
 	each      bool              // missed times get batches of their own
 	failed    failurePolicy

@@ -17,6 +17,8 @@ type Output struct {
 	number int
 	// prepare generates the RDD of a batch; run is nil when the stream has none in this batch.
 	prepare func(g *generation) (run func(ctx context.Context) error)
+	// show is prepare, of what writes out the records that the output would be given.
+	show func(g *generation, most int, into *ReplayedOutput) (run func(ctx context.Context) error)
 	// sink is what the output writes to, nil for none.
 	sink held
 }
@@ -98,7 +100,7 @@ func (n *node) reads(in *node) bool {
 // register adds an output operation for a stream.
 func register[T any](d *DStream[T], op string, prepare func(g *generation) func(ctx context.Context) error) *Output {
 	n := &node{ssc: d.node.ssc, op: op, site: exec.Caller(), slide: d.node.slide, parents: []*node{d.node}}
-	o := &Output{node: n, number: len(n.ssc.outputs), prepare: prepare}
+	o := &Output{node: n, number: len(n.ssc.outputs), prepare: prepare, show: showing(d)}
 	if n.ssc.add(n) {
 		n.ssc.outputs = append(n.ssc.outputs, o)
 	}

@@ -115,14 +115,17 @@ func (ssc *Context) loadStates(ctx context.Context) error {
 	if len(ssc.states) == 0 {
 		return nil
 	}
-	if err := ssc.log.Sweep(ctx, stateDir); err != nil {
-		return fmt.Errorf("checkpoint %s: %w", ssc.durable.dir, err)
+	if !ssc.durable.replays {
+		if err := ssc.log.Sweep(ctx, stateDir); err != nil {
+			return fmt.Errorf("checkpoint %s: %w", ssc.durable.dir, err)
+		}
 	}
 	ids := ssc.stateIDs()
 	for i, k := range ssc.states {
 		at := ssc.loadedAt(k)
 		snapshot, deltas := found.Version(ids[i], at)
-		folder := stateFolder{fs: ssc.durable.fs, dir: ssc.durable.path, epoch: ssc.epoch, operator: ids[i], loaded: at}
+		folder := stateFolder{fs: ssc.durable.fs, dir: ssc.durable.path, epoch: ssc.epoch, operator: ids[i], loaded: at,
+			readOnly: ssc.durable.replays}
 		folder.snapshot, folder.deltas = found.Version(ids[i], found.Committed.Sequence)
 		if err := k.load(ctx, folder, snapshot, deltas); err != nil {
 			return fmt.Errorf("the state of %s (%s) as of batch %d: %w", ids[i], k.node.site, at, err)

@@ -250,7 +250,7 @@ func (l *loop) runOutput(b *Batch, i int, run func(context.Context) error) error
 // logDone logs that an output of a batch has finished, while others have not: it is not run again if the process dies
 // before these have. At short intervals that would cost more than it saves.
 func (l *loop) logDone(b *Batch, i int) error {
-	if !l.ssc.durable.opened || l.ssc.interval <= sharedSlot || b.last(i) {
+	if l.replays || !l.ssc.durable.opened || l.ssc.interval <= sharedSlot || b.last(i) {
 		return nil
 	}
 	done := checkpoint.Done{Sequence: b.Sequence, Output: l.outputIDs[i], Effects: b.effectsOf(i)}

@@ -68,6 +68,9 @@ func (f *stateFiles) open(ctx context.Context, at stateFolder) error {
 	f.stateFolder, f.head.Operator = at, at.operator
 	f.runs, f.deltas = checkpoint.Runs(at.snapshot), slices.Clone(at.deltas)
 	f.virgin = len(at.snapshot) == 0 && len(at.deltas) == 0
+	if at.readOnly {
+		return nil
+	}
 	return at.fs.MkdirAll(ctx, vfs.Join(at.dir, stateDir))
 }
 
@@ -164,7 +167,7 @@ func (f *stateFiles) full() bool {
 
 // merge begins to merge the deltas, with the runs before them that are not much larger, if it is time to.
 func (f *stateFiles) merge() {
-	if f.merging != nil || f.ready != nil || !f.full() {
+	if f.readOnly || f.merging != nil || f.ready != nil || !f.full() {
 		return
 	}
 	m := &checkpoint.StateMerge{Head: f.head, Deltas: f.deltas[:len(f.deltas):len(f.deltas)], Small: f.small,

@@ -45,6 +45,8 @@ type stateFolder struct {
 	epoch int64
 	// operator is the id of the operator.
 	operator string
+	// readOnly tells that nothing of the state will be sealed, nor may be written.
+	readOnly bool
 	// loaded is the batch whose state is loaded. Those up to it may be run through once more for what other operators
 	// keep: their steps find that the state has them already.
 	loaded int64

@@ -160,6 +160,31 @@ func TestUpgradeByHand(t *testing.T) {
 	}
 }
 
+// TestReplay runs batches again that a program has run.
+func TestReplay(t *testing.T) {
+	self := programs(t, "program")
+	dir := crashed(t, self)
+	sums := `^-+\nTime: \d+ ms  out \(foreachRDD at ask_test.go:\d+\), records: 1\n-+\n`
+	for _, s := range []step{
+		{"replay % --batch 2 -- @ --interval 100ms", 0, sums + `odd true: 4\n\n$`, ``},
+		{"replay % --batch 1 -- @ --interval 100ms", 0, sums + `odd false: 2\n\n$`, ``},
+		{"replay % --batch 3 -- @ --interval 100ms", 0, sums + `odd false: 6\n\n$`, ``}, // It is planned.
+		{"replay % --batch 2 --debug -- @ --interval 100ms", 0, sums + `odd true: 4\n\n$`, ``},
+		{"replay % --batch 2 -- @ --interval 100ms --also", 4, `^$`, `batch 2 would not be what it was: the operator "also"`},
+		{"replay % --batch 99 -- @ --interval 100ms", 1, `^$`, `counter: checkpoint .*: batch 99 has not been planned: `},
+		{"replay % --batch 2 --effects -- @ --interval 100ms", 1, `^$`, `finish it first \(weir finish\)`},
+		{"finish % -- @ --interval 100ms", 0, ``, ``},
+		{"replay % --batch 2 --effects -- @ --interval 100ms", 0,
+			`^2 odd true: 4\nbatch 2 has run again, with the effects of 1 outputs\n$`, ``},
+		{"checkpoint check % -- @ --interval 100ms", 0, `epoch 3 of counter, .*: stopped cleanly\nfits`, ``},
+		{"replay % -- @", 2, ``, `weir replay needs --batch N: weir batches .* lists them`},
+		{"replay % --batch 1 --records -1 -- @", 2, ``, `--records must be at least 0`},
+		{"replay --batch 1", 2, ``, `weir replay needs a DIR, then -- and the PROGRAM`},
+	} {
+		s.run(t, dir, self)
+	}
+}
+
 // TestProgramsThatCannotBeAsked: nothing runs in their place.
 func TestProgramsThatCannotBeAsked(t *testing.T) {
 	for _, tt := range []struct{ as, line, err string }{

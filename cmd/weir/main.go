@@ -91,7 +91,7 @@ func root() *cobra.Command {
 	c.SetFlagErrorFunc(flagError)
 	c.SetHelpCommand(help())
 	c.AddCommand(demo(), newProject(), broker(), produce(), consume(), topics(), offsets(), batches(), state(),
-		checkpoints(), finish(), stop(), runExample(), settings(), version())
+		checkpoints(), finish(), replay(), stop(), runExample(), settings(), version())
 	return c
 }
 

@@ -1,0 +1,252 @@
+package dstream_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/vfs"
+	"github.com/weirstream/weir/rdd"
+)
+
+// replayOf runs a batch of the checkpoint on the disk again, and gives what was written.
+func replayOf(t *testing.T, disk *vfs.Disk, build func(ssc *dstream.Context), how dstream.Replay, settings ...string,
+) (*dstream.Replayed, string, error) {
+	t.Helper()
+	c := conf.New().Set("spark.master", "local[3]")
+	for pair := range slices.Chunk(settings, 2) {
+		c.Set(pair[0], pair[1])
+	}
+	ssc, err := dstream.NewContext(c, time.Second, rdd.WithFileSystem(disk.Mount(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	ssc.SetOutput(&out)
+	ssc.Checkpoint("disk:/ck")
+	build(ssc)
+	done, err := ssc.Replay(t.Context(), how)
+	if ssc.State() != dstream.Stopped {
+		t.Errorf("the context is %v", ssc.State())
+	}
+	return done, out.String(), err
+}
+
+var replayedHead = regexp.MustCompile(`(?m)^-+\nTime: \d+ ms  (.*) \(\w+ at [\w.]+:\d+\), records: \d+\n-+\n`)
+
+// shown takes the text of a replay apart, as watch notes what outputs see.
+func shown(t *testing.T, n int64, text string) map[string]string {
+	t.Helper()
+	heads, bodies := replayedHead.FindAllStringSubmatch(text, -1), replayedHead.Split(text, -1)
+	all := map[string]string{}
+	for i, head := range heads {
+		var lines []string
+		for line := range strings.Lines(strings.TrimSuffix(bodies[i+1], "\n")) {
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+		slices.Sort(lines)
+		all[fmt.Sprintf("%02d %s", n, strings.TrimPrefix(head[1], "watch "))] = strings.Join(lines, ", ")
+	}
+	return all
+}
+
+// TestReplay: each batch that is kept gives, run again, what it gave, from states and windows as they were, on any
+// number of cores, while the program runs and when it has stopped; and nothing changes.
+func TestReplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, got := vfs.NewDisk("disk"), map[string]string{}
+		l := mustLive(t, disk, statesBeside(got, 4), "weir.checkpoint.retainedBatches", "4")
+		time.Sleep(12500 * time.Millisecond)
+		replays := func() {
+			t.Helper()
+			s := clonedState(t, disk)
+			ran := 0
+			for _, b := range s.Batches {
+				before := maps.Clone(got)
+				done, text, err := replayOf(t, disk, statesBeside(got, 4), dstream.Replay{Sequence: b.Sequence})
+				if !maps.Equal(got, before) {
+					t.Errorf("the outputs of batch %d have run", b.Sequence)
+				}
+				if err != nil {
+					if !strings.Contains(err.Error(), "its windows look back to") {
+						t.Errorf("batch %d: %v", b.Sequence, err)
+					}
+					continue
+				}
+				ran++
+				want := map[string]string{}
+				for key, vs := range got {
+					if strings.HasPrefix(key, fmt.Sprintf("%02d ", b.Sequence)) {
+						want[key] = vs
+					}
+				}
+				if again := shown(t, b.Sequence, text); !maps.Equal(again, want) || len(want) != 5 {
+					t.Errorf("batch %d gave\n%v, and replayed\n%v", b.Sequence, want, again)
+				}
+				if len(done.Outputs) != 5 || done.Sequence != b.Sequence || done.Outputs[0].Name != "watch mapped" {
+					t.Errorf("batch %d: %+v", b.Sequence, done)
+				}
+			}
+			if ran < 4 {
+				t.Errorf("only %d of %d batches could be replayed", ran, len(s.Batches))
+			}
+		}
+		replays()
+		l.stop(t)
+		before := disk.Files()
+		replays()
+		if !maps.EqualFunc(before, disk.Files(), bytes.Equal) {
+			t.Error("the disk has changed")
+		}
+	})
+}
+
+// clonedState reads a checkpoint from outside.
+func clonedState(t *testing.T, disk *vfs.Disk) *dstream.CheckpointInfo {
+	t.Helper()
+	sc, err := rdd.NewContext(conf.New().Set("spark.master", "local[1]"), rdd.WithFileSystem(disk.Mount(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := dstream.ReadCheckpoint(t.Context(), sc, "disk:/ck")
+	if err := errors.Join(err, sc.Stop(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return info
+}
+
+// TestReplayRefuses what would not be what it was.
+func TestReplayRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(v *version)
+		how    dstream.Replay
+		unfit  bool
+		says   string // "" for a replay
+	}{
+		{name: "a function", change: func(v *version) { v.weight = 2 }, how: dstream.Replay{Sequence: 3}},
+		{name: "cores", change: func(v *version) { v.master = "local[9]" }, how: dstream.Replay{Sequence: 3}},
+		{name: "a planned batch", change: func(*version) {}, how: dstream.Replay{Sequence: 4}},
+		{name: "an output", change: func(v *version) { v.also = true }, how: dstream.Replay{Sequence: 3}, unfit: true,
+			says: `batch 3 would not be what it was: the operator "also" is new`},
+		{name: "partitions", change: func(v *version) { v.partitions = 7 }, how: dstream.Replay{Sequence: 3}, unfit: true,
+			says: `the state "sums" had 2 partitions, has 7 partitions`},
+		{name: "a type", change: func(v *version) { v.texts = true }, how: dstream.Replay{Sequence: 3}, unfit: true,
+			says: "values were {Key int64; Value int64}, are {Key string; Value int64}"},
+		{name: "the future", change: func(*version) {}, how: dstream.Replay{Sequence: 9},
+			says: "batch 9 has not been planned: the last one is 4"},
+		{name: "no batch", change: func(*version) {}, how: dstream.Replay{Sequence: -1},
+			says: "batch -1 is not kept: those from 0 to 4 are"},
+		{name: "effects of a planned batch", change: func(*version) {}, how: dstream.Replay{Sequence: 4, Effects: true},
+			says: "batch 4 cannot be replayed with its effects while batch 4 is planned and not committed"},
+		{name: "effects beside a planned batch", change: func(*version) {},
+			how: dstream.Replay{Sequence: 3, Effects: true}, says: "while batch 4 is planned and not committed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				disk, seen := vfs.NewDisk("disk"), []string{}
+				v := firstVersion(&seen, &sinkOf{})
+				m := disk.Mount(nil)
+				ssc := v.context(t, m)
+				if err := ssc.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				lives(t, ssc, 4200*time.Millisecond)
+				v.sink.stuck.Store(true)
+				lives(t, ssc, time.Second)
+				m.Kill()
+				_ = ssc.Stop(t.Context())
+				v.sink.stuck.Store(false)
+				seen = nil
+				tt.change(&v)
+				before := disk.Files()
+				_, text, err := replayOf(t, disk, v.build, tt.how, "spark.master", v.master)
+				switch {
+				case tt.says == "" && (err != nil || !strings.Contains(text, "out (writeTo at")):
+					t.Errorf("%v, and wrote %q", err, text)
+				case tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says) || text != ""):
+					t.Errorf("%v, and wrote %q; want %q", err, text, tt.says)
+				}
+				if errors.Is(err, dstream.ErrUnfit) != tt.unfit || len(seen) > 0 {
+					t.Errorf("%v is ErrUnfit: %v; outputs saw %q", err, !tt.unfit, seen)
+				}
+				if !maps.EqualFunc(before, disk.Files(), bytes.Equal) {
+					t.Error("the disk has changed")
+				}
+			})
+		})
+	}
+}
+
+// TestReplayShowsSome: no more records than are asked for.
+func TestReplayShowsSome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen := vfs.NewDisk("disk"), []string{}
+		l := mustLive(t, disk, sums(&seen, nil))
+		time.Sleep(3500 * time.Millisecond)
+		l.stop(t)
+		_, text, err := replayOf(t, disk, sums(&seen, nil), dstream.Replay{Sequence: 2, Records: 1})
+		if want := "records: 2\n-------------------------------------------\n4\n... and 1 more\n\n"; err != nil ||
+			!strings.HasSuffix(text, want) {
+			t.Errorf("%v, and wrote %q, want %q", err, text, want)
+		}
+	})
+}
+
+// TestReplayWithEffects: what a sink has lost is written again, bodies run, and the checkpoint is owned meanwhile.
+func TestReplayWithEffects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen := vfs.NewDisk("disk"), []string{}
+		v := firstVersion(&seen, &sinkOf{})
+		ssc := v.context(t, disk.Mount(nil))
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		lives(t, ssc, 5200*time.Millisecond)
+		how := dstream.Replay{Sequence: 2, Effects: true}
+		if _, _, err := replayOf(t, disk, v.build, how, "spark.master", v.master); !isHeld(err) {
+			t.Errorf("while the program runs: %v", err)
+		}
+		if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+			t.Fatal(err)
+		}
+		v.sink.mu.Lock()
+		maps.DeleteFunc(v.sink.rows, func(key string, _ []string) bool { return strings.Contains(key, "/2/") })
+		v.sink.mu.Unlock()
+		seen = nil
+		done, text, err := replayOf(t, disk, v.build, how, "spark.master", v.master)
+		if err != nil || text != "" || len(done.Outputs) != 2 || done.Outputs[0].Records != -1 {
+			t.Errorf("%v: %+v, and wrote %q", err, done, text)
+		}
+		if len(seen) != 1 || !strings.HasPrefix(seen[0], "2 ") {
+			t.Errorf("the body saw %q, want batch 2", seen)
+		}
+		v.wroteUpTo(t, 5)
+		if info := clonedState(t, disk); !info.StoppedCleanly || info.Epoch != 2 {
+			t.Errorf("the checkpoint is left by epoch %d, cleanly: %v", info.Epoch, info.StoppedCleanly)
+		}
+		ssc = v.context(t, disk.Mount(nil))
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		lives(t, ssc, 2*time.Second)
+		if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+			t.Fatal(err)
+		}
+		v.wroteUpTo(t, 7)
+	})
+}
+
+func isHeld(err error) bool {
+	_, held := errors.AsType[*dstream.HeldError](err)
+	return held
+}
