@@ -157,7 +157,7 @@ func TestStopMeetsAStandby(t *testing.T) {
 			t.Fatal(err)
 		}
 		lives(t, second, 10*time.Second)
-		if names := disk.Files(); names["/ck/stop"] != nil {
+		if names := disk.Files(); names["disk:/ck/stop"] != nil {
 			t.Error("the request that names an earlier owner is there still")
 		}
 		if err := second.Stop(t.Context(), dstream.Graceful()); err != nil {
