@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
@@ -154,10 +155,6 @@ func mainCode(ctx context.Context, name string, args []string, stdout, stderr io
 	defer tellSignal(ctx, name, conf.StopGracefullyOnShutdown.Get(o.conf), stderr)()
 	if o.ask != nil {
 		o.ask.askedConf(o.conf)
-	} else if f.last > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, f.last)
-		defer cancel()
 	}
 	ssc, err := newContext(build, o)
 	if err != nil {
@@ -167,7 +164,21 @@ func mainCode(ctx context.Context, name string, args []string, stdout, stderr io
 	if o.ask != nil {
 		return said(name, o.ask.do(ctx, ssc, stdout), stderr)
 	}
-	return said(name, drive(ctx, ssc, ssc.Start), stderr)
+	return said(name, driveFor(ctx, ssc, f.last), stderr)
+}
+
+// driveFor has the program run for a time that counts from its start, which may wait for another owner of the
+// checkpoint; 0 is for ever.
+func driveFor(ctx context.Context, ssc *dstream.Context, last time.Duration) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return drive(ctx, ssc, func(ctx context.Context) error {
+		err := ssc.Start(ctx)
+		if err == nil && last > 0 {
+			time.AfterFunc(last, cancel)
+		}
+		return err
+	})
 }
 
 // said says what went wrong, and gives the exit code.

@@ -245,8 +245,9 @@ func (f *fitting) receivers() {
 				continue
 			}
 			f.errs = append(f.errs, fmt.Errorf("the receiver %q has a write ahead log there, and %s is not set: "+
-				"records that are in it and in no batch would be lost: set it, or, after a graceful stop, give the log "+
-				"up by setting %s to %q once", id, conf.ReceiverWriteAheadLog.Name(), conf.CheckpointDrop.Name(), was))
+				"records that are in it and in no batch would be lost: set it, or, after a graceful stop, give the "+
+				"log up by setting %s to %q once", id, conf.ReceiverWriteAheadLog.Name(), conf.CheckpointDrop.Name(),
+				was))
 		}
 	}
 }
