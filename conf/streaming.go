@@ -64,7 +64,8 @@ var (
 	RetainedInCheckpoint = Setting[int]{
 		kind: ints, name: "weir.checkpoint.retainedBatches", unit: "batches", def: 10, check: atLeast(1),
 		doc: "How many committed batches a checkpoint holds beyond those that windows ask for: to be listed by weir " +
-			"batches and run again by weir replay. Files and objects that they read must be there as long.",
+			"batches, run again by weir replay, and have their states read. Files and objects that they read must be " +
+			"there as long.",
 		why: "What went wrong is mostly in the last few.",
 	}
 

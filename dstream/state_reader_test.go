@@ -299,3 +299,39 @@ func TestStateReadWhileBatchesRun(t *testing.T) {
 		p.stop(t)
 	})
 }
+
+// TestStateReaderTimeOut: a state with a time-out tells when a key was touched last, from memory and from files, and a
+// key that has timed out is gone.
+func TestStateReaderTimeOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, got := vfs.NewDisk("disk"), map[string]string{}
+		p := mustLive(t, disk, statesBeside(got, 2))
+		inside, err := dstream.StateOf[string, int](p.Context, "mapped")
+		if err != nil {
+			t.Fatal(err)
+		}
+		without, err := dstream.OpenState[string, int](outside(t, disk), "disk:/ck", "mapped")
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := dstream.Time(time.Now().UnixMilli()).Floor(time.Second)
+		time.Sleep(20500 * time.Millisecond)
+		// Batch n took 2n and 2n+1; the state holds the squares modulo 23 of the last three seconds.
+		touched := map[string]dstream.Time{}
+		for n := range 20 {
+			for _, v := range []int{2 * n, 2*n + 1} {
+				touched[fmt.Sprint("key ", v*v%23)] = began.Add(time.Duration(n+1) * time.Second)
+			}
+		}
+		for name, r := range map[string]*dstream.StateReader[string, int]{"inside": inside, "outside": without} {
+			for key, at := range touched {
+				e, ok, err := r.Get(t.Context(), key)
+				old := at < began.Add(17*time.Second)
+				if err != nil || ok == old || ok && e.Touched != at {
+					t.Errorf("%s: %s is %+v, %v, %v; it was touched at %v", name, key, e, ok, err, at)
+				}
+			}
+		}
+		p.stop(t)
+	})
+}

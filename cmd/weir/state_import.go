@@ -107,9 +107,10 @@ func stateImport() *cobra.Command {
 		Use:   "import DIR STATE [FILE]",
 		Short: "Change a state by lines of JSON",
 		Long: "Reads what export writes, from a FILE or standard input, and makes it the state's next version:\n" +
-			"all of it, or nothing. The program must have been stopped, and goes on with that. Keys that the\n" +
-			"file does not have stay as they are, unless --whole is given; {\"key\":K,\"removed\":true} takes a key\n" +
-			"out. The version before stays readable for as long as others do. The lines are held in memory.",
+			"all of it, or nothing. The program must have been stopped (weir stop), and goes on with that. Keys\n" +
+			"that the file does not have stay as they are, unless --whole is given; {\"key\":K,\"removed\":true}\n" +
+			"takes a key out. The version before stays readable for as long as others do. The lines are held in\n" +
+			"memory.",
 		Example: "  weir state import ./ckpt counts counts.jsonl --dry-run\n" +
 			"  echo '{\"key\":\"alice\",\"value\":7}' | weir state import ./ckpt counts --yes",
 		Args: takesUpTo(2, 3, "a DIR, a STATE and perhaps a FILE"),
