@@ -29,7 +29,7 @@ func TestDatabase(t *testing.T) {
 	}{
 		{"upsert", testUpsert}, {"large", testLarge}, {"function", testFunction}, {"rights", testRights},
 		{"wrong statements", testWrongStatements}, {"panic", testPanic}, {"slow", testSlow}, {"shared", testShared},
-		{"no checkpoint", testNoCheckpoint}, {"asynchronous", testAsynchronous}, {"owner", testOwner}, {"open transaction", testOpenTransaction},
+		{"no checkpoint", testNoCheckpoint}, {"asynchronous", testAsynchronous}, {"owner", testOwner}, {"open transaction", testOpenTransaction}, {"strangers", testStrangers},
 		{"secret", testPassword}, {"crash", testCrash},
 	} {
 		t.Run(row.name, func(t *testing.T) { row.run(t, db) })
@@ -375,6 +375,28 @@ func testOpenTransaction(t *testing.T, db *realsql.Server) {
 		t.Error("a transaction that was ended is committed")
 	}
 	same(t, db.Query(t, "SELECT n FROM "+schema+".t"), "5")
+}
+
+// Sinks of a job that keep identities in different tables are strangers: opening one ends no transaction of the other.
+func testStrangers(t *testing.T, db *realsql.Server) {
+	dsn, schema := db.Schema(t)
+	db.Query(t, "CREATE TABLE "+schema+".t (n int)")
+	insert := sql.Insert("t", sql.Col("n", func(n int) int { return n }))
+	first := opened(t, dsn, insert)
+	err := first.Write(t.Context(), effect(0), func(yield func(int) bool) {
+		for n := range 3000 {
+			if n == 2500 { // The transaction is open.
+				opened(t, dsn, insert, sql.IdentityTable(schema+".others"))
+			}
+			if !yield(n) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	same(t, db.Query(t, "SELECT count(*) FROM "+schema+".t"), "3000")
 }
 
 // A password comes from a file, and shows nowhere when it is wrong.

@@ -45,12 +45,22 @@ func (o *options) sql(format string) string {
 	return strings.ReplaceAll(format, "IDENTITIES", quoted(o.table))
 }
 
-// ensureTable makes the table of identities, unless it is there.
+// ensureTable makes the table of identities, unless it is there, and finds its number.
 func (s *DatabaseSink[T]) ensureTable(ctx context.Context, c *pgx.Conn) error {
-	there := false
-	if err := c.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, quoted(s.table)).Scan(&there); err != nil || there {
-		return err
+	for range 2 {
+		err := c.QueryRow(ctx, `SELECT coalesce(to_regclass($1)::oid::bigint, 0)`, quoted(s.table)).Scan(&s.tableID)
+		if err != nil || s.tableID != 0 {
+			return err
+		}
+		if err := s.makeTable(ctx, c); err != nil {
+			return err
+		}
 	}
+	return fmt.Errorf("table %s of identities was made, and cannot be found: name its schema by sql.IdentityTable",
+		s.table)
+}
+
+func (s *DatabaseSink[T]) makeTable(ctx context.Context, c *pgx.Conn) error {
 	_, err := c.Exec(ctx, s.sql(`CREATE TABLE IF NOT EXISTS IDENTITIES (`+columns+`)`))
 	switch codeOf(err) {
 	case uniqueViolation, duplicateTable, duplicateObject:

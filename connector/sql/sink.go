@@ -30,7 +30,9 @@ type DatabaseSink[T any] struct {
 	job   string
 	epoch int64
 	token string // who this is among those that had the job
-	exact bool
+	// tableID is PostgreSQL's number of the table of identities.
+	tableID int64
+	exact   bool
 }
 
 // An Option of Sink.

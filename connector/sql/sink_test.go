@@ -48,7 +48,8 @@ func one(ctx context.Context, tx pgx.Tx, _ dstream.Effect, records iter.Seq[int]
 // suite tests sinks over a schema for each case.
 func suite(db *realsql.Server, statement sql.Statement[int], cut bool) weirtest.SinkSuite[int] {
 	return weirtest.SinkSuite[int]{
-		Record: func(n int) int { return n },
+		Parallel: true,
+		Record:   func(n int) int { return n },
 		New: func(t *testing.T) weirtest.SinkStore[int] {
 			dsn, schema := db.Schema(t)
 			db.Query(t, "CREATE TABLE "+schema+".numbers (n int NOT NULL, text text NOT NULL)")

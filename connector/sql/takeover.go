@@ -12,9 +12,9 @@ import (
 )
 
 // door is the lock that each transaction of a job shares, so that a new owner can tell when none is left of those
-// before him. It is the job's in this database.
+// before him. It is never taken alone. Sinks with different tables are strangers to each other.
 func (s *DatabaseSink[T]) door() int64 {
-	sum := sha256.Sum256([]byte("weir " + s.job))
+	sum := sha256.Sum256(fmt.Appendf(nil, "weir %d %s", s.tableID, s.job))
 	return int64(binary.BigEndian.Uint64(sum[:8]))
 }
 
@@ -66,25 +66,36 @@ func (s *DatabaseSink[T]) enter(ctx context.Context, c *pgx.Conn, before string)
 // drainPause lies between two looks at whether a transaction of a predecessor is still open.
 const drainPause = 50 * time.Millisecond
 
-// drain waits until no transaction of a predecessor is open, and ends those that are. A new one is refused.
+// inside are the sessions whose transactions are inside the door of a job.
+const inside = ` FROM pg_locks WHERE locktype = 'advisory' AND granted
+	AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+	AND (classid::bigint << 32) | objid::bigint = $1 AND objsubid = 1`
+
+// drain ends the transactions of predecessors that are open, and waits until none is left. Those that come later are
+// refused, but for this process's own.
 func (s *DatabaseSink[T]) drain(ctx context.Context, c *pgx.Conn) error {
-	for {
-		alone := false
-		if err := c.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, s.door()).Scan(&alone); err != nil || alone {
-			return err
-		}
-		_, err := c.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
-			AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-			AND (classid::bigint << 32) | objid::bigint = $1 AND objsubid = 1 AND pid <> pg_backend_pid()`, s.door())
-		if err != nil && codeOf(err) != insufficientPrivilege {
-			return err
+	theirs, err := s.sessions(ctx, c, `SELECT pid`+inside, s.door())
+	for err == nil && len(theirs) > 0 {
+		_, refused := c.Exec(ctx, `SELECT pg_terminate_backend(pid)`+inside+` AND pid = ANY($2)`, s.door(), theirs)
+		if refused != nil && codeOf(refused) != insufficientPrivilege {
+			return refused
 		}
 		select {
 		case <-time.After(drainPause):
 		case <-ctx.Done():
-			return fmt.Errorf("a predecessor of this process has a transaction open that cannot be ended: see the "+
-				"sessions in pg_stat_activity, and have an administrator call pg_terminate_backend for it: %w",
-				errors.Join(context.Cause(ctx), err))
+			return fmt.Errorf("a predecessor of this process has a transaction open that cannot be ended: see sessions "+
+				"%v in pg_stat_activity, and have an administrator call pg_terminate_backend for them: %w", theirs,
+				errors.Join(context.Cause(ctx), refused))
 		}
+		theirs, err = s.sessions(ctx, c, `SELECT pid`+inside+` AND pid = ANY($2)`, s.door(), theirs)
 	}
+	return err
+}
+
+func (s *DatabaseSink[T]) sessions(ctx context.Context, c *pgx.Conn, query string, args ...any) ([]int32, error) {
+	rows, err := c.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int32])
 }
