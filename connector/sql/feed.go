@@ -5,11 +5,41 @@ import (
 	"iter"
 	"runtime/debug"
 
+	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/internal/exec"
 )
 
-// chunkMax is how many records are handed over at once.
-const chunkMax = 1000
+// A chunk ends with a thousand records, or with the one that takes it to a MiB, as far as their size is known.
+const (
+	chunkMax   = 1000
+	chunkBytes = 1 << 20
+)
+
+// A bound tells when a chunk is full.
+type bound[T any] struct {
+	size  func(v *T) int // nil for types without a codec
+	bytes int
+}
+
+func newBound[T any]() bound[T] {
+	var b bound[T]
+	if c, err := codec.For[T](); err == nil {
+		b.size = c.Size
+	}
+	return b
+}
+
+// full tells whether the chunk ends with its last record.
+func (b *bound[T]) full(chunk []T) bool {
+	if b.size != nil {
+		b.bytes += b.size(&chunk[len(chunk)-1])
+	}
+	if len(chunk) < chunkMax && b.bytes < chunkBytes {
+		return false
+	}
+	b.bytes = 0
+	return true
+}
 
 // A feed hands the records of a partition over in chunks. They are computed on a goroutine of their own: while the
 // database takes one chunk in, the next is made; and what goes wrong in making them unwinds none of the goroutines that
@@ -37,8 +67,9 @@ func (f *feed[T]) run(in iter.Seq[T]) {
 		}
 	}()
 	var chunk []T
+	end := newBound[T]()
 	for v := range in {
-		if chunk = append(chunk, v); len(chunk) < chunkMax {
+		if chunk = append(chunk, v); !end.full(chunk) {
 			continue
 		}
 		if !f.hand(chunk) {

@@ -50,7 +50,7 @@ func IdentityTable(name string) Option { return func(o *options) { o.table = nam
 
 // WithTimeout bounds what the database may take for one step: to connect, to begin, to take in the records that it was
 // given, to commit; one minute otherwise. It also bounds how long a transaction that is open waits for records to be
-// computed. A thousand are there before it is begun.
+// computed. A thousand, or a MiB of them, are there before it is begun.
 func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
 
 // WithConfig has f change the configuration of the pool of connections, for own dialers, tracers and the like. It has
@@ -62,9 +62,9 @@ func WithConfig(f func(*pgxpool.Config)) Option { return func(o *options) { o.co
 // ${env:NAME}, ${file:PATH} and ${file:PATH:KEY} stand for what they refer to; it is read again for each connection, so
 // that a password may change. Sink does no I/O; the database and its tables are looked at when the job starts.
 //
-// Each task holds up to three thousand records and a connection; the pool has as many as there are tasks, unless
-// pool_max_conns says less. Two tasks that update the same rows wait for each other, and may meet in a deadlock, which
-// fails one of them; a stream that is partitioned by the key of the rows has none.
+// Each task holds up to three chunks of a thousand records, or a MiB, and a connection; the pool has as many as there
+// are tasks, unless pool_max_conns says less. Two tasks that update the same rows wait for each other, and may meet in
+// a deadlock, which fails one of them; a stream that is partitioned by the key of the rows has none.
 func Sink[T any](dsn string, s Statement[T], opts ...Option) (*DatabaseSink[T], error) {
 	sink := &DatabaseSink[T]{dsn: dsn, statement: s, instance: "alone",
 		options: options{table: "weir_identities", timeout: time.Minute}}

@@ -116,8 +116,8 @@ func Upsert[T any](table string, key []string, columns ...Column[T]) Statement[T
 	return s
 }
 
-// Exec runs a statement for each record, with the arguments $1, $2 and so on that args gives. A thousand of them go to
-// the database at once. What it answers is not looked at, but for errors, which fail the batch.
+// Exec runs a statement for each record, with the arguments $1, $2 and so on that args gives. A thousand of them, or a
+// MiB, go to the database at once. What it answers is not looked at, but for errors, which fail the batch.
 func Exec[T any](statement string, args func(T) []any) Statement[T] {
 	if args == nil {
 		return Statement[T]{err: errors.New("sql.Exec needs a function that gives the arguments, not nil")}
@@ -180,16 +180,18 @@ func list(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// inChunks calls f for each thousand records.
+// inChunks calls f for chunks of records.
 func inChunks[T any](records iter.Seq[T], f func(chunk []T) error) (err error) {
-	chunk := make([]T, 0, chunkMax)
+	var chunk []T
+	end := newBound[T]()
 	for v := range records {
-		if chunk = append(chunk, v); len(chunk) < chunkMax {
+		if chunk = append(chunk, v); !end.full(chunk) {
 			continue
 		}
 		if err = f(chunk); err != nil {
 			return err
 		}
+		clear(chunk)
 		chunk = chunk[:0]
 	}
 	if len(chunk) > 0 {

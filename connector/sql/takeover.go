@@ -83,8 +83,8 @@ func (s *DatabaseSink[T]) drain(ctx context.Context, c *pgx.Conn) error {
 		select {
 		case <-time.After(drainPause):
 		case <-ctx.Done():
-			return fmt.Errorf("a predecessor of this process has a transaction open that cannot be ended: see sessions "+
-				"%v in pg_stat_activity, and have an administrator call pg_terminate_backend for them: %w", theirs,
+			return fmt.Errorf("a predecessor of this process has a transaction open that cannot be ended: have an "+
+				"administrator call pg_terminate_backend for the sessions %v of pg_stat_activity: %w", theirs,
 				errors.Join(context.Cause(ctx), refused))
 		}
 		theirs, err = s.sessions(ctx, c, `SELECT pid`+inside+` AND pid = ANY($2)`, s.door(), theirs)
