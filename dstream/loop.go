@@ -38,9 +38,10 @@ type loop struct {
 	drain chan struct{} // closed when no further time is to be awaited
 	gone  chan struct{} // closed when bodies that hang are abandoned
 	ran   chan struct{} // closed when the runner has ended
-	// restored is closed when what a checkpoint held has been brought back and run.
-	restored chan struct{}
-	over     chan struct{} // closed when the planner has ended, too, and the context is about to be closed
+	// loaded is closed when what earlier batches left has been brought back, restored when what they planned has run,
+	// too.
+	loaded, restored chan struct{}
+	over             chan struct{} // closed when the planner has ended, too, and the context is about to be closed
 
 	drainOnce, goneOnce sync.Once
 	deadline            time.Time // of a drain; set before drain is closed
@@ -78,6 +79,7 @@ func newLoop(ssc *Context, ids []string) *loop {
 		drain:     make(chan struct{}),
 		gone:      make(chan struct{}),
 		ran:       make(chan struct{}),
+		loaded:    make(chan struct{}),
 		restored:  make(chan struct{}),
 		over:      make(chan struct{}),
 

@@ -188,20 +188,12 @@ func (k *keeping) recall() time.Duration { return k.node.parents[0].recall } // 
 // committed, and runs the batches that were planned.
 func (l *loop) goOn() error {
 	defer close(l.restored)
+	if err := l.bringBack(); err != nil {
+		return err
+	}
 	found := l.ssc.durable.found
 	if found == nil {
 		return nil
-	}
-	for _, planned := range l.ssc.rerun() {
-		var err error
-		if planned.Import != nil {
-			err = l.ssc.reimport(l.life, planned.Import)
-		} else {
-			err = l.runThrough(l.batchOf(planned))
-		}
-		if err != nil {
-			return fmt.Errorf("bring back what batch %d left: %w", planned.Plan.Sequence, err)
-		}
 	}
 	for _, b := range found.Batches {
 		if b.Commit != nil && b.Plan.Sequence > found.Released {
@@ -222,6 +214,23 @@ func (l *loop) goOn() error {
 		}
 		if err := run(b); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// bringBack has states and windows be as the last committed batch left them.
+func (l *loop) bringBack() error {
+	defer close(l.loaded)
+	for _, logged := range l.ssc.rerun() {
+		var err error
+		if logged.Import != nil {
+			err = l.ssc.reimport(l.life, logged.Import)
+		} else {
+			err = l.runThrough(l.batchOf(logged))
+		}
+		if err != nil {
+			return fmt.Errorf("bring back what batch %d left: %w", logged.Plan.Sequence, err)
 		}
 	}
 	return nil

@@ -202,10 +202,8 @@ func (ssc *Context) ownToReplay(ctx context.Context, found, was *checkpoint.Stat
 
 // replay runs the batch.
 func (l *loop) replay(how Replay) (*Replayed, error) {
-	for _, planned := range l.ssc.rerun() {
-		if err := l.runThrough(l.batchOf(planned)); err != nil {
-			return nil, fmt.Errorf("bring back what batch %d left: %w", planned.Plan.Sequence, err)
-		}
+	if err := l.bringBack(); err != nil {
+		return nil, err
 	}
 	b := l.batchOf(l.ssc.durable.found.Opened()[0])
 	done := &Replayed{Time: b.Time, Sequence: b.Sequence}

@@ -81,6 +81,17 @@ func TestStateImport(t *testing.T) {
 			t.Errorf("a life later: %s", s)
 		}
 		wantBatches(t, disk, "committed committed committed imported committed committed committed")
+		for n, want := range map[int64]string{2: "0=0 1=1 2=2 3=3 4=4 5=5", 4: "0=100 2=2 3=3 4=4 5=5 6=6 7=7 new=7",
+			5: "0=100 2=2 3=3 4=4 5=5 6=6 7=7 8=8 9=9 new=7"} {
+			_, text, err := replayOf(t, disk, keptSums(map[string]string{}), dstream.Replay{Sequence: n})
+			all := shown(t, n, text)[fmt.Sprintf("%02d sums", n)]
+			s := strings.NewReplacer(", ", " ", "(", "", ",", "=", ")", "", "key ", "").Replace(all)
+			if err != nil || s != want {
+				t.Errorf("batch %d again: %s, want %s; %v", n, s, want, err)
+			}
+		}
+		_, _, err = replayOf(t, disk, keptSums(map[string]string{}), dstream.Replay{Sequence: 3})
+		wantError(t, "the import again", err, nil, "batch 3 is one by which states were changed by hand")
 	})
 }
 

@@ -335,3 +335,42 @@ func TestStateReaderTimeOut(t *testing.T) {
 		p.stop(t)
 	})
 }
+
+// TestStateReaderInBody: a body may ask for the state, in a batch that runs again after a crash, too: it is as the
+// batch before left it.
+func TestStateReaderInBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, asked := vfs.NewDisk("disk"), map[int64]int{}
+		build := func(hang bool) func(ssc *dstream.Context) {
+			return func(ssc *dstream.Context) {
+				keptSums(map[string]string{})(ssc)
+				r, err := dstream.StateOf[string, int](ssc, "sums")
+				if err != nil {
+					t.Fatal(err)
+				}
+				d, err := dstream.Find[pair](ssc, "sums")
+				if err != nil {
+					t.Fatal(err)
+				}
+				dstream.ForeachRDD(d, func(ctx context.Context, _ *rdd.RDD[pair], b *dstream.Batch) error {
+					e, _, err := r.Get(ctx, fmt.Sprint("key ", 2*b.Sequence-1))
+					asked[b.Sequence] = e.Value
+					if hang && b.Sequence == 2 {
+						<-ctx.Done()
+					}
+					return err
+				}).Named("asks")
+			}
+		}
+		p := mustLive(t, disk, build(true))
+		time.Sleep(3500 * time.Millisecond)
+		p.die(t)
+		delete(asked, 2)
+		p = mustLive(t, disk, build(false))
+		time.Sleep(time.Second)
+		p.stop(t)
+		if asked[1] != 1 || asked[2] != 3 || asked[3] != 5 {
+			t.Errorf("%v", asked)
+		}
+	})
+}

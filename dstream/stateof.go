@@ -95,7 +95,7 @@ func (ssc *Context) stateLoaded(ctx context.Context) error {
 		return errNoStart
 	}
 	select {
-	case <-l.restored:
+	case <-l.loaded:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

@@ -5,8 +5,12 @@ import "fmt"
 // Rewound gives the state as if a batch, which must not be released, had just been planned: those before it are as they
 // are, those after it are gone, and it is open. Positions, and what is known of effects, stay those of the log's end.
 func (s *State) Rewound(sequence int64) (*State, error) {
-	if s.Batch(sequence) == nil {
+	switch b := s.Batch(sequence); {
+	case b == nil:
 		return nil, s.notKept(sequence)
+	case b.Import != nil:
+		return nil, fmt.Errorf("batch %d is one by which states were changed by hand (%s): nothing was planned that "+
+			"could run", sequence, b.Import.Reason)
 	}
 	c, err := s.clone()
 	if err != nil {
