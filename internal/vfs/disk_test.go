@@ -178,3 +178,33 @@ func TestSegmentDies(t *testing.T) {
 		t.Error("a second segment of that name begins")
 	}
 }
+
+// TestPutOnceIsSure: a file whose directory could not be synced is not said to be ours because it is there.
+func TestPutOnceIsSure(t *testing.T) {
+	disk, syncs := vfs.NewDisk("disk"), 0
+	full := false
+	m := disk.Mount(func(s vfs.Step) vfs.Fault {
+		if s.Op == "syncdir" {
+			syncs++
+			full = true
+		}
+		if full {
+			return vfs.Full
+		}
+		return vfs.None
+	})
+	for range 2 { // Who is not sure asks again.
+		answer, err := vfs.PutOnce(t.Context(), m, "disk:/f", []byte("ours"))
+		if answer != vfs.Unknown || !errors.Is(err, vfs.ErrNotDurable) {
+			t.Errorf("after %d syncs that failed: %v, %v", syncs, answer, err)
+		}
+	}
+	if syncs != 1 || string(disk.Files()["disk:/f"]) != "ours" {
+		t.Errorf("%d syncs, and the disk holds %q", syncs, disk.Files())
+	}
+	full = false
+	m = disk.Mount(nil)
+	if answer, err := vfs.PutOnce(t.Context(), m, "disk:/f", []byte("ours")); answer != vfs.Ours || err != nil {
+		t.Errorf("when there is room: %v, %v", answer, err)
+	}
+}

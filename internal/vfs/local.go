@@ -210,6 +210,15 @@ func (l Local) PutIfAbsent(ctx context.Context, name string, data []byte) (Answe
 	if err := ctx.Err(); err != nil {
 		return Unknown, err
 	}
+	a, err := l.putIfAbsent(ctx, name, data)
+	if err != nil {
+		// An earlier call may have linked the file and not synced the directory: that it is there says nothing.
+		err = fmt.Errorf("%w: %w", ErrNotDurable, err)
+	}
+	return a, err
+}
+
+func (l Local) putIfAbsent(ctx context.Context, name string, data []byte) (Answer, error) {
 	f, hidden, err := l.createBeside(name)
 	if err != nil {
 		return Unknown, err
@@ -233,7 +242,7 @@ func (l Local) PutIfAbsent(ctx context.Context, name string, data []byte) (Answe
 		return Unknown, fmt.Errorf("%w: the file system must have hard links", err)
 	}
 	if err := l.system().syncDir(Dir(name)); err != nil {
-		return Unknown, fmt.Errorf("%w: %w", ErrNotDurable, err)
+		return Unknown, err
 	}
 	return Ours, nil
 }
