@@ -77,16 +77,28 @@ func Sink[T any](t *testing.T, suite SinkSuite[T]) {
 		{"dies before a step", func(r *sinkRun[T], n int) bool { return r.within(n, false) }},
 		{"dies after a step", func(r *sinkRun[T], n int) bool { return r.within(n, true) }},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			suite.beside(t)
-			places, more := 0, true
-			for ; more && !t.Failed() && !t.Skipped(); places++ {
-				more = false
-				suite.once(t, func(r *sinkRun[T]) { more = c.run(r, places) })
-			}
-			t.Logf("died at %d places", places-1)
-		})
+		if !suite.Parallel {
+			t.Run(c.name, func(t *testing.T) { suite.places(t, 0, 1, c.run) })
+			continue
+		}
+		t.Run(c.name+", even places", func(t *testing.T) { suite.places(t, 0, 2, c.run) })
+		t.Run(c.name+", odd places", func(t *testing.T) { suite.places(t, 1, 2, c.run) })
 	}
+}
+
+// places runs a case for one place after the other, from the first one on, until there is none.
+func (s SinkSuite[T]) places(t *testing.T, first, step int, run func(r *sinkRun[T], n int) (more bool)) {
+	t.Helper()
+	s.beside(t)
+	died := 0
+	for place, more := first, true; more && !t.Failed() && !t.Skipped(); place += step {
+		more = false
+		s.once(t, func(r *sinkRun[T]) { more = run(r, place) })
+		if more {
+			died++
+		}
+	}
+	t.Logf("died at %d places", died)
 }
 
 // beside has a case run beside the others, if it may.

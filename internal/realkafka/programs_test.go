@@ -17,11 +17,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/weirstream/weir/internal/realkafka"
+	"github.com/weirstream/weir/weirtest"
 )
 
-// TestPrograms runs the three programs of "Connecting Spark Streaming to CKafka", built as a user builds them, on
-// the brokers that CKafka ran and sells, on the newest, and on those before 0.10.
-func TestPrograms(t *testing.T) {
+// TestReleases is one cluster of each release, for starting one takes most of the time: the three programs of
+// "Connecting Spark Streaming to CKafka", built as a user builds them, run on the brokers that CKafka ran and sells, on
+// the newest, and on those before 0.10; what is exactly-once is tried beside them.
+func TestReleases(t *testing.T) {
 	bin := t.TempDir()
 	build := exec.Command(
 		"go",
@@ -31,6 +33,7 @@ func TestPrograms(t *testing.T) {
 		"./examples/kafka_producer",
 		"./examples/kafka_direct_stream",
 		"./examples/kafka_rdd",
+		"./examples/kafka_exactly_once",
 	)
 	build.Dir = filepath.Join("..", "..")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -39,17 +42,35 @@ func TestPrograms(t *testing.T) {
 	for _, version := range realkafka.Versions() {
 		t.Run(version, func(t *testing.T) {
 			c := realkafka.Start(t, version)
-			c.Topic("test", 1, 1, nil)
-			c.Topic("spark_test", 3, 1, nil)
-			for p, values := range []string{"a1 a2 a3 a4 a5 a6", "b1 b2 b3 b4 b5", "c1 c2 c3 c4 c5 c6 c7"} {
-				write(t, c, "spark_test", p, strings.Fields(values)...)
+			t.Run("programs", func(t *testing.T) {
+				t.Parallel()
+				testPrograms(t, c.In(t), bin)
+			})
+			if !slices.Contains(exactlyOnce, version) {
+				return
 			}
-			programs := programs{bin, c.Bootstrap(realkafka.PlaintextListener)}
-			programs.producer(t, c)
-			programs.directStream(t)
-			programs.rdd(t)
+			t.Run("sink", func(t *testing.T) {
+				t.Parallel()
+				weirtest.Sink(t, sinkSuite(c.In(t)))
+			})
+			t.Run("killed", func(t *testing.T) {
+				t.Parallel()
+				killed(t, c.In(t), filepath.Join(bin, "kafka_exactly_once"))
+			})
 		})
 	}
+}
+
+func testPrograms(t *testing.T, c *realkafka.Cluster, bin string) {
+	c.Topic("test", 1, 1, nil)
+	c.Topic("spark_test", 3, 1, nil)
+	for p, values := range []string{"a1 a2 a3 a4 a5 a6", "b1 b2 b3 b4 b5", "c1 c2 c3 c4 c5 c6 c7"} {
+		write(t, c, "spark_test", p, strings.Fields(values)...)
+	}
+	programs := programs{bin, c.Bootstrap(realkafka.PlaintextListener)}
+	programs.producer(t, c)
+	programs.directStream(t)
+	programs.rdd(t)
 }
 
 // write writes values to one partition.
