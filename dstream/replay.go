@@ -124,7 +124,7 @@ func (ssc *Context) replayable(ctx context.Context, was *checkpoint.State) error
 		return err
 	}
 	for i, id := range ssc.inputIDs() {
-		if in := ssc.inputs[i]; in.received() && plan.Ranges[id].Records > 0 {
+		if in := ssc.inputs[i]; plan.Ranges[id].Records > 0 && in.forgone(plan.Ranges[id].Data) {
 			return fmt.Errorf("batch %d cannot be replayed: %d records of %s were held by the process that had "+
 				"received them", plan.Sequence, plan.Ranges[id].Records, in.where())
 		}
@@ -169,8 +169,8 @@ func (ssc *Context) toReplay(ctx context.Context, found, was *checkpoint.State, 
 		in := ssc.inputs[i]
 		in.rate = newRateControl(ssc.conf, ssc.interval)
 		r, planned := plan.Ranges[id]
-		if !planned || in.received() {
-			continue
+		if !planned || in.received() || in.logs() {
+			continue // What is logged is read as it is; a receiver is not even begun.
 		}
 		if _, err := resolve(ctx, in, r.Data); err != nil {
 			return fmt.Errorf("replay of %s: %w", in.where(), err)
@@ -206,6 +206,7 @@ func (l *loop) replay(how Replay) (*Replayed, error) {
 		return nil, err
 	}
 	b := l.batchOf(l.ssc.durable.found.Opened()[0])
+	l.ssc.letters.begin(b)
 	done := &Replayed{Time: b.Time, Sequence: b.Sequence}
 	err := l.inParallelism(b, func() error {
 		g := l.newGeneration(b)
@@ -213,14 +214,22 @@ func (l *loop) replay(how Replay) (*Replayed, error) {
 		if err != nil {
 			return err
 		}
-		for i, run := range runs {
-			if run == nil {
-				continue
-			}
-			if err := l.runOutput(b, i, run); err != nil {
+		first, last := l.ssc.letters.split(l.ssc.outputs)
+		if err := l.runList(b, runs, first); err != nil {
+			return err
+		}
+		if last != nil {
+			if err := l.collectLetters(b); err != nil {
 				return err
 			}
-			done.Outputs = append(done.Outputs, *shows[i])
+		}
+		if err := l.runList(b, runs, last); err != nil {
+			return err
+		}
+		for i, run := range runs {
+			if run != nil {
+				done.Outputs = append(done.Outputs, *shows[i])
+			}
 		}
 		return nil
 	})

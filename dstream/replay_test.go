@@ -250,3 +250,62 @@ func isHeld(err error) bool {
 	_, held := errors.AsType[*dstream.HeldError](err)
 	return held
 }
+
+// TestReplayOfDeadLetters: the letters of the batch are collected anew, for their output alone.
+func TestReplayOfDeadLetters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen := vfs.NewDisk("disk"), map[string]string{}
+		build := func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			buried(ssc, seen)
+			good := dstream.MapTry(d, noFives, dstream.ToDeadLetters()).Named("no fives")
+			watch(good, "good", seen)
+		}
+		l := mustLive(t, disk, build)
+		time.Sleep(4500 * time.Millisecond)
+		l.stop(t)
+		before := maps.Clone(seen)
+		_, text, err := replayOf(t, disk, build, dstream.Replay{Sequence: 2})
+		if err != nil || !maps.Equal(seen, before) {
+			t.Fatalf("%v: %v, before %v", err, seen, before)
+		}
+		again := shown(t, 2, text)
+		if again["02 good"] != "4" || !strings.Contains(again["02 dead"], "5 is a multiple of five") {
+			t.Errorf("replayed %v; outputs saw %v", again, seen)
+		}
+	})
+}
+
+// TestReplayOfReceivers: what is in a write ahead log can be read again, by a receiver that is not started; what is not
+// is refused.
+func TestReplayOfReceivers(t *testing.T) {
+	for _, logged := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			disk, w := vfs.NewDisk("disk"), &world{}
+			settings := []string{walSetting, fmt.Sprint(logged)}
+			l := mustLive(t, disk, intoWorld(&counting{every: 70 * time.Millisecond}, w), settings...)
+			time.Sleep(4500 * time.Millisecond)
+			l.stop(t)
+			before, unstarted := disk.Files(), &counting{}
+			_, text, err := replayOf(t, disk, intoWorld(unstarted, &world{}), dstream.Replay{Sequence: 3}, settings...)
+			if unstarted.stop != nil || !maps.EqualFunc(before, disk.Files(), bytes.Equal) {
+				t.Error("the receiver was started, or the disk has changed")
+			}
+			if !logged {
+				if err == nil || !strings.Contains(err.Error(), "were held by the process that had received them") {
+					t.Errorf("without a log: %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := slices.Sorted(slices.Values(w.batches()[3]))
+			for _, lines := range shown(t, 3, text) {
+				if lines != strings.Join(want, ", ") || len(want) == 0 {
+					t.Errorf("replayed %q, want %q", lines, want)
+				}
+			}
+		})
+	}
+}

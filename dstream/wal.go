@@ -301,7 +301,7 @@ func (w *wal[T]) inMemory(p walPart) (frames [][]T) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := p.First; i < p.First+p.Frames; i++ {
-		if i < w.first || w.list[i-w.first].vs == nil {
+		if i < w.first || i-w.first >= int64(len(w.list)) || w.list[i-w.first].vs == nil {
 			return nil
 		}
 		frames = append(frames, w.list[i-w.first].vs)
