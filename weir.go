@@ -30,6 +30,7 @@ type options struct {
 	interval  time.Duration
 	listeners []func(dstream.Event)
 	systems   []rdd.Option
+	stores    []dstream.StateStore
 	flags     []func(*flag.FlagSet)
 	ask       *Ask
 }
@@ -61,6 +62,12 @@ func Listener(f func(dstream.Event)) Option {
 // its package gives. Paths that begin with one of its schemes, of inputs and outputs, belong to it.
 func WithFileSystem(f vfs.FS) Option {
 	return func(o *options) { o.systems = append(o.systems, rdd.WithFileSystem(f)) }
+}
+
+// WithStateStore hands in a store for states that are larger than memory: the value that its package gives, such as
+// pebble.Store() of state/pebble. The setting weir.state.store says whether it is used.
+func WithStateStore(s dstream.StateStore) Option {
+	return func(o *options) { o.stores = append(o.stores, s) }
 }
 
 // Run runs a streaming program inside of a service: it parses no flags, handles no signals, opens no port,
@@ -125,6 +132,9 @@ func newContext(build Build, o options) (*dstream.Context, error) {
 	}
 	if o.out != nil {
 		ssc.SetOutput(o.out)
+	}
+	for _, s := range o.stores {
+		ssc.AddStateStore(s)
 	}
 	for _, l := range o.listeners {
 		ssc.AddListener(l)

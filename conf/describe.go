@@ -61,7 +61,7 @@ func definitions() []definition {
 		KafkaMaxRatePerPartition, KafkaMinRatePerPartition, KafkaPollTimeout, KafkaMaxRetries,
 		KafkaMaxBytesPerSecond, KafkaFailOnDataLoss, KafkaRequestTimeout, KafkaFetchBytes,
 		KafkaMaxDecompressedBatch, KafkaPrefetch,
-		MemoryBudget, ReceiverMemory, Honest,
+		StateStore, StateMemory, MemoryBudget, ReceiverMemory, Honest,
 	}
 }
 

@@ -140,6 +140,26 @@ var (
 	}
 )
 
+// Settings of states.
+var (
+	// StateStore is where states lie.
+	StateStore = Setting[string]{
+		kind: texts, name: "weir.state.store", def: "memory",
+		doc: "Where the states of UpdateStateByKey and MapWithState lie while the program runs: memory, or a store " +
+			"that was handed in, such as pebble (state/pebble), which keeps them on the disk of spark.local.dir and " +
+			"may hold more than memory does. What it holds is a cache: the state is in the checkpoint.",
+		why: "Memory is ten times as fast, and most states fit.",
+	}
+
+	// StateMemory bounds the memory of a store of states.
+	StateMemory = Setting[Bytes]{
+		kind: sizes, name: "weir.state.memory", unit: "b", def: 128 << 20, check: atLeast(Bytes(8 << 20)),
+		doc: "Memory that the store of weir.state.store may use, about, for all states of the program together: what " +
+			"it reads again and what it has not written yet. States in memory are not bounded by it.",
+		why: "The keys that are touched often fit, and it leaves most of a small container to the program.",
+	}
+)
+
 // Settings of memory.
 var (
 	// MemoryBudget bounds shuffle, cache, prefetched and received data together.

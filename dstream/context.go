@@ -62,6 +62,7 @@ type Context struct {
 
 	durable durability
 	sinks   sinks
+	rows    stateRows
 	letters letters
 	bus     *bus
 	loop    *loop

@@ -163,13 +163,14 @@ func (t *stateTask[K, S]) due(before Time) []K {
 		key   K
 	}
 	var all []aged
-	if !t.walk(before, func(k K, touch Time) bool {
+	err := t.walk(before, func(k K, touch Time) bool {
 		if t.over.table.PlaceOf(k) < 0 {
 			all = append(all, aged{touch: touch, key: k})
 		}
 		return true
-	}) {
-		t.moved()
+	})
+	if err != nil {
+		t.tc.Fail(err)
 	}
 	for i := range all {
 		b, err := t.s.keys.Append(nil, all[i].key)
@@ -189,14 +190,21 @@ func (t *stateTask[K, S]) due(before Time) []K {
 }
 
 // walk yields the keys of the partition that were touched last before a time, bucket by bucket.
-func (t *stateTask[K, S]) walk(before Time, yield func(k K, touch Time) bool) (ok bool) {
+func (t *stateTask[K, S]) walk(before Time, yield func(k K, touch Time) bool) error {
+	if t.disk.stateDisk != nil {
+		err := t.disk.walk(t.p, before, yield)
+		if err == nil && !t.part.stands(t.changes) {
+			err = errMovedOn
+		}
+		return err
+	}
 	t.part.mu.RLock()
 	defer t.part.mu.RUnlock()
 	if t.part.changes != t.changes {
-		return false
+		return errMovedOn
 	}
 	t.part.walk(before, yield)
-	return true
+	return nil
 }
 
 func (p *statePart[K, S]) walk(before Time, yield func(k K, touch Time) bool) {
@@ -217,7 +225,13 @@ func (p *statePart[K, S]) walk(before Time, yield func(k K, touch Time) bool) {
 
 // anyDue tells whether any key was touched last before a time.
 func (s *stateStore[K, S]) anyDue(before Time) (any bool) {
-	for _, p := range s.table.parts {
+	for i, p := range s.table.parts {
+		if d := s.table.disk; d != nil {
+			if err := d.walk(i, before, func(K, Time) bool { any = true; return false }); err != nil {
+				return true // The batch reads it, too, and fails.
+			}
+			continue
+		}
 		p.walk(before, func(K, Time) bool { any = true; return false })
 	}
 	return any

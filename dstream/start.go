@@ -57,6 +57,9 @@ func (ssc *Context) start(ctx context.Context) error {
 	if err := ssc.openLog(ctx); err != nil {
 		return err
 	}
+	if err := ssc.openStateStore(); err != nil {
+		return err
+	}
 	if err := ssc.loadStates(ctx); err != nil {
 		return err
 	}
@@ -172,6 +175,9 @@ func (ssc *Context) validate() error {
 	if len(ssc.outputs) == 0 {
 		errs = append(errs, errors.New("no output operations registered, so nothing to execute: "+
 			"add one, such as dstream.Print or dstream.ForeachRDD"))
+	}
+	if _, err := ssc.stateStoreNamed(); err != nil {
+		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("%w:\n%w", ErrGraph, err)

@@ -115,12 +115,18 @@ func (r *stateRun) settle(b *Batch, committed bool) {
 // dumpState is the whole state in its order.
 func dumpState(s *stateStore[string, int]) string {
 	var b strings.Builder
-	for _, p := range s.table.parts {
-		for i := range p.buckets {
-			for n := range p.buckets[i].len() {
-				if k, e := p.buckets[i].table.At(n); e.live {
-					fmt.Fprintf(&b, "%s=%d@%d\n", k, e.value, int64(e.touch))
-				}
+	for i := range s.table.parts {
+		c := s.table.cursor(i, nil)
+		for buf := make([]stateEntry[string, int], 0, 7); ; {
+			entries, err := c.read(buf)
+			if err != nil {
+				return err.Error()
+			}
+			for _, e := range entries {
+				fmt.Fprintf(&b, "%s=%d@%d\n", e.Key, e.Value, int64(e.touch))
+			}
+			if len(entries) == 0 {
+				break
 			}
 		}
 	}
@@ -161,6 +167,7 @@ func buildState(t *testing.T, batches [][]statePair, partitions int, parted bool
 	if parted {
 		mapper.files.small, mapper.files.held, mapper.files.most = 100, 1000, 3
 	}
+	inStore(t, mapper)
 	run := &stateRun{stateful: mapper, store: mapper.stateStore, committed: -1}
 	ssc.states[0].stateful = run
 	return ssc, run
@@ -293,7 +300,9 @@ func (r *stateRun) versions(t *testing.T, fsys vfs.FS) {
 
 // TestStateFiles: a state is the same after a restart, in its order too, and at each version that the log names; merges
 // leave few files, and none that nobody needs.
-func TestStateFiles(t *testing.T) {
+func TestStateFiles(t *testing.T) { inEachStore(t, checkStateFiles) }
+
+func checkStateFiles(t *testing.T) {
 	for seed := range uint64(6) {
 		batches := stateScript(seed, 60)
 		synctest.Test(t, func(t *testing.T) {
@@ -324,7 +333,9 @@ func TestStateFiles(t *testing.T) {
 }
 
 // TestStateRescaled: the number of partitions may be another one in each life.
-func TestStateRescaled(t *testing.T) {
+func TestStateRescaled(t *testing.T) { inEachStore(t, checkStateRescaled) }
+
+func checkStateRescaled(t *testing.T) {
 	batches := stateScript(3, 40)
 	synctest.Test(t, func(t *testing.T) {
 		disk, times := vfs.NewDisk("disk"), []Time{}
@@ -340,7 +351,9 @@ func TestStateRescaled(t *testing.T) {
 
 // TestStateCrash kills a life before each of its steps, and takes what is on the disk then, with and without a power
 // failure: the state is that of the last batch of the log, and the next life comes to the end.
-func TestStateCrash(t *testing.T) {
+func TestStateCrash(t *testing.T) { inEachStore(t, checkStateCrash) }
+
+func checkStateCrash(t *testing.T) {
 	batches := stateScript(1, 9)
 	for step := 1; ; step++ {
 		whole := false
@@ -376,7 +389,9 @@ func dieBefore(step int) func(vfs.Step) vfs.Fault {
 }
 
 // TestStateFaults: a step of the disk that fails costs a life at most, and no merge is lost by it.
-func TestStateFaults(t *testing.T) {
+func TestStateFaults(t *testing.T) { inEachStore(t, checkStateFaults) }
+
+func checkStateFaults(t *testing.T) {
 	batches := stateScript(2, 9)
 	faults := []vfs.Fault{vfs.Fail, vfs.Lose, vfs.Tear, vfs.Full}
 	for step := 1; ; step += 3 {
@@ -403,7 +418,9 @@ func TestStateFaults(t *testing.T) {
 }
 
 // TestStateDamage: a file that is not what was written is refused by its name, whatever became of it.
-func TestStateDamage(t *testing.T) {
+func TestStateDamage(t *testing.T) { inEachStore(t, checkStateDamage) }
+
+func checkStateDamage(t *testing.T) {
 	batches := stateScript(4, 9)
 	synctest.Test(t, func(t *testing.T) {
 		disk, times := vfs.NewDisk("disk"), []Time{}
@@ -460,7 +477,9 @@ func TestStateDamage(t *testing.T) {
 }
 
 // TestStateOfAnotherType: a state of other types than the program's is refused with both.
-func TestStateOfAnotherType(t *testing.T) {
+func TestStateOfAnotherType(t *testing.T) { inEachStore(t, checkStateOfAnotherType) }
+
+func checkStateOfAnotherType(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk, times := vfs.NewDisk("disk"), []Time{}
 		run, err := liveState(t, disk.Mount(nil), "first", stateScript(4, 3), 2, map[int64]string{-1: ""}, &times)

@@ -20,6 +20,8 @@ type stateful interface {
 	// dealAnew is called before load if the number of partitions of shuffles that are not told one has changed since
 	// the graph was made.
 	dealAnew() error
+	// lieIn is called before load: the entries lie in a store, in which the state has a number.
+	lieIn(rows StateRows, number int) error
 	// reload makes the state that of a version by which the user has changed it.
 	reload(ctx context.Context, snapshot []checkpoint.File, deltas []checkpoint.Delta) error
 	// deal is how many buckets the state has, and among how many partitions they are dealt.
@@ -83,4 +85,5 @@ func (ssc *Context) closeStates() {
 	for _, k := range ssc.states {
 		k.stateful.close()
 	}
+	ssc.closeStateStore()
 }

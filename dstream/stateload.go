@@ -27,6 +27,9 @@ func (s *stateStore[K, S]) reload(ctx context.Context, snapshot []checkpoint.Fil
 		return err
 	}
 	s.begun = len(snapshot) > 0 || len(deltas) > 0
+	if s.table.disk != nil {
+		return nil
+	}
 	checkpoint.InParallel(len(s.table.parts), runtime.GOMAXPROCS(0), func(i int) {
 		for j := range s.table.parts[i].buckets {
 			b := &s.table.parts[i].buckets[j]
@@ -40,7 +43,7 @@ func (s *stateStore[K, S]) reload(ctx context.Context, snapshot []checkpoint.Fil
 
 // read fills an empty table. Several goroutines do, for keys of different parts, which no bucket mixes.
 func (s *stateStore[K, S]) read(ctx context.Context, snapshot []checkpoint.File, deltas []checkpoint.Delta) error {
-	s.table = newStateTable[K, S](s.table.dealer, s.table.timed)
+	s.table = newStateTable(s.table.dealer, s.table.timed, s.table.disk)
 	check := func(h checkpoint.StateHead) error {
 		if err := sameTypes(h, s.files.head, "the program's", toType); err != nil {
 			return err
@@ -50,6 +53,9 @@ func (s *stateStore[K, S]) read(ctx context.Context, snapshot []checkpoint.File,
 				"checkpoint", h.Seed, s.files.head.Seed)
 		}
 		return nil
+	}
+	if s.table.disk != nil {
+		return s.readToDisk(ctx, snapshot, deltas, check)
 	}
 	return checkpoint.ReadState(ctx, s.files.fs, s.files.dir, snapshot, deltas, runtime.GOMAXPROCS(0),
 		check, s.row)
@@ -82,7 +88,7 @@ func (s *stateStore[K, S]) row(r checkpoint.StateRow) error {
 	b := &s.table.parts[p].buckets[at]
 	n := b.find(k)
 	if n < 0 && (r.Kind == checkpoint.Touched || r.Kind == checkpoint.Changed) {
-		return fmt.Errorf("a row changes the key %v, which is not there", k)
+		return noKey(k)
 	}
 	if n >= 0 && (r.Kind == checkpoint.Removed || r.Kind == checkpoint.Came) {
 		b.remove(n)
@@ -112,6 +118,8 @@ func (s *stateStore[K, S]) row(r checkpoint.StateRow) error {
 	return nil
 }
 
+func noKey[K any](k K) error { return fmt.Errorf("a row changes the key %v, which is not there", k) }
+
 // seal implements stateful.
 func (s *stateStore[K, S]) seal(ctx context.Context, b *Batch) (checkpoint.StateChange, error) {
 	if s.broken != nil {
@@ -135,7 +143,7 @@ func (s *stateStore[K, S]) encode(open *openState[K, S]) ([][]byte, error) {
 	checkpoint.InParallel(len(parts), runtime.GOMAXPROCS(0), func(i int) {
 		e := stateEncoder[K, S]{s: s, now: open.at}
 		if s.files.virgin {
-			e.all(s.table.parts[i].cursor(open.overs[i]))
+			e.all(s.table.cursor(i, open.overs[i]))
 		} else {
 			e.changes(open.overs[i])
 		}
@@ -188,9 +196,9 @@ func (e *stateEncoder[K, S]) end() [][]byte {
 func (e *stateEncoder[K, S]) all(c stateCursor[K, S]) {
 	buf := make([]stateEntry[K, S], 0, 256)
 	for {
-		rows, ok := c.read(buf)
-		if !ok && e.err == nil {
-			e.err = errors.New("the state has moved on while it was written")
+		rows, err := c.read(buf)
+		if err != nil && e.err == nil {
+			e.err = fmt.Errorf("read the state to write it: %w", err)
 		}
 		if len(rows) == 0 {
 			return

@@ -71,6 +71,9 @@ func (s *stateStore[K, S]) get(k K) (e StateEntry[K, S], ok bool, err error) {
 		return e, false, err
 	}
 	part := s.table.parts[p]
+	if s.table.disk != nil {
+		return s.getFromDisk(part.first+at, k)
+	}
 	part.mu.RLock()
 	b := &part.buckets[at]
 	if n := b.find(k); n >= 0 {

@@ -2,6 +2,7 @@ package dstream
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"github.com/weirstream/weir/internal/shuffle"
@@ -15,12 +16,14 @@ type overlay[K comparable, S any] struct {
 	// order are the entries that change the state, by bucket; within one those of keys that the state has, as it has
 	// them, then the others as they came.
 	order []int32
+	// touched are, by entry, when the state's was touched last, where that lies in a store and has time-outs.
+	touched []Time
 }
 
 // A change is what became of a key in a batch.
 type change[S any] struct {
 	value  S
-	base   int32 // the number of the state's entry + 1, 0 if the state does not have the key
+	base   int64 // the number of the state's entry + 1, 0 if the state does not have the key
 	bucket int32
 	live   bool // the key has a state now
 	put    bool // its value is another than the base's
@@ -46,7 +49,7 @@ func (o *overlay[K, S]) finish(touches bool) {
 			return cmp.Compare(a.bucket, b.bucket)
 		case a.base != b.base:
 			// The new ones, whose base is 0, stand last.
-			return cmp.Compare(uint32(a.base-1), uint32(b.base-1))
+			return cmp.Compare(uint64(a.base-1), uint64(b.base-1))
 		}
 		return cmp.Compare(x, y)
 	})
@@ -65,6 +68,7 @@ func (o *overlay[K, S]) at(i int) (K, *change[S]) { return o.table.At(int(o.orde
 // A stateCursor reads a partition of a state, with an overlay over it or none, a piece at a time.
 type stateCursor[K comparable, S any] struct {
 	part    *statePart[K, S]
+	disk    *stateDisk[K, S] // nil where buckets lie in memory
 	over    *overlay[K, S]
 	changes int // those of the partition when the cursor was made
 	bucket  int
@@ -72,10 +76,11 @@ type stateCursor[K comparable, S any] struct {
 	next    int // in the overlay's order
 }
 
-func (p *statePart[K, S]) cursor(o *overlay[K, S]) stateCursor[K, S] {
+func (t *stateTable[K, S]) cursor(partition int, o *overlay[K, S]) stateCursor[K, S] {
+	p := t.parts[partition]
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return stateCursor[K, S]{part: p, over: o, changes: p.changes}
+	return stateCursor[K, S]{part: p, disk: t.disk, over: o, changes: p.changes}
 }
 
 // A stateEntry is a key, its state, and when it was touched last: 0 for a key of the overlay.
@@ -84,12 +89,18 @@ type stateEntry[K comparable, S any] struct {
 	touch Time
 }
 
-// read fills buf; it gives nothing at the end. ok is false when the state has moved on since.
-func (c *stateCursor[K, S]) read(buf []stateEntry[K, S]) (out []stateEntry[K, S], ok bool) {
+// errMovedOn is the error of an attempt that nobody waits for any more.
+var errMovedOn = errors.New("the state has moved on since this attempt began")
+
+// read fills buf; it gives nothing at the end, and [errMovedOn] when the state was changed since the cursor was made.
+func (c *stateCursor[K, S]) read(buf []stateEntry[K, S]) (out []stateEntry[K, S], err error) {
+	if c.disk != nil {
+		return c.readDisk(buf)
+	}
 	c.part.mu.RLock()
 	defer c.part.mu.RUnlock()
 	if c.part.changes != c.changes {
-		return nil, false
+		return nil, errMovedOn
 	}
 	out = buf[:0]
 	for ; c.bucket < len(c.part.buckets); c.bucket, c.entry = c.bucket+1, 0 {
@@ -106,17 +117,17 @@ func (c *stateCursor[K, S]) read(buf []stateEntry[K, S]) (out []stateEntry[K, S]
 			out = append(out, stateEntry[K, S]{rdd.KV(k, change.value), 0})
 		}
 		if len(out) == cap(buf) {
-			return out, true
+			return out, nil
 		}
 	}
-	return out, true
+	return out, nil
 }
 
 // base gives an entry of the state, or what became of it.
 func (c *stateCursor[K, S]) base(b *bucket[K, S], out []stateEntry[K, S]) []stateEntry[K, S] {
 	k, e := b.table.At(c.entry)
 	if c.next < c.over.size() {
-		if _, change := c.over.at(c.next); change.bucket == int32(c.bucket) && change.base == int32(c.entry+1) {
+		if _, change := c.over.at(c.next); change.bucket == int32(c.bucket) && change.base == int64(c.entry+1) {
 			c.next++
 			switch {
 			case !change.live:
@@ -137,6 +148,9 @@ func (c *stateCursor[K, S]) base(b *bucket[K, S], out []stateEntry[K, S]) []stat
 func (t *stateTable[K, S]) apply(p *statePart[K, S], o *overlay[K, S], now Time) error {
 	if o.size() == 0 {
 		return nil
+	}
+	if t.disk != nil {
+		return t.applyOnDisk(p, o, now)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -75,7 +75,7 @@ func newStateStore[K comparable, S any](ssc *Context, op string, initial *rdd.RD
 		s.own = s.values.Clone
 	}
 	s.lend = rdd.MutableClone[S]()
-	s.table = newStateTable[K, S](dealer, timed)
+	s.table = newStateTable[K, S](dealer, timed, nil)
 	s.files = newStateFiles(checkpoint.StateHead{Key: whole.Schema(), Value: s.values.Schema(), Seed: dealer.Seed()},
 		func(err error) {
 			ssc.warn("the changes of a state could not be merged, and will be tried again: the next start takes longer",
@@ -137,6 +137,9 @@ func (s *stateStore[K, S]) ready(ctx context.Context, g *generation) error {
 
 // begin takes the rows of the initial state in. Time-outs count from the first batch.
 func (s *stateStore[K, S]) begin(parts [][]rdd.Pair[K, S], now Time) error {
+	if s.table.disk != nil {
+		return s.beginOnDisk(parts, now)
+	}
 	for _, p := range s.table.parts { // Somebody may read it already.
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -176,7 +179,7 @@ func (s *stateStore[K, S]) rows(out *DStream[rdd.Pair[K, S]], now Time) *rdd.RDD
 	}
 	cursors := make([]stateCursor[K, S], len(open.overs))
 	for i, o := range open.overs {
-		cursors[i] = s.table.parts[i].cursor(o)
+		cursors[i] = s.table.cursor(i, o)
 	}
 	return place(rdd.FromPartitionsLike(open.like, out.node.op,
 		func(tc *rdd.TaskContext, p int) iter.Seq[rdd.Pair[K, S]] {
@@ -203,9 +206,9 @@ func (s *stateStore[K, S]) scan(tc *rdd.TaskContext, c stateCursor[K, S], yield 
 	buf := make([]stateEntry[K, S], 0, 256)
 	for {
 		tc.Check()
-		out, ok := c.read(buf)
-		if !ok {
-			tc.Fail(errors.New("the state has moved on since this attempt began"))
+		out, err := c.read(buf)
+		if err != nil {
+			tc.Fail(err)
 		}
 		if len(out) == 0 {
 			return
@@ -238,7 +241,7 @@ func (s *stateStore[K, S]) head() checkpoint.StateHead { return s.files.head }
 func (s *stateStore[K, S]) dealAnew() error {
 	dealer, err := rdd.NewKeyDealer[K](s.opts...)
 	if err == nil {
-		s.table = newStateTable[K, S](dealer, s.table.timed)
+		s.table = newStateTable(dealer, s.table.timed, s.table.disk)
 	}
 	return err
 }
@@ -273,12 +276,13 @@ type stateTask[K comparable, S any] struct {
 	part    *statePart[K, S]
 	changes int
 	over    *overlay[K, S]
-	a, b    []byte // of same
+	disk    diskReader[K, S]
+	a, b    []byte // of keys, and of same
 }
 
 func (s *stateStore[K, S]) task(tc *rdd.TaskContext) *stateTask[K, S] {
 	t := &stateTask[K, S]{tc: tc, s: s, p: tc.PartitionID(), over: newOverlay[K, S](s.ownKey)}
-	t.part = s.table.parts[t.p]
+	t.part, t.disk.stateDisk = s.table.parts[t.p], s.table.disk
 	t.part.mu.RLock()
 	t.changes = t.part.changes
 	t.part.mu.RUnlock()
@@ -304,29 +308,44 @@ func (t *stateTask[K, S]) change(k K) *change[S] {
 		t.tc.Fail(err)
 	}
 	c.bucket = int32(at)
-	if !t.base(k, c) {
-		t.moved()
+	if err := t.base(k, c); err != nil {
+		t.tc.Fail(err)
 	}
 	return c
 }
 
-// moved fails an attempt that nobody waits for any more.
-func (t *stateTask[K, S]) moved() {
-	t.tc.Fail(errors.New("the state has moved on since this attempt began"))
-}
-
 // base looks a key up in the state.
-func (t *stateTask[K, S]) base(k K, c *change[S]) (ok bool) {
+func (t *stateTask[K, S]) base(k K, c *change[S]) error {
+	if t.disk.stateDisk != nil {
+		return t.baseOnDisk(k, c)
+	}
 	t.part.mu.RLock()
 	defer t.part.mu.RUnlock()
 	if t.part.changes != t.changes {
-		return false
+		return errMovedOn
 	}
 	b := &t.part.buckets[c.bucket]
 	if n := b.find(k); n >= 0 {
-		c.base, c.live, c.value = int32(n+1), true, b.at(n).value
+		c.base, c.live, c.value = int64(n+1), true, b.at(n).value
 	}
-	return true
+	return nil
+}
+
+// baseOnDisk is base where the state lies in a store.
+func (t *stateTask[K, S]) baseOnDisk(k K, c *change[S]) (err error) {
+	if t.a, err = t.s.keys.Append(t.a[:0], k); err != nil {
+		return err
+	}
+	e, err := t.disk.find(t.part.first+int(c.bucket), t.a)
+	if err == nil && e.number != 0 {
+		c.base, c.live = int64(e.number), true
+		c.value, err = t.disk.decoded(e)
+	}
+	t.over.touched = append(t.over.touched, e.touch)
+	if err == nil && !t.part.stands(t.changes) {
+		err = errMovedOn
+	}
+	return err
 }
 
 // set makes v the state of a key, unless it is written as the one before.
@@ -352,7 +371,7 @@ func (t *stateTask[K, S]) same(a, b *S) bool {
 
 // rest yields the entries of the state that the task has not met, those of the batch before included.
 func (t *stateTask[K, S]) rest(yield func(k K, v S) bool) {
-	t.s.scan(t.tc, stateCursor[K, S]{part: t.part, changes: t.changes}, func(e stateEntry[K, S]) bool {
+	t.s.scan(t.tc, stateCursor[K, S]{part: t.part, disk: t.disk.stateDisk, changes: t.changes}, func(e stateEntry[K, S]) bool {
 		return t.over.table.PlaceOf(e.Key) >= 0 || yield(e.Key, e.Value)
 	})
 }

@@ -42,19 +42,37 @@ type stateTable[K comparable, S any] struct {
 	per    int // buckets of a partition
 	timed  bool
 	parts  []*statePart[K, S]
+	disk   *stateDisk[K, S] // nil where buckets lie in memory
 }
 
 type statePart[K comparable, S any] struct {
 	mu      sync.RWMutex
-	changes int // counts how often it was changed
-	buckets []bucket[K, S]
+	changes int            // counts how often it was changed
+	buckets []bucket[K, S] // nil where they lie in a store
+	first   int            // the number of the first bucket among those of the state
 }
 
-func newStateTable[K comparable, S any](dealer *rdd.KeyDealer[K], timed bool) *stateTable[K, S] {
+// stands tells whether the partition was not changed since it had been so many times.
+func (p *statePart[K, S]) stands(changes int) bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.changes == changes
+}
+
+// newStateTable makes an empty table; a disk must be empty, too.
+func newStateTable[K comparable, S any](dealer *rdd.KeyDealer[K], timed bool, disk *stateDisk[K, S],
+) *stateTable[K, S] {
 	t := &stateTable[K, S]{dealer: dealer, per: bucketsPer(dealer), timed: timed,
+		disk:  disk,
 		parts: make([]*statePart[K, S], dealer.NumPartitions())}
 	for i := range t.parts {
-		t.parts[i] = &statePart[K, S]{buckets: make([]bucket[K, S], t.per)}
+		t.parts[i] = &statePart[K, S]{first: i * t.per}
+		if disk == nil {
+			t.parts[i].buckets = make([]bucket[K, S], t.per)
+		}
+	}
+	if disk != nil {
+		disk.per, disk.timed = t.per, timed
 	}
 	return t
 }
