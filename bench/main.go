@@ -1,6 +1,7 @@
 // Bench measures what users see and prints a table; bars of speed are judged by it and never by tests.
 //
 //	go run ./bench [core] [--runs 5] [--only TEXT] [--scale 1]
+//	go run ./bench state [--keys 10000000] [--limit 256] [--store pebble|memory]
 //	go run ./bench kafka --brokers HOST:PORT [--records 5000000] [--runs 5]
 package main
 
@@ -36,8 +37,14 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 		return c.run(ctx)
+	case args[0] == "state":
+		var s stateBench
+		if err := s.flags(args[1:]); err != nil {
+			return err
+		}
+		return s.run(ctx)
 	case args[0] != "kafka":
-		return fmt.Errorf("there is no bench %q, but core and kafka", args[0])
+		return fmt.Errorf("there is no bench %q, but core, kafka and state", args[0])
 	}
 	set := flag.NewFlagSet("kafka", flag.ContinueOnError)
 	k := kafkaBench{}

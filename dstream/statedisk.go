@@ -10,8 +10,9 @@ import (
 )
 
 // A stateDisk is a state whose entries are rows of a store instead of those of buckets in memory. Three rows are an
-// entry: by its key there is its number, by its number the entry itself, and by the time of its last touch its key, where
-// the state has time-outs. Numbers grow as keys come, so that a scan goes through a bucket in the order of memory's.
+// entry: by its key there is its number, by its number the entry itself, and by the time of its last touch its key,
+// where the state has time-outs. Numbers grow as keys come, so that a scan goes through a bucket in the order of
+// memory's.
 type stateDisk[K comparable, S any] struct {
 	rows   StateRows
 	state  uint16 // among those of the program

@@ -21,14 +21,14 @@ type StateStore interface {
 	Open(dir string, memory int64) (StateRows, error)
 }
 
-// StateRows are the rows of an open store: values by keys, in the order of the keys' bytes. All methods may be called by
-// several goroutines, and return an error after Close. Slices that are given to a method belong to the caller again when
-// it returns, and those that a method gives to a function belong to the store when that returns.
+// StateRows are the rows of an open store: values by keys, in the order of the keys' bytes. All methods may be called
+// by several goroutines, and return an error after Close. Slices that are given to a method belong to the caller again
+// when it returns, and those that a method gives to a function belong to the store when that returns.
 type StateRows interface {
 	// Get appends the value of a key to buf; ok tells whether there is one.
 	Get(key, buf []byte) (value []byte, ok bool, err error)
-	// Scan yields the rows whose keys are at least from and less than to, in order, as they are at the time of the call,
-	// until yield returns false.
+	// Scan yields the rows whose keys are at least from and less than to, in order, as they are at the time of the
+	// call, until yield returns false.
 	Scan(from, to []byte, yield func(key, value []byte) bool) error
 	// Batch begins a batch of changes.
 	Batch() StateBatch
@@ -108,8 +108,8 @@ func (ssc *Context) openStateStore() error {
 	return nil
 }
 
-// stateRowsFolder makes the folder of the store. Its name is the checkpoint's and the owner's: what stands there of other
-// owners of this checkpoint is of no use any more, for only the last one can commit.
+// stateRowsFolder makes the folder of the store. Its name is the checkpoint's and the owner's: what stands there of
+// other owners of this checkpoint is of no use any more, for only the last one can commit.
 func (ssc *Context) stateRowsFolder() (string, error) {
 	var errs []error
 	for _, root := range conf.LocalDirs.Get(ssc.conf) {

@@ -371,7 +371,8 @@ func (t *stateTask[K, S]) same(a, b *S) bool {
 
 // rest yields the entries of the state that the task has not met, those of the batch before included.
 func (t *stateTask[K, S]) rest(yield func(k K, v S) bool) {
-	t.s.scan(t.tc, stateCursor[K, S]{part: t.part, disk: t.disk.stateDisk, changes: t.changes}, func(e stateEntry[K, S]) bool {
+	c := stateCursor[K, S]{part: t.part, disk: t.disk.stateDisk, changes: t.changes}
+	t.s.scan(t.tc, c, func(e stateEntry[K, S]) bool {
 		return t.over.table.PlaceOf(e.Key) >= 0 || yield(e.Key, e.Value)
 	})
 }

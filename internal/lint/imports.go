@@ -34,6 +34,7 @@ var outside = []confined{
 	{"google.golang.org/grpc", []string{"internal/spark"}, nil, "take spark.Runner() as a value"},
 	{"github.com/apache/arrow", []string{"internal/spark"}, nil, "take spark.Runner() as a value"},
 	{"github.com/jackc/pgx", []string{"connector/sql", "examples"}, nil, "take connector/sql as a value"},
+	{"github.com/cockroachdb", []string{"state/pebble"}, nil, "take pebble.Store() of state/pebble as a value"},
 	{"database/sql", []string{"connector/sql"}, nil, "take connector/sql as a value"},
 	{"github.com/spf13/cobra", []string{"cmd", "internal/cmd"}, nil,
 		"the library's flags are weir.Main's own; subcommands belong to cmd"},

@@ -26,7 +26,7 @@ var everyTest = []string{"weirtest", "suites"}
 //
 //	internal/{spelling,reference} <- conf, codec
 //	conf, codec <- internal/{exec,shuffle,block,checkpoint,vfs,spark} <- rdd <- dstream
-//	dstream <- {connector/*, spark, fs/*, ui, weirtest};   ui, dstream <- weir <- cmd, examples
+//	dstream <- {connector/*, spark, fs/*, state/*, ui, weirtest};   ui, dstream <- weir <- cmd, examples
 //
 // internal/spark stands alone, for only spark may know it: a program that does not name that package
 // must not link its client. The page and the command line get no engine packages: what they cannot
@@ -82,6 +82,11 @@ var layers = []layer{
 		instead: "a file system satisfies internal/vfs and knows nothing of its callers",
 	},
 	{
+		name: "state", paths: []string{"state/*"},
+		imports: []string{"base", "rdd", "dstream"}, tests: []string{"engine", "weir"},
+		instead: "a store of states satisfies dstream.StateStore and knows nothing of its callers",
+	},
+	{
 		name: "ui", paths: []string{"ui"}, imports: []string{"base", "rdd", "dstream"},
 		instead: "the page is a client of the public API: give dstream what it lacks",
 	},
@@ -93,21 +98,21 @@ var layers = []layer{
 	{
 		name: "weir", paths: []string{"."},
 		imports: []string{"words", "base", "engine", "rdd", "dstream", "ui"},
-		tests:   []string{"connector", "spark", "fs"},
+		tests:   []string{"connector", "spark", "fs", "state"},
 		instead: "Main and Run take connectors, runners and file systems as values: an option such as " +
 			"spark.Runner() brings the package in, and only for programs that name it",
 	},
 	{
 		name: "examples", paths: []string{"examples/*"},
-		imports: []string{"base", "rdd", "dstream", "connector", "spark", "fs", "ui", "weir"},
+		imports: []string{"base", "rdd", "dstream", "connector", "spark", "fs", "state", "ui", "weir"},
 		tests:   []string{"*"},
 		instead: "an example is copied by users, who cannot import internal: use the public packages",
 	},
 	{
 		name: "cmd", paths: []string{"cmd/*"},
 		imports: []string{
-			"words", "base", "rdd", "dstream", "connector", "spark", "fs", "ui", "weir", "weirtest", "examples",
-			"tools",
+			"words", "base", "rdd", "dstream", "connector", "spark", "fs", "state", "ui", "weir", "weirtest",
+			"examples", "tools",
 		},
 		tests: []string{"*"},
 		instead: "the command line is a client of the public API: add what it lacks there, or put a " +

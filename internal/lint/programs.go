@@ -33,7 +33,7 @@ type forbidden struct{ prefix, kind string }
 func programs(module string) []program {
 	own := []forbidden{
 		{module + "/connector/", "a connector"}, {module + "/spark/", "the Spark client"},
-		{module + "/fs/", "a file system"}, kafkaClient[0],
+		{module + "/fs/", "a file system"}, {module + "/state/", "a store of states"}, kafkaClient[0],
 		// A service that embeds a program finds nothing in its default registries.
 		{"net/http/", "an HTTP server"}, {"expvar/", "the default registry of variables"},
 		{"github.com/prometheus/", "the default registry of metrics"},
@@ -63,6 +63,7 @@ var heavy = []forbidden{
 	{"github.com/go-sql-driver/", "SQL"},
 	{"modernc.org/sqlite/", "SQL"},
 	{"github.com/mattn/go-sqlite", "SQL"},
+	{"github.com/cockroachdb/", "Pebble"},
 }
 
 // kafkaClient is what programs without Kafka do not link.

@@ -1,0 +1,233 @@
+// Package pebble keeps states that are larger than memory on disk, by the storage engine of that name
+// (github.com/cockroachdb/pebble). A program hands its store in and says that it is to be used:
+//
+//	weir.Main("totals", build, weir.WithStateStore(pebble.Store()))
+//
+// and weir.state.store=pebble, with weir.state.memory for how much memory it may use. It lies in a folder of its own in
+// spark.local.dir, which should be a fast disk, and is filled from the checkpoint at each start: what a crash leaves of
+// it is thrown away. Results are those of states in memory, in their order, too.
+package pebble
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/weirstream/weir/dstream"
+)
+
+// Store gives the store, which weir.state.store calls pebble: for weir.WithStateStore.
+func Store() dstream.StateStore { return store{vfs.Default} }
+
+type store struct{ fs vfs.FS }
+
+// Name implements dstream.StateStore.
+func (store) Name() string { return "pebble" }
+
+// Open implements dstream.StateStore.
+func (s store) Open(dir string, memory int64) (dstream.StateRows, error) {
+	r := &rows{broken: make(chan struct{})}
+	db, err := pebble.Open(dir, r.options(s.fs, memory))
+	if err != nil {
+		return nil, fmt.Errorf("open pebble in %s: %w", dir, err)
+	}
+	r.db = db
+	return r, nil
+}
+
+const (
+	filterBits = 10       // of a Bloom filter for each key: one look-up in a hundred reads for nothing
+	blockSize  = 4 << 10  // of what is read and cached at a time: states are looked up key by key
+	fileSize   = 16 << 20 // of the deepest levels' files, whose indexes and filters are read whole
+	openFiles  = 512
+)
+
+// options are pebble's. Half of the memory is the cache of what is read; what is not written yet is at most three
+// tables of an eighth each.
+func (r *rows) options(fs vfs.FS, memory int64) *pebble.Options {
+	o := &pebble.Options{
+		FS: fs, CacheSize: memory / 2, MemTableSize: uint64(memory / 8), MemTableStopWritesThreshold: 3,
+		MaxOpenFiles: openFiles, L0CompactionThreshold: 2, L0StopWritesThreshold: 24, LBaseMaxBytes: memory / 2,
+		FormatMajorVersion: pebble.FormatNewest, Logger: silent{},
+		DisableWAL: true, // What is lost in a crash is in the checkpoint.
+		CompactionConcurrencyRange: func() (lower, upper int) {
+			return 1, max(1, runtime.GOMAXPROCS(0)/2)
+		},
+		EventListener: &pebble.EventListener{BackgroundError: r.fail},
+	}
+	for i := range o.Levels {
+		o.Levels[i].BlockSize, o.Levels[i].FilterPolicy = blockSize, bloom.FilterPolicy(filterBits)
+		o.TargetFileSizes[i] = min(int64(fileSize), 2<<20<<i)
+	}
+	return o
+}
+
+// silent is a logger of what nobody needs to know.
+type silent struct{}
+
+func (silent) Infof(string, ...any)  {}
+func (silent) Errorf(string, ...any) {}
+
+// Fatalf is called where pebble cannot go on, such as when the list of its files cannot be written. It must not return.
+func (silent) Fatalf(format string, args ...any) {
+	panic("pebble, which keeps the states of weir.state.store: " + fmt.Sprintf(format, args...) +
+		"; the checkpoint is not touched by that: start the program again")
+}
+
+// rows implements dstream.StateRows.
+type rows struct {
+	db *pebble.DB
+
+	// users are the calls that are on their way, and closing besides when Close was called: the last one closes.
+	users atomic.Int64
+	once  sync.Once
+
+	broken chan struct{} // closed when pebble could not write
+	breaks sync.Once
+	why    error
+}
+
+// closing is added to the number of users by Close.
+const closing = math.MinInt64 / 2
+
+var errClosed = errors.New("the store of states is closed, for the program has ended")
+
+func (r *rows) enter() error {
+	if r.users.Add(1) > 0 {
+		return nil
+	}
+	return errors.Join(errClosed, r.leave())
+}
+
+func (r *rows) leave() error {
+	if r.users.Add(-1) == closing {
+		return r.end()
+	}
+	return nil
+}
+
+func (r *rows) end() (err error) {
+	r.once.Do(func() {
+		if err = r.db.Close(); err != nil {
+			err = fmt.Errorf("close pebble: %w", err)
+		}
+	})
+	return err
+}
+
+// Close implements dstream.StateRows.
+func (r *rows) Close() error {
+	if r.users.Load() < 0 {
+		return nil
+	}
+	if r.users.Add(closing) == closing {
+		return r.end()
+	}
+	return nil // The last call that is on its way ends it.
+}
+
+// fail is told of what failed in the background: pebble tries it again for ever, and who writes would wait.
+func (r *rows) fail(err error) {
+	r.breaks.Do(func() {
+		r.why = fmt.Errorf("pebble cannot write to spark.local.dir: free space there, or name another disk: %w", err)
+		close(r.broken)
+	})
+}
+
+// writing runs what may have to wait for the background.
+func (r *rows) writing(f func() error) error {
+	select {
+	case <-r.broken:
+		return r.why
+	default:
+	}
+	if err := r.enter(); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() {
+		err := f()
+		done <- errors.Join(err, r.leave())
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-r.broken:
+		return r.why
+	}
+}
+
+// Get implements dstream.StateRows.
+func (r *rows) Get(key, buf []byte) (value []byte, ok bool, err error) {
+	if err := r.enter(); err != nil {
+		return buf, false, err
+	}
+	defer r.leave()
+	v, closer, err := r.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return buf, false, nil
+	}
+	if err != nil {
+		return buf, false, fmt.Errorf("read from pebble: %w", err)
+	}
+	buf = append(buf, v...)
+	return buf, true, closer.Close()
+}
+
+// Scan implements dstream.StateRows.
+func (r *rows) Scan(from, to []byte, yield func(key, value []byte) bool) error {
+	if err := r.enter(); err != nil {
+		return err
+	}
+	defer r.leave()
+	it, err := r.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+	if err != nil {
+		return fmt.Errorf("read from pebble: %w", err)
+	}
+	for more := it.First(); more; more = it.Next() {
+		if !yield(it.Key(), it.Value()) {
+			break
+		}
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return fmt.Errorf("read from pebble: %w", err)
+	}
+	return nil
+}
+
+// Clear implements dstream.StateRows.
+func (r *rows) Clear(from, to []byte) error {
+	return r.writing(func() error { return r.db.DeleteRange(from, to, pebble.NoSync) })
+}
+
+// Batch implements dstream.StateRows.
+func (r *rows) Batch() dstream.StateBatch { return &batch{rows: r, b: r.db.NewBatch()} }
+
+// A batch implements dstream.StateBatch.
+type batch struct {
+	rows *rows
+	b    *pebble.Batch
+}
+
+// Put implements dstream.StateBatch.
+func (b *batch) Put(key, value []byte) error { return b.b.Set(key, value, nil) }
+
+// Delete implements dstream.StateBatch.
+func (b *batch) Delete(key []byte) error { return b.b.Delete(key, nil) }
+
+// Commit implements dstream.StateBatch.
+func (b *batch) Commit() error {
+	return b.rows.writing(func() error {
+		if err := errors.Join(b.b.Commit(pebble.NoSync), b.b.Close()); err != nil {
+			return fmt.Errorf("write to pebble: %w", err)
+		}
+		return nil
+	})
+}
