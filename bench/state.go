@@ -112,9 +112,8 @@ func (s *stateBench) live(ctx context.Context, dir string, until int64) error {
 				return rdd.KV(k, s.Get())
 			}))
 	}
-	dstream.ForeachRDD(out.Named("sums"), func(context.Context, *rdd.RDD[rdd.Pair[int64, int64]], *dstream.Batch) error {
-		return nil
-	}).Named("nothing")
+	ignore := func(context.Context, *rdd.RDD[rdd.Pair[int64, int64]], *dstream.Batch) error { return nil }
+	dstream.ForeachRDD(out.Named("sums"), ignore).Named("nothing")
 	if err := ssc.Start(ctx); err != nil {
 		return err
 	}

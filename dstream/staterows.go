@@ -83,8 +83,8 @@ func (ssc *Context) stateStoreNamed() (StateStore, error) {
 		there = append(there, s.Name())
 	}
 	return nil, fmt.Errorf("%s=%s: no such store was handed in, there is %s: hand it in, as by the option "+
-		"weir.WithStateStore(pebble.Store()) of Main and Run, with the package state/pebble, or by AddStateStore in the "+
-		"build function", conf.StateStore.Name(), name, strings.Join(there, ", "))
+		"weir.WithStateStore(pebble.Store()) of Main and Run, with the package state/pebble, or by AddStateStore in "+
+		"the build function", conf.StateStore.Name(), name, strings.Join(there, ", "))
 }
 
 // openStateStore opens the store, if states lie in one, and has them lie there. It comes after the log was opened, for
@@ -114,7 +114,7 @@ func (ssc *Context) stateRowsFolder() (string, error) {
 	var errs []error
 	for _, root := range conf.LocalDirs.Get(ssc.conf) {
 		name := fmt.Sprintf("weir-state-%s-", ssc.job)
-		left, _ := filepath.Glob(filepath.Join(root, name+"*")) // The name holds no pattern, and what fails is left there.
+		left, _ := filepath.Glob(filepath.Join(root, name+"*")) // What cannot be listed is left there.
 		for _, dir := range left {
 			if err := os.RemoveAll(dir); err != nil {
 				ssc.warn("a store of states of an earlier owner of the checkpoint was left there", err, "folder", dir)

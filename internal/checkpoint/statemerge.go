@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -79,14 +80,22 @@ func (m *StateMerge) folds(ctx context.Context, from, until int) ([]*fold, error
 		folds[i] = &fold{at: map[string]int{}}
 	}
 	take := func(r StateRow) error {
-		if p := statePart(m.Head.Seed, r.Key); p >= from && p < until {
-			return folds[p-from].add(r)
+		p := statePart(m.Head.Seed, r.Key)
+		if p < from || p >= until {
+			return nil
 		}
-		return nil
+		if until-from < StateParts { // A frame has rows of all parts, and must not be held for the sake of some.
+			r.Key, r.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
+		}
+		return folds[p-from].add(r)
 	}
 	var sources []stateSource
 	for _, r := range m.Newer {
-		sources = append(sources, r.sources()...)
+		files := r.sources()
+		if len(files) == StateParts {
+			files = files[from:until]
+		}
+		sources = append(sources, files...)
 	}
 	for _, d := range m.Deltas {
 		sources = append(sources, d.sources()...)

@@ -16,6 +16,7 @@ import (
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
 	"github.com/weirstream/weir/rdd"
+	"github.com/weirstream/weir/state/pebble"
 )
 
 // A streamCase is a line of dstream.json.
@@ -56,10 +57,10 @@ func TestDStream(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, n := range []string{"1", "2", "7"} {
-				for _, honest := range []string{"false", "true"} {
+				for _, how := range waysOf(c) {
 					synctest.Test(t, func(t *testing.T) {
 						got := map[string]bag{}
-						stop := startStream(t, c, build, n, honest, got)
+						stop := startStream(t, c, build, n, how, got)
 						time.Sleep(time.Duration(c.Ticks)*time.Second + time.Second/2)
 						stop()
 						for at := 1; at <= c.Ticks; at++ {
@@ -67,7 +68,7 @@ func TestDStream(t *testing.T) {
 							g, there := got[key]
 							w, wanted := want[key]
 							if there != wanted || there && !same(g, w) {
-								t.Errorf("%s partitions, honest %s, at %d s: %s\ngot  %v\nwant %v", n, honest, at, c.Op, g, w)
+								t.Errorf("%s partitions, %v, at %d s: %s\ngot  %v\nwant %v", n, how, at, c.Op, g, w)
 							}
 						}
 					})
@@ -77,16 +78,30 @@ func TestDStream(t *testing.T) {
 	}
 }
 
+// A way is one of those to run a case.
+type way struct{ honest, store string }
+
+// waysOf are the ways to run a case, of those with states on disk, too.
+func waysOf(c streamCase) []way {
+	ways := []way{{"false", "memory"}, {"true", "memory"}}
+	if _, ok := stateOps[c.Name]; ok {
+		ways = append(ways, way{"false", "pebble"})
+	}
+	return ways
+}
+
 // startStream runs a graph over the inputs; got has what it answered at each second.
-func startStream(t *testing.T, c streamCase, build builder, partitions, honest string, got map[string]bag,
+func startStream(t *testing.T, c streamCase, build builder, partitions string, how way, got map[string]bag,
 ) (stop func()) {
 	t.Helper()
 	ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local[2]").
-		Set("spark.default.parallelism", partitions).Set("weir.honest", honest), time.Second)
+		Set("spark.default.parallelism", partitions).Set("weir.honest", how.honest).
+		Set("weir.state.store", how.store).Set("weir.state.memory", "8m"), time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ssc.SetOutput(io.Discard)
+	ssc.AddStateStore(pebble.Store())
 	begin := time.Now()
 	if begin.Nanosecond() != 0 || begin.Unix()%60 != 0 {
 		t.Fatal("slides are aligned to the clock, and this one does not begin at a full minute")

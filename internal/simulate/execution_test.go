@@ -14,6 +14,7 @@ import (
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
 	"github.com/weirstream/weir/rdd"
+	"github.com/weirstream/weir/state/pebble"
 )
 
 // An execution is one run of a graph in the engine.
@@ -82,6 +83,9 @@ func (s Settings) conf(g *Graph, dir string) *conf.Conf {
 		Set("weir.streaming.failedBatch", "retry").
 		Set("weir.streaming.failedBatch.maxRetries", strconv.Itoa(attempts)).
 		Set("weir.streaming.failedBatch.backoff", "0ms")
+	if (g.Seed+uint64(s.Cores))%16 == 0 { // One of the runs of some graphs, and some lives of a program.
+		c.Set("weir.state.store", "pebble").Set("weir.state.memory", "8m")
+	}
 	if s.Budget > 0 {
 		c.Set("weir.memory.budget", strconv.Itoa(s.Budget)+"b").
 			Set("weir.receiver.memory", "64k").Set("weir.kafka.fetchBytes", "1k") // What could not fit is refused.
@@ -91,6 +95,7 @@ func (s Settings) conf(g *Graph, dir string) *conf.Conf {
 
 // build makes the graph in the engine.
 func (x *execution) build() {
+	x.ssc.AddStateStore(pebble.Store())
 	if x.g.Remember > 0 {
 		x.ssc.Remember(time.Duration(x.g.Remember) * x.interval)
 	}
