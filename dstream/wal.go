@@ -69,12 +69,15 @@ func (w *wal[T]) open(ctx context.Context, id string, from []byte) ([]byte, erro
 		}
 		r.Series, r.From, r.Until, r.Position = last.Series, last.Until, last.Until, last.Position
 	}
+	w.series, w.first, w.cutAt = r.Series, r.Until, r.Until
+	if d.replays { // Nothing is received, and the log may be another process's.
+		return r.encode(), nil
+	}
 	about, err := json.Marshal(walAbout{Job: w.ssc.job, Epoch: w.ssc.epoch, ID: id, Codec: codec.Version,
 		Schema: r.Schema, Payload: checkpoint.ReceivedVersion})
 	if err != nil {
 		return nil, err
 	}
-	w.series, w.first, w.cutAt = r.Series, r.Until, r.Until
 	o := checkpoint.JournalOptions{Covers: w.covers, Halted: w.halted, Segments: checkpoint.SegmentsOptions{
 		Kind: checkpoint.Received, Epoch: w.ssc.epoch, About: about, Check: w.fits,
 		Report: func(message string, err error) { w.ssc.warn(message, err, "receiver", id) }}}

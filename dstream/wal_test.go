@@ -522,3 +522,35 @@ func (*nowhere) Open(context.Context, string, int64) error                      
 func (*nowhere) Last(context.Context, string, string, int) (int64, bool, error) { return 0, false, nil }
 func (*nowhere) Write(context.Context, dstream.Effect, iter.Seq[string]) error  { return nil }
 func (*nowhere) Close(context.Context) error                                    { return nil }
+
+// TestLogIsReplayed: a batch of a receiver with a log is run again from there, and the log stays as it is.
+func TestLogIsReplayed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, w := vfs.NewDisk("disk"), &world{}
+		build := intoWorld(&counting{every: 200 * time.Millisecond}, w)
+		l := mustLive(t, disk, build, walSetting, "true")
+		time.Sleep(3700 * time.Millisecond)
+		l.stop(t)
+		before := disk.Files()
+		c := conf.New().Set("spark.master", "local[1]").Set(walSetting, "true")
+		ssc, err := dstream.NewContext(c, time.Second, rdd.WithFileSystem(disk.Mount(nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ssc.Checkpoint("disk:/ck")
+		var out bytes.Buffer
+		ssc.SetOutput(&out)
+		build(ssc)
+		done, err := ssc.Replay(t.Context(), dstream.Replay{Sequence: 1})
+		if err != nil || len(done.Outputs) != 1 || done.Outputs[0].Records < 5 {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		first := len(w.batches()[0])
+		if want := fmt.Sprintf("\n%d\n%d\n", first, first+1); !strings.Contains(out.String(), want) {
+			t.Errorf("it shows %s, want it to begin with %q", out.String(), want)
+		}
+		if !maps.EqualFunc(before, disk.Files(), bytes.Equal) {
+			t.Error("the disk was changed")
+		}
+	})
+}
