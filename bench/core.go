@@ -73,7 +73,7 @@ func (c *coreBench) run(ctx context.Context) error {
 		table(fmt.Sprintf("%s, %d records; bar: %s", w.name, w.records, w.bar), rows)
 		results.add(w.name, rows)
 	}
-	if strings.Contains("windows, empty batches", c.only) {
+	if strings.Contains("windows, empty batches, durable batches", c.only) {
 		if err := c.streams(ctx, results); err != nil {
 			return err
 		}

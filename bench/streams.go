@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -20,6 +22,12 @@ func (c *coreBench) streams(ctx context.Context, r *results) error {
 	}
 	fmt.Printf("empty batch of a ten-operator graph: %.0f µs of CPU; bar: 200\n", cpu*1e6)
 	r.set("empty batch · CPU", cpu)
+	durable, err := c.durableBatch(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("durable batch of one record every 10 ms, with a state: %.2f ms of CPU; bar: 1\n", durable*1e3)
+	r.set("durable batch · CPU", durable)
 	var costs []float64
 	for _, panes := range []int{10, 600} {
 		cost, err := c.window(ctx, panes)
@@ -49,6 +57,60 @@ func (c *coreBench) emptyBatch(ctx context.Context) (float64, error) {
 	pairs := dstream.Map(dstream.Filter(d, noThird), func(v int64) rdd.Pair[int64, int64] { return rdd.KV(v, v) })
 	return cpuOfBatches(ctx, ssc, dstream.ReduceByKey(pairs, sumInt64s), batches)
 }
+
+// durableBatch gives the CPU seconds of a batch of one record with a checkpoint on disk: its plan, its change of a state
+// and its commit are in the log, which takes a slot a batch and two syncs.
+func (c *coreBench) durableBatch(ctx context.Context) (float64, error) {
+	const batches = 500
+	dir, err := os.MkdirTemp("", "weir-bench-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local[2]"), 10*time.Millisecond)
+	if err != nil {
+		return 0, err
+	}
+	ssc.Checkpoint(dir)
+	pairs := dstream.Map(dstream.FromSource(ssc, "ticks", dstream.Source[int64](ticks{})).Named("ticks"),
+		func(v int64) rdd.Pair[int64, int64] { return rdd.KV(v%1000, v) })
+	sums, _ := dstream.UpdateTouchedStateByKey(pairs, func(vs []int64, sum int64, _ bool) (int64, bool) {
+		for _, v := range vs {
+			sum += v
+		}
+		return sum, true
+	})
+	return cpuOfBatches(ctx, ssc, sums, batches)
+}
+
+// ticks is a source of one number a batch.
+type ticks struct{}
+
+// Resolve implements dstream.Source, as the others do.
+func (ticks) Resolve(_ context.Context, from []byte) ([]byte, error) {
+	if from == nil {
+		from = []byte("0")
+	}
+	return from, nil
+}
+
+// Plan takes the next number.
+func (ticks) Plan(_ context.Context, from []byte, _ dstream.Limit) ([]byte, int64, error) {
+	n, err := strconv.ParseInt(string(from), 10, 64)
+	return strconv.AppendInt(nil, n+1, 10), 1, err
+}
+
+// Read gives the number.
+func (ticks) Read(sc *rdd.Context, rng []byte) *rdd.RDD[int64] {
+	n, _ := strconv.ParseInt(string(rng), 10, 64) // Plan made it.
+	return rdd.Parallelize(sc, []int64{n}, 1)
+}
+
+// Committed implements dstream.Source.
+func (ticks) Committed(context.Context, *dstream.Batch, []byte) error { return nil }
+
+// Released implements dstream.Source.
+func (ticks) Released(context.Context, []byte) error { return nil }
 
 // cpuOfBatches runs a program for a number of batches and gives the CPU seconds of each.
 func cpuOfBatches[T any](ctx context.Context, ssc *dstream.Context, d *dstream.DStream[T], batches int64,

@@ -15,7 +15,8 @@ var (
 	seed  = flag.Uint64("seed", 0, "run the graph or chain of this seed alone")
 	count = flag.Int("graphs", 0, "how many graphs or chains to run; 0 for 10,000, or 1,000 of durable ones, and "+
 		"a 20th with -short")
-	begin = flag.Uint64("from", 1, "the first seed of those")
+	begin     = flag.Uint64("from", 1, "the first seed of those")
+	firstOnly = flag.Bool("first", false, "give up at the first seed that fails, and tell it as it is")
 )
 
 // TestMain has the garbage collector run seldom: there is hardly anything to keep from one graph to the next.
@@ -58,7 +59,11 @@ func runSeeds(t *testing.T, what string, usual int, check func(t *testing.T, see
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
 				dir := t.TempDir()
-				for failed.Load() < failuresMax {
+				most := int64(failuresMax)
+				if *firstOnly {
+					most = 1
+				}
+				for failed.Load() < most {
 					s := next + uint64(taken.Add(1)) - 1
 					if s >= end {
 						return

@@ -3,6 +3,7 @@ package simulate
 import (
 	"iter"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirstream/weir/dstream"
@@ -75,6 +76,20 @@ func update[V any](seed int) func(vs []V, s V, had bool) (V, bool) {
 	}
 }
 
+// flaky panics in some calls, in the middle of a task that has changed states: what it has changed must be forgotten.
+func flaky[V any](x *execution, s *Step, f func([]V, V, bool) (V, bool)) func([]V, V, bool) (V, bool) {
+	if x.life == nil || s.Seed%2 == 0 {
+		return f
+	}
+	var calls atomic.Int64
+	return func(vs []V, state V, had bool) (V, bool) {
+		if calls.Add(1)%7 == 5 {
+			panic(errFault)
+		}
+		return f(vs, state, had)
+	}
+}
+
 // initialOf are the states with which some operators begin.
 func initialOf[K, V any]() (rows []pair[K, V]) {
 	for _, t := range []string{"a", "b", "1", "word-0001"} {
@@ -136,7 +151,7 @@ func updates[K, V comparable]() []*operator {
 	}
 	ops := []*operator{
 		stateful("updateStateByKey", func(x *execution, s *Step, d *stream[kv]) *stream[kv] {
-			return dstream.UpdateStateByKey(d, update[V](s.Seed), deal[K](s)...)
+			return dstream.UpdateStateByKey(d, flaky(x, s, update[V](s.Seed)), deal[K](s)...)
 		}, every),
 		stateful("updateStateByKeyFrom", func(x *execution, s *Step, d *stream[kv]) *stream[kv] {
 			return dstream.UpdateStateByKeyFrom(d, initial(x), update[V](s.Seed), deal[K](s)...)
@@ -154,7 +169,7 @@ func updates[K, V comparable]() []*operator {
 			return dstream.UpdateStatePartitions(d, initial(x), whole(s.Seed), s.Seed%2 == 0, deal[K](s)...)
 		}, from),
 		stateful("updateTouchedStateByKey", func(x *execution, s *Step, d *stream[kv]) *stream[kv] {
-			touched, _ := dstream.UpdateTouchedStateByKey(d, update[V](s.Seed), deal[K](s)...)
+			touched, _ := dstream.UpdateTouchedStateByKey(d, flaky(x, s, update[V](s.Seed)), deal[K](s)...)
 			return touched
 		}, func(s *Step, p past) []kv { _, touched := updated(s.Seed, p, []kv(nil), false); return touched }),
 		stateful("updateTouchedStateByKey all", func(x *execution, s *Step, d *stream[kv]) *stream[kv] {
@@ -186,7 +201,11 @@ func mappings[K, V comparable]() []*operator {
 		return time.Duration(s.Seed) * interval
 	}
 	live := func(x *execution, s *Step, d *stream[kv]) (out, snapshots *stream[kv]) {
+		var calls atomic.Int64
 		f := func(k K, v rdd.Optional[V], st *dstream.State[V]) kv {
+			if x.life != nil && s.Seed%3 == 0 && calls.Add(1)%9 == 7 {
+				panic(errFault) // What the task has changed so far must be forgotten.
+			}
 			if st.IsTimingOut() {
 				return rdd.KV(k, valueOf[V]("late "+text(st.Get())))
 			}

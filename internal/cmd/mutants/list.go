@@ -1,0 +1,100 @@
+package main
+
+// list are the faults: each breaks a rule on which exactly-once rests.
+var list = []mutant{
+	{"commit record before effects", []edit{
+		{"dstream/runbatch.go",
+			"	err := l.inParallelism(b, func() error { return l.tryOutputs(b) })\n",
+			`	early := l.ssc.durable.opened && len(l.ssc.states) == 0
+	var err error
+	if early {
+		err = l.commit(b)
+	}
+	if err == nil {
+		err = l.inParallelism(b, func() error { return l.tryOutputs(b) })
+	}
+`},
+		{"dstream/runbatch.go", "		l.learn(b)\n		err = l.commit(b)\n",
+			"		if l.learn(b); !early {\n			err = l.commit(b)\n		}\n"},
+	}},
+	{"no fsync", []edit{
+		{"internal/vfs/local.go", "	_, err = f.Write(data)\n	if err == nil {\n		err = f.Sync()\n	}\n" +
+			"	if err := errors.Join(err, f.Close()); err != nil {\n		return Unknown, err\n",
+			"	_, err = f.Write(data)\n	if err := errors.Join(err, f.Close()); err != nil {\n		return Unknown, err\n"},
+	}},
+	{"no fencing: a slot that another owner has counts as one's own", []edit{
+		{"internal/vfs/local.go", "			return Theirs, nil\n", "			return Ours, nil\n"},
+	}},
+	{"no fencing: a sink's earlier owner is not shut out", []edit{
+		{"dstream/sinklog.go", "func() error { return t.Fence(ctx, names) }); err != nil {\n" +
+			"		return fmt.Errorf(\"fence earlier owners",
+			"func() error { return nil }); err != nil {\n		return fmt.Errorf(\"fence earlier owners"},
+		{"dstream/foreach.go", "		Epoch: b.ssc.epoch}\n", "		Epoch: 1 << 40}\n"},
+		{"dstream/transaction.go", "	return ssc.sinks.log.announce(ctx, checkpoint.Transactions{})\n",
+			"	_ = ssc.sinks.log.announce(ctx, checkpoint.Transactions{})\n	return nil\n"},
+	}},
+	{"identity ignored: another owner's effect is another one", []edit{
+		{"dstream/foreach.go", `	return fmt.Sprintf("%s/%s/%s/%d/%d", e.Job, e.Output, e.Name, e.Sequence, e.Partition)
+`, `	return fmt.Sprintf("%s/%s/%s/%d/%d/%d", e.Job, e.Output, e.Name, e.Sequence, e.Partition, e.Epoch)
+`},
+	}},
+	{"identity by job name", []edit{
+		{"dstream/checkpoint.go", "ssc.log, ssc.job, ssc.epoch = log, log.Job(), log.Epoch()\n",
+			"ssc.log, ssc.job, ssc.epoch = log, conf.AppName.Get(ssc.conf), log.Epoch()\n"},
+	}},
+	{"state not rolled back on retry", []edit{
+		{"dstream/statestore.go", "p: tc.PartitionID(), over: newOverlay[K, S](s.ownKey)}\n",
+			"p: tc.PartitionID(), over: overOf(s, tc)}\n"},
+		{"dstream/statestore.go", "func (s *stateStore[K, S]) task(", `var overs sync.Map
+
+func overOf[K comparable, S any](s *stateStore[K, S], tc *rdd.TaskContext) *overlay[K, S] {
+	key := fmt.Sprintf("%p %d %d", s, tc.BatchSequence(), tc.PartitionID())
+	over, _ := overs.LoadOrStore(key, newOverlay[K, S](s.ownKey))
+	return over.(*overlay[K, S])
+}
+
+func (s *stateStore[K, S]) task(`},
+		{"dstream/statestore.go", "	\"runtime\"\n", "	\"runtime\"\n	\"sync\"\n"},
+	}},
+	{"attempt output straight into the open transaction", []edit{
+		{"dstream/transaction.go", "	task := func(_ *rdd.TaskContext, in iter.Seq[T]) (*staged, error) {\n",
+			"	parts := map[*staged]int{}\n	task := func(tc *rdd.TaskContext, in iter.Seq[T]) (*staged, error) {\n"},
+		{"dstream/transaction.go", "		for v := range in {\n",
+			"		g.mu.Lock()\n		parts[out] = tc.PartitionID()\n		g.mu.Unlock()\n		for v := range in {\n"},
+		{"dstream/transaction.go", `	for p, won := range winners {
+		if won.records > 0 {
+			id.Partition = p
+`, `	for _, won := range g.all {
+		if winners[parts[won]] != won && won.seal() != nil {
+			continue
+		}
+		if won.records > 0 {
+			id.Partition = parts[won]
+`},
+	}},
+	{"clock-named batches", []edit{
+		{"dstream/recover.go", "	b := l.newBatch(plan.Sequence, Time(plan.Time), plan.Seed)\n",
+			"	b := l.newBatch(plan.Sequence, now().Floor(l.ssc.interval), plan.Seed)\n"},
+	}},
+	{"hash-order output", []edit{
+		{"internal/shuffle/table.go", `		for _, page := range t.cells.all {
+			for i := range page {
+				if !yield(page[i].key, &page[i].value) {
+`, `		back := rand.IntN(2) == 0
+		for _, page := range t.cells.all {
+			for i := range page {
+				if back {
+					i = len(page) - 1 - i
+				}
+				if !yield(page[i].key, &page[i].value) {
+`},
+		{"internal/shuffle/table.go", "	\"math\"\n", "	\"math\"\n	\"math/rand/v2\"\n"},
+	}},
+	{"partition count from the new settings on recovery", []edit{
+		{"dstream/recover.go", "		b.parallelism = plan.Split.Partitions[defaultPartitions]\n", "		b.parallelism = 0\n"},
+		{"dstream/split.go", "			if b.Plan.Split != nil && b.Plan.Split.Partitions[defaultPartitions] > 0 {\n",
+			"			if b.Plan.Split == nil {\n"},
+		{"dstream/fit.go", "		what := f.differently(b.Plan.Split)\n",
+			"		what := f.differently(b.Plan.Split)[:0]\n"},
+	}},
+}

@@ -1,0 +1,119 @@
+// Mutants checks that the random durable programs of internal/simulate would notice if the engine broke one of its
+// rules:
+//
+//	go run ./internal/cmd/mutants
+//	go run ./internal/cmd/mutants --only "fsync" --seeds 1000
+//
+// builds the tests once for each of the faults in list.go, which are laid over the source and never written into it,
+// and runs seeds until one fails. Each line says at which; a fault that all seeds survive is one that the tests do not
+// see. It exits with 0 if all are caught, with 1 if not, and with 2 for wrong flags. It takes some minutes.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"regexp"
+	"strings"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout))
+}
+
+func run(ctx context.Context, args []string, out io.Writer) int {
+	flags := flag.NewFlagSet("mutants", flag.ContinueOnError)
+	flags.SetOutput(out)
+	seeds := flags.Int("seeds", 1000, "how many seeds a fault may survive")
+	only := flags.String("only", "", "only the faults whose names hold this text")
+	if err := flags.Parse(args); err != nil || *seeds < 1 || flags.NArg() > 0 {
+		fmt.Fprintln(out, "usage: mutants [--only TEXT] [--seeds N], N being at least 1")
+		return 2
+	}
+	tried, survived := 0, 0
+	for _, m := range list {
+		if !strings.Contains(m.name, *only) {
+			continue
+		}
+		tried++
+		begin := time.Now()
+		how, err := m.hunt(ctx, *seeds)
+		switch {
+		case err != nil:
+			fmt.Fprintf(out, "%s: %v\n", m.name, err)
+			return 1
+		case how == "":
+			survived++
+			fmt.Fprintf(out, "%s: NOT CAUGHT by %d seeds (%v)\n", m.name, *seeds, time.Since(begin).Round(time.Second))
+		default:
+			fmt.Fprintf(out, "%s: caught %s (%v)\n", m.name, how, time.Since(begin).Round(time.Second))
+		}
+	}
+	fmt.Fprintf(out, "%d faults tried, %d not caught\n", tried, survived)
+	if survived > 0 || tried == 0 {
+		return 1
+	}
+	return 0
+}
+
+// hunt runs the tests with the fault, and says what caught it.
+func (m mutant) hunt(ctx context.Context, seeds int) (how string, err error) {
+	dir, err := os.MkdirTemp("", "weir-mutant-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return "", err
+	}
+	overlay, err := m.overlay(root, dir)
+	if err != nil {
+		return "", err
+	}
+	// A limit of time for each mutant: one that hangs is caught by it.
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-run", "^TestFaults$", "-count=1",
+		"-timeout", "15m", "./internal/simulate", "-args", "-first", "-graphs", fmt.Sprint(seeds))
+	cmd.Dir = root
+	text, err := cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
+		return "", errors.Join(err, ctx.Err())
+	}
+	if strings.Contains(string(text), "[build failed]") {
+		return "", fmt.Errorf("it does not compile:\n%s", text)
+	}
+	if err == nil {
+		return "", nil
+	}
+	return caughtBy(string(text)), nil
+}
+
+var seedLine = regexp.MustCompile(`seed (\d+)(?:: ([^\n]*)| ended the test)`)
+
+// caughtBy says which seed failed, and how.
+func caughtBy(text string) string {
+	found := seedLine.FindStringSubmatch(text)
+	if found == nil {
+		tail := text[max(0, len(text)-300):]
+		return "by the end of the test: " + strings.ReplaceAll(tail, "\n", " | ")
+	}
+	if found[2] == "" {
+		return "by seed " + found[1] + ", which ended the test"
+	}
+	return fmt.Sprintf("by seed %s: %.120s", found[1], found[2])
+}
+
+func moduleRoot(ctx context.Context) (string, error) {
+	text, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	return strings.TrimSpace(string(text)), err
+}
