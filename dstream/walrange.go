@@ -51,8 +51,12 @@ func (r walRange) encode() []byte {
 	return data
 }
 
-// isWalRange tells a range of a write ahead log from one of blocks in memory.
-func isWalRange(data []byte) bool { return bytes.HasPrefix(data, []byte(`{"version":`)) }
+// isWalRange tells a range of a write ahead log from one of blocks in memory, and from those of sources, which may be
+// JSON as well.
+func isWalRange(data []byte) bool {
+	rest, ok := bytes.CutPrefix(data, []byte(`{"version":`))
+	return ok && bytes.HasPrefix(bytes.TrimLeft(rest, "0123456789"), []byte(`,"series":"`+receivedDir+`/`))
+}
 
 func parseWalRange(data []byte) (r walRange, err error) {
 	var version struct {

@@ -30,6 +30,10 @@ var examples = []struct{ name, dir, what string }{
 	{"KafkaRDD", "kafka_rdd", "prints three ranges of the topic spark_test; BROKERS=HOST:PORT"},
 	{"KafkaExactlyOnce", "kafka_exactly_once",
 		"count and sum of each key of a topic; --brokers --in --out --checkpoint"},
+	{"SQLExactlyOnce", "sql_exactly_once",
+		"the same, into two tables of PostgreSQL; --brokers --in --database --checkpoint"},
+	{"SQLForeachPartition", "sql_foreach_partition",
+		"words of a topic, counted in PostgreSQL by hand; --brokers --in --database --checkpoint"},
 }
 
 func exampleNames() (names []string) {
