@@ -51,6 +51,7 @@ func sinkSuite(c *realkafka.Cluster) weirtest.SinkSuite[textRecord] {
 					return s
 				},
 				Stored: func() (ns []int) {
+					settle(t, cl, topic)
 					for _, r := range committed(t, c, topic) {
 						n, _ := strconv.Atoi(string(r.Value)) // Every value is a number, or it shows as a wrong one.
 						ns = append(ns, n)
@@ -77,6 +78,27 @@ func create(t *testing.T, cl *kgo.Client, topic string, partitions int32) {
 		}
 	}
 	t.Fatalf("topic %s is not there after 30 s", topic)
+}
+
+// settle waits until what was committed can be seen by all: the brokers answer a commit before they have marked it in
+// the partitions. A transaction that stays open shows by what is missing.
+func settle(t *testing.T, cl *kgo.Client, topic string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		stable, err := kadm.NewClient(cl).ListCommittedOffsets(ctx, topic)
+		ends, alsoErr := kadm.NewClient(cl).ListEndOffsets(ctx, topic)
+		if errors.Join(err, alsoErr, stable.Error(), ends.Error()) != nil {
+			continue
+		}
+		more := false
+		ends.Each(func(o kadm.ListedOffset) { more = more || stable[topic][o.Partition].Offset < o.Offset })
+		if !more {
+			return
+		}
+		<-time.After(20 * time.Millisecond)
+	}
 }
 
 // committed reads what readers of committed records see of a topic.
