@@ -16,10 +16,10 @@ import (
 // costs something only if it is read.
 //
 // Shuffle of each batch. A batch costs what it holds, however many keys the state has: the state itself, which lies in
-// memory, is not gone through, neither for time-outs nor for the checkpoint. What the function gave in a batch must fit
-// into memory. With a checkpoint the state is durable, and changes exactly once a batch, whatever fails; without one it
-// ends with the process. Types without a codec are refused when the graph is built; a NaN in a key fails its task, and
-// so does a function that asks of a [State] what it cannot do ([ErrState]).
+// memory or in a store on disk ([StateStore]), is not gone through, neither for time-outs nor for the checkpoint. What
+// the function gave in a batch must fit into memory. With a checkpoint the state is durable, and changes exactly once a
+// batch, whatever fails; without one it ends with the process. Types without a codec are refused when the graph is
+// built; a NaN in a key fails its task, and so does a function that asks of a [State] what it cannot do ([ErrState]).
 //
 // Streams without a name are known by what they are made of; a name lets the state survive an upgrade that changes
 // that: name out, also if it is not read.

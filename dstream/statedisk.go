@@ -206,7 +206,9 @@ func (w *diskWriter[K, S]) commit() error {
 	return w.err
 }
 
-// applyOnDisk makes the changes of a batch the state's, those of a partition all at once.
+// applyOnDisk makes the changes of a batch the state's, piece by piece, so that the store need not hold all of them at
+// once: those of a key come together, who reads several finds that the state has moved on, and what fails half-way leaves
+// a state that is of no use.
 func (t *stateTable[K, S]) applyOnDisk(p *statePart[K, S], o *overlay[K, S], now Time) error {
 	p.mu.Lock()
 	p.changes++ // Before anything changes: who finds the number as it was has read what was there before.
@@ -232,7 +234,11 @@ func (t *stateTable[K, S]) applyOnDisk(p *statePart[K, S], o *overlay[K, S], now
 				e.number = d.next.Add(1)
 			}
 		}
-		w.replace(p.first+int(c.bucket), key, old, e)
+		if w.replace(p.first+int(c.bucket), key, old, e); w.size >= loadBytes {
+			if err := w.commit(); err != nil {
+				return err
+			}
+		}
 	}
 	return w.commit()
 }

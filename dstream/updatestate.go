@@ -14,10 +14,10 @@ import (
 // is given is its own, to change and to give back.
 //
 // Shuffle of each batch, and a pass over all keys: [UpdateTouchedStateByKey] and [MapWithState] cost what the batch
-// holds. The state lies in memory, and the values of one key of a batch must fit there. With a checkpoint the state is
-// durable, and changes exactly once a batch, whatever fails; only states that became other ones are written. Without
-// one it ends with the process. Types without a codec are refused when the graph is built; a NaN in a key fails its
-// task.
+// holds. The state lies in memory, or in a store on disk ([StateStore]); what a batch changes, and the values of one
+// key, must fit into memory. With a checkpoint the state is durable, and changes exactly once a batch, whatever fails;
+// only states that became other ones are written. Without one it ends with the process. Types without a codec are
+// refused when the graph is built; a NaN in a key fails its task.
 func UpdateStateByKey[K comparable, V, S any](d *DStream[rdd.Pair[K, V]], f func(vs []V, s S, had bool) (S, bool),
 	opts ...rdd.ShuffleOption,
 ) *DStream[rdd.Pair[K, S]] {

@@ -233,6 +233,7 @@ func TestStates(t *testing.T) {
 				if l.killed {
 					mount.Kill()
 					_ = ssc.Stop(t.Context())
+					time.Sleep(20 * time.Second) // The times that were missed have a batch each.
 					continue
 				}
 				if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
@@ -251,16 +252,18 @@ func TestStates(t *testing.T) {
 		{{3, 7, true}, {3, 3, false}, {5, 9, false}, {1, 9, true}},
 	} {
 		want, got := run("memory", lives...), run("pebble", lives...)
-		if len(got) < 100 {
-			t.Fatalf("%v: only %d outputs were seen", lives, len(got))
-		}
-		if !maps.Equal(got, want) {
-			for _, name := range slices.Sorted(maps.Keys(want)) {
-				if got[name] != want[name] {
-					t.Fatalf("%v: %s:\ngot  %s\nwant %s", lives, name, got[name], want[name])
-				}
+		both := 0
+		for _, name := range slices.Sorted(maps.Keys(want)) {
+			text, seen := got[name]
+			if seen && text != want[name] {
+				t.Fatalf("%v: %s:\ngot  %s\nwant %s", lives, name, text, want[name])
 			}
-			t.Fatalf("%v: %d outputs were seen, and %d with states in memory", lives, len(got), len(want))
+			if seen {
+				both++
+			}
+		}
+		if both < 150 { // How many batches a start after a crash makes up for depends on what it waited for.
+			t.Fatalf("%v: only %d outputs were seen in both", lives, both)
 		}
 	}
 }
