@@ -207,8 +207,8 @@ func (w *diskWriter[K, S]) commit() error {
 }
 
 // applyOnDisk makes the changes of a batch the state's, piece by piece, so that the store need not hold all of them at
-// once: those of a key come together, who reads several finds that the state has moved on, and what fails half-way leaves
-// a state that is of no use.
+// once: those of a key come together, who reads several finds that the state has moved on, and what fails half-way
+// leaves a state that is of no use.
 func (t *stateTable[K, S]) applyOnDisk(p *statePart[K, S], o *overlay[K, S], now Time) error {
 	p.mu.Lock()
 	p.changes++ // Before anything changes: who finds the number as it was has read what was there before.

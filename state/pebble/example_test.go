@@ -23,7 +23,8 @@ func ExampleStore() {
 				s.Update(s.Option().Value + n.Value)
 				return rdd.KV(w, s.Get())
 			}).Partitions(1))
-		dstream.ForeachRDD(totals, func(ctx context.Context, r *rdd.RDD[rdd.Pair[string, int]], b *dstream.Batch) error {
+		texts := dstream.Map(totals, func(kv rdd.Pair[string, int]) string { return fmt.Sprint(kv) })
+		dstream.ForeachRDD(texts, func(ctx context.Context, r *rdd.RDD[string], b *dstream.Batch) error {
 			all, err := rdd.Collect(ctx, r)
 			if fmt.Println(all); b.Sequence == 1 {
 				cancel()
