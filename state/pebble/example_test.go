@@ -26,7 +26,10 @@ func ExampleStore() {
 		texts := dstream.Map(totals, func(kv rdd.Pair[string, int]) string { return fmt.Sprint(kv) })
 		dstream.ForeachRDD(texts, func(ctx context.Context, r *rdd.RDD[string], b *dstream.Batch) error {
 			all, err := rdd.Collect(ctx, r)
-			if fmt.Println(all); b.Sequence == 1 {
+			if len(all) > 0 {
+				fmt.Println(all)
+			}
+			if b.Sequence == 1 {
 				cancel()
 			}
 			return err
