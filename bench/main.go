@@ -1,7 +1,7 @@
 // Bench measures what users see and prints a table; bars of speed are judged by it and never by tests.
 //
 //	go run ./bench [core] [--runs 5] [--only TEXT] [--scale 1]
-//	go run ./bench state [--keys 10000000] [--limit 256] [--store pebble|memory]
+//	go run ./bench state [--keys 10000000] [--limit 160] [--store pebble|memory]
 //	go run ./bench kafka --brokers HOST:PORT [--records 5000000] [--runs 5]
 package main
 
