@@ -187,6 +187,9 @@ func (r *rows) Scan(from, to []byte, yield func(key, value []byte) bool) error {
 		return err
 	}
 	defer r.leave()
+	if len(from) == 0 {
+		from = nil // No bound, which pebble tells from an empty one.
+	}
 	it, err := r.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
 	if err != nil {
 		return fmt.Errorf("read from pebble: %w", err)
