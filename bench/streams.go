@@ -58,8 +58,8 @@ func (c *coreBench) emptyBatch(ctx context.Context) (float64, error) {
 	return cpuOfBatches(ctx, ssc, dstream.ReduceByKey(pairs, sumInt64s), batches)
 }
 
-// durableBatch gives the CPU seconds of a batch of one record with a checkpoint on disk: its plan, its change of a state
-// and its commit are in the log, which takes a slot a batch and two syncs.
+// durableBatch gives the CPU seconds of a batch of one record with a checkpoint on disk: its plan, its change of a
+// state and its commit are in the log, which takes a slot a batch and two syncs.
 func (c *coreBench) durableBatch(ctx context.Context) (float64, error) {
 	const batches = 500
 	dir, err := os.MkdirTemp("", "weir-bench-")

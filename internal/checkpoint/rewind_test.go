@@ -23,7 +23,8 @@ func TestRewound(t *testing.T) {
 	}{
 		{3, "batch 3 is not kept: those from 4 to 8 are"},
 		{4, "[4], {4 0}, {3 0}"},
-		{5, "batch 5 is a change of states by hand, and has no records"},
+		{5, "batch 5 is one by which states were changed by hand (): nothing was planned that " +
+			"could run"},
 		{6, "[4 5 6], {6 2000}, {5 1000}"},
 		{7, "[4 5 6 7], {7 3000}, {6 2000}"},
 		{8, "[4 5 6 7 8], {8 4000}, {7 3000}"},

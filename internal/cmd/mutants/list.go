@@ -20,7 +20,8 @@ var list = []mutant{
 	{"no fsync", []edit{
 		{"internal/vfs/local.go", "	_, err = f.Write(data)\n	if err == nil {\n		err = f.Sync()\n	}\n" +
 			"	if err := errors.Join(err, f.Close()); err != nil {\n		return Unknown, err\n",
-			"	_, err = f.Write(data)\n	if err := errors.Join(err, f.Close()); err != nil {\n		return Unknown, err\n"},
+			"	_, err = f.Write(data)\n	if err := errors.Join(err, f.Close()); err != nil {\n" +
+				"		return Unknown, err\n"},
 	}},
 	{"no fencing: a slot that another owner has counts as one's own", []edit{
 		{"internal/vfs/local.go", "			return Theirs, nil\n", "			return Ours, nil\n"},
@@ -34,9 +35,8 @@ var list = []mutant{
 			"	_ = ssc.sinks.log.announce(ctx, checkpoint.Transactions{})\n	return nil\n"},
 	}},
 	{"identity ignored: another owner's effect is another one", []edit{
-		{"dstream/foreach.go", `	return fmt.Sprintf("%s/%s/%s/%d/%d", e.Job, e.Output, e.Name, e.Sequence, e.Partition)
-`, `	return fmt.Sprintf("%s/%s/%s/%d/%d/%d", e.Job, e.Output, e.Name, e.Sequence, e.Partition, e.Epoch)
-`},
+		{"dstream/foreach.go", `"%s/%s/%s/%d/%d", e.Job, e.Output, e.Name, e.Sequence, e.Partition)`,
+			`"%s/%s/%s/%d/%d/%d", e.Job, e.Output, e.Name, e.Sequence, e.Partition, e.Epoch)`},
 	}},
 	{"identity by job name", []edit{
 		{"dstream/checkpoint.go", "ssc.log, ssc.job, ssc.epoch = log, log.Job(), log.Epoch()\n",
@@ -58,9 +58,11 @@ func (s *stateStore[K, S]) task(`},
 	}},
 	{"attempt output straight into the open transaction", []edit{
 		{"dstream/transaction.go", "	task := func(_ *rdd.TaskContext, in iter.Seq[T]) (*staged, error) {\n",
-			"	parts := map[*staged]int{}\n	task := func(tc *rdd.TaskContext, in iter.Seq[T]) (*staged, error) {\n"},
+			"	parts := map[*staged]int{}\n" +
+				"	task := func(tc *rdd.TaskContext, in iter.Seq[T]) (*staged, error) {\n"},
 		{"dstream/transaction.go", "		for v := range in {\n",
-			"		g.mu.Lock()\n		parts[out] = tc.PartitionID()\n		g.mu.Unlock()\n		for v := range in {\n"},
+			"		g.mu.Lock()\n		parts[out] = tc.PartitionID()\n		g.mu.Unlock()\n" +
+				"		for v := range in {\n"},
 		{"dstream/transaction.go", `	for p, won := range winners {
 		if won.records > 0 {
 			id.Partition = p
@@ -91,7 +93,8 @@ func (s *stateStore[K, S]) task(`},
 		{"internal/shuffle/table.go", "	\"math\"\n", "	\"math\"\n	\"math/rand/v2\"\n"},
 	}},
 	{"partition count from the new settings on recovery", []edit{
-		{"dstream/recover.go", "		b.parallelism = plan.Split.Partitions[defaultPartitions]\n", "		b.parallelism = 0\n"},
+		{"dstream/recover.go", "		b.parallelism = plan.Split.Partitions[defaultPartitions]\n",
+			"		b.parallelism = 0\n"},
 		{"dstream/split.go", "			if b.Plan.Split != nil && b.Plan.Split.Partitions[defaultPartitions] > 0 {\n",
 			"			if b.Plan.Split == nil {\n"},
 		{"dstream/fit.go", "		what := f.differently(b.Plan.Split)\n",

@@ -30,8 +30,8 @@ func (m mutant) overlay(root, dir string) (name string, err error) {
 			text = string(data)
 		}
 		if n := strings.Count(text, e.before); n != 1 {
-			return "", fmt.Errorf("%s has %d times what this fault changes, and not once: bring list.go up to date:\n%s",
-				e.file, n, e.before)
+			return "", fmt.Errorf("%s has %d times what this fault changes, and not once: bring list.go up to "+
+				"date:\n%s", e.file, n, e.before)
 		}
 		texts[e.file] = strings.Replace(text, e.before, e.after, 1)
 	}
