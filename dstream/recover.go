@@ -196,7 +196,7 @@ func (l *loop) goOn() error {
 		return nil
 	}
 	for _, b := range found.Batches {
-		if b.Commit != nil && b.Plan.Sequence > found.Released {
+		if !b.Open() && b.Import == nil && b.Plan.Sequence > found.Released {
 			l.unread = append(l.unread, l.batchOf(b))
 		}
 	}

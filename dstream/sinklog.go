@@ -129,7 +129,10 @@ func (ssc *Context) fence(ctx context.Context, o *Output, output string, t Trans
 	ssc.sinks.mu.Lock()
 	names = slices.DeleteFunc(names, func(name string) bool { return ssc.sinks.fenced[name] })
 	ssc.sinks.mu.Unlock()
-	if err := ssc.insist(ctx, func() error { return t.Fence(ctx, names) }); err != nil {
+	err := ssc.insist(ctx, func() error {
+		return tell(ctx, func(ctx context.Context) error { return t.Fence(ctx, names) })
+	})
+	if err != nil {
 		return fmt.Errorf("fence earlier owners of output %s (%s): %w", o.label(), o.node.site, err)
 	}
 	ssc.sinks.mu.Lock()
@@ -291,14 +294,35 @@ func (ss *sinks) wrote(id Effect, at time.Time) {
 // renewIdentities stores identities again that are old, so that they do not expire. The loop calls it between batches.
 func (ssc *Context) renewIdentities(ctx context.Context) {
 	for _, kept := range ssc.sinks.old(time.Now()) {
-		err := ssc.insist(ctx, func() error { return kept.sink.Mark(ctx, kept.last, false) })
-		if err != nil {
+		if err := ssc.renew(ctx, kept); err != nil {
 			ssc.warn("the identity of an output could not be stored again; if it expires, the next start asks for "+
 				"consent", err, "output", kept.label)
 			continue
 		}
 		ssc.sinks.wrote(kept.last, time.Now())
 	}
+}
+
+// unfenced are the transactions that earlier owners have opened for an output, and this one has not fenced.
+func (ss *sinks) unfenced(output string) (names []string) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for _, t := range ss.log.transactions {
+		if t.Output == output && !ss.fenced[t.ID] {
+			names = append(names, t.ID)
+		}
+	}
+	return names
+}
+
+// partitionsOf is how many partitions an effect had when it wrote last, 0 if it never did.
+func (l *sinkLog) partitionsOf(e checkpoint.Effect) int {
+	for _, w := range l.written {
+		if w.Output == e.Output && w.Name == e.Name {
+			return w.Partitions
+		}
+	}
+	return 0
 }
 
 // of lists what is known of an output's effects, by name.
@@ -312,6 +336,14 @@ func (ss *sinks) of(output string) (list []identity) {
 	}
 	slices.SortFunc(list, func(a, b identity) int { return cmp.Compare(a.last.Name, b.last.Name) })
 	return list
+}
+
+func (ssc *Context) renew(ctx context.Context, kept identity) error {
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	return ssc.insist(ctx, func() error {
+		return tell(ctx, func(ctx context.Context) error { return kept.sink.Mark(ctx, kept.last, false) })
+	})
 }
 
 // old takes the identities that are to be stored again: one that fails has its turn in an hour.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,7 +95,13 @@ func (l *loop) giveUp(b *Batch, cause error) error {
 
 // forgetBatch has states and windows, and who looks back to the batch, find that it never was.
 func (l *loop) forgetBatch(b *Batch) error {
-	leave, _ := l.generate(context.Background())
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(l.life), commitTimeout,
+		errors.New("RDDs are being made all the time, as by a Slice whose Transform hangs"))
+	defer cancel()
+	leave, err := l.generate(ctx)
+	if err != nil {
+		return err
+	}
 	defer leave()
 	for _, s := range l.ssc.steps {
 		if s.forgo != nil {
@@ -119,11 +126,16 @@ func (l *loop) burn(b *Batch, i int, o *Output) (in, burned []checkpoint.Effect,
 	}
 	known := l.ssc.sinks.of(l.outputIDs[i])
 	if len(known) == 0 {
+		if open := l.ssc.sinks.unfenced(l.outputIDs[i]); open != nil {
+			return nil, nil, fmt.Errorf("its body, in which its sink is opened, has not run in this process, and an "+
+				"earlier owner may still commit the transactions %q: let the batch run once with %s=%s", open,
+				conf.Failed.Name(), conf.SkipWithStateFailed)
+		}
 		return nil, []checkpoint.Effect{{Output: l.outputIDs[i]}}, nil
 	}
 	for _, kept := range known {
 		e := checkpoint.Effect{Output: kept.last.Output, Name: kept.last.Name}
-		parts := max(b.partitionsOf(i, e.Name), 1)
+		parts := max(b.partitionsOf(i, e.Name), l.ssc.sinks.log.partitionsOf(e), 1)
 		has, err := l.settleEffect(kept, b, parts)
 		if err != nil {
 			return nil, nil, err
@@ -149,7 +161,10 @@ func (l *loop) settleEffect(kept identity, b *Batch, parts int) (has int, err er
 	if kept.sink != nil {
 		parts = 1
 		names := []string{kept.sink.Transaction(id)}
-		if err := l.ssc.insist(ctx, func() error { return kept.sink.Fence(ctx, names) }); err != nil {
+		err := l.ssc.insist(ctx, func() error {
+			return tell(ctx, func(ctx context.Context) error { return kept.sink.Fence(ctx, names) })
+		})
+		if err != nil {
 			return 0, fmt.Errorf("fence what may still be written: %w", err)
 		}
 	}
@@ -185,12 +200,22 @@ func effectTexts(effects []checkpoint.Effect) []string {
 	return texts
 }
 
-// sayGivenUp reminds of the batches that were given up, at each start.
+// sayGivenUp reminds of the batches that were given up, at each start, and tells if a batch is named that is not open.
 func (ssc *Context) sayGivenUp() {
-	if ssc.durable.found == nil {
+	found, named := ssc.durable.found, conf.CheckpointSkip.Get(ssc.conf)
+	if found == nil {
 		return
 	}
-	for _, s := range ssc.durable.found.Skipped {
+	var open []int64
+	for _, b := range found.Opened() {
+		open = append(open, b.Plan.Sequence)
+	}
+	skipped := slices.ContainsFunc(found.Skipped, func(s checkpoint.Skip) bool { return s.Sequence == named })
+	if named >= 0 && !skipped && !slices.Contains(open, named) {
+		ssc.warn(conf.CheckpointSkip.Name()+" names a batch that is not open, and is passed over", nil, "batch", named,
+			"open", open)
+	}
+	for _, s := range found.Skipped {
 		ssc.logger.Warn("a batch was given up", "batch", s.Sequence, "time", Time(s.Time).String(), "reason", s.Reason,
 			"in", effectTexts(s.In), "burned", effectTexts(s.Burned))
 	}

@@ -217,3 +217,45 @@ func TestSkipRefused(t *testing.T) {
 		}
 	})
 }
+
+// TestSkipOfAnother: what is in of a batch that another process has tried is asked for, in all partitions; and a number
+// that is no open batch's is said to be one.
+func TestSkipOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, store, warned := vfs.NewDisk("disk"), &kept{last: map[string]int64{}}, []string{}
+		build := func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			dstream.WriteTo(poisoned(d, 5), dstream.Sink[int](store)).Named("out")
+			ssc.AddListener(func(e dstream.Event) {
+				if w, ok := e.(dstream.Warning); ok {
+					warned = append(warned, w.Message)
+				}
+			})
+		}
+		settings := []string{"spark.master", "local[1]", "spark.default.parallelism", "2", "spark.task.maxFailures", "1"}
+		l := mustLive(t, disk, build, append(settings, "weir.streaming.failedBatch", "stop")...)
+		if err := l.AwaitTermination(t.Context()); err == nil || !strings.Contains(err.Error(), "5 is poison") {
+			t.Fatalf("%v", err)
+		}
+		for _, named := range []string{"2", "7"} {
+			l = mustLive(t, disk, build, append(settings, "weir.checkpoint.skip", named)...)
+			time.Sleep(1500 * time.Millisecond)
+			l.stop(t)
+		}
+		sc, err := rdd.NewContext(nil, rdd.WithFileSystem(disk.Mount(nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sc.Stop(t.Context())
+		info, err := dstream.ReadCheckpoint(t.Context(), sc, "disk:/ck")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%+v", info.Skipped); !strings.Contains(got, "In:[out] Burned:[out]") {
+			t.Error(got)
+		}
+		if n := len(warned); n == 0 || !strings.Contains(warned[n-1], "weir.checkpoint.skip names a batch that is not open") {
+			t.Errorf("%q", warned)
+		}
+	})
+}
