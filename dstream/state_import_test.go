@@ -160,6 +160,51 @@ func TestStateImportWhole(t *testing.T) {
 	})
 }
 
+// TestStateImportBringsBack: a key that was taken out after files were merged, and that an import brings back, is there
+// in the next life of the program, wherever its states lie.
+func TestStateImportBringsBack(t *testing.T) {
+	got := map[string]string{}
+	for _, store := range []string{"memory", "sorted"} {
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewDisk("disk")
+			build := func(ssc *dstream.Context) {
+				ssc.AddStateStore(dstream.Sorted{})
+				keptSums(got)(ssc)
+			}
+			p := mustLive(t, disk, build)
+			time.Sleep(140500 * time.Millisecond)
+			p.stop(t)
+			sc := outside(t, disk)
+			for _, change := range []dstream.StateUpdate[string, int]{{Key: "key 7", Removed: true}, {Key: "key 7", Value: 3}} {
+				_, err := dstream.ImportState(t.Context(), sc, "disk:/ck", "sums", updates{change},
+					dstream.ImportOverwriting())
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			reader, err := dstream.OpenState[string, int](sc, "disk:/ck", "sums")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info, err := reader.Info(t.Context()); err != nil || info.Files < 1 {
+				t.Fatalf("nothing was merged: %+v, %v", info, err)
+			}
+			p = mustLive(t, disk, build, "weir.state.store", store)
+			if reader, err = dstream.StateOf[string, int](p.Context, "sums"); err != nil {
+				t.Fatal(err)
+			}
+			if e, ok, err := reader.Get(t.Context(), "key 7"); err != nil || !ok || e.Value != 3 {
+				t.Errorf("%s: the key is there: %v, with %d, %v", store, ok, e.Value, err)
+			}
+			time.Sleep(5 * time.Second) // The key is touched again.
+			p.stop(t)
+			if got[store] = got["sums"]; got[store] != got["memory"] {
+				t.Errorf("%s: the sums are %s, want %s", store, got[store], got["memory"])
+			}
+		})
+	}
+}
+
 // TestStateImportRefused: nothing is written, and the remedy is said.
 func TestStateImportRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

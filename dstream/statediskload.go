@@ -140,8 +140,12 @@ func newDiskLoader[K comparable, S any](d *stateDisk[K, S]) *diskLoader[K, S] {
 		pending: map[string]*pendingEntry{}}
 }
 
-// alone takes in a row of a key of which there is no other one so far.
+// alone takes in a row of a key of which there is no other one so far. Imports of early releases say so of deltas also,
+// where what took the key out may not be in the store yet.
 func (l *diskLoader[K, S]) alone(bucket int, r checkpoint.StateRow) error {
+	if l.pending[string(r.Key)] != nil {
+		return l.change(bucket, r)
+	}
 	e := diskEntry{number: l.w.next.Add(1), touch: Time(r.Touch), value: r.Value}
 	l.w.replace(bucket, r.Key, diskEntry{}, e)
 	if l.w.size >= loadBytes {

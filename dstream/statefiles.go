@@ -89,8 +89,8 @@ func (f *stateFiles) seal(ctx context.Context, sequence int64, rows [][]byte) er
 	if f.sealed != nil {
 		return nil
 	}
-	h := f.head
-	h.From, h.To, h.Part = sequence, sequence, checkpoint.AllParts
+	h := f.head // Of an import it is that of a file, perhaps of a run to which no other is older: a delta is none.
+	h.From, h.To, h.Part, h.Base = sequence, sequence, checkpoint.AllParts, false
 	size := 0
 	for _, r := range rows {
 		size += len(r)
