@@ -71,7 +71,10 @@ func OpenJournal(ctx context.Context, log *Log, fsys vfs.FS, dir, series string,
 		}
 		return visit(f, head)
 	})
-	return j, err
+	if err != nil {
+		return nil, err
+	}
+	return j, nil
 }
 
 // Next is the sequence of the next frame, before anything is stored.

@@ -295,3 +295,42 @@ func TestReceivedBlock(t *testing.T) {
 		}
 	}
 }
+
+// TestJournalOfADamagedSeries: what cannot be opened is nothing that could be closed.
+func TestJournalOfADamagedSeries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		k, err := keep(t, disk.Mount(nil), 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 20 {
+			if err := k.store(t.Context(), n, place(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(k.Close(t.Context()), k.log.Close(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		for name := range disk.Files() {
+			if strings.Contains(name, "received/0/") {
+				if err := disk.Spoil(name, func(data []byte) []byte { data[len(data)/2] ^= 1; return data }); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		log, _, err := Open(t.Context(), disk.Mount(nil), dir, someone("keeper"), Options{Wait: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := JournalOptions{Segments: SegmentsOptions{Kind: Received, Epoch: log.Epoch()}}
+		j, err := OpenJournal(t.Context(), log, disk.Mount(nil), dir, "received/0", o, 0, nil,
+			func(Frame, ReceivedBlock) error { return nil })
+		if err == nil || j != nil {
+			t.Errorf("a damaged series gives %v, %v", j, err)
+		}
+		if err := log.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
