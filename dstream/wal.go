@@ -146,22 +146,16 @@ func (w *wal[T]) resume(ctx context.Context) ([]byte, error) { return w.journal.
 
 func (w *wal[T]) addOne(run context.Context, v T) error { return w.add(run, []T{v}, nil, false) }
 
-// add implements storage: it returns when the log has the records.
+// add implements storage: it returns when the log has the records. Those that it cannot hold are as a log that cannot be
+// written: nothing behind them is taken.
 func (w *wal[T]) add(run context.Context, vs []T, position []byte, own bool) error {
 	if len(vs) == 0 {
 		return nil
 	}
 	f := walFrame[T]{records: int64(len(vs)), position: slices.Clone(position)}
-	b := checkpoint.ReceivedBlock{Count: len(vs), Position: f.position}
-	for i := range vs {
-		f.bytes += w.size(vs[i])
-		var err error
-		if b.Values, err = w.codec.Append(b.Values, &vs[i]); err != nil {
-			return fmt.Errorf("encode a record for the write ahead log: %w", err)
-		}
-	}
-	payload, err := b.Append(nil)
+	payload, err := w.payload(&f, vs)
 	if err != nil {
+		w.journal.Halt(run, err)
 		return err
 	}
 	err = w.journal.Store(run, checkpoint.JournalFrame{Payload: payload, Position: f.position,
@@ -173,6 +167,19 @@ func (w *wal[T]) add(run context.Context, vs []T, position []byte, own bool) err
 		return errReceiverStopped
 	}
 	return err
+}
+
+// payload encodes the records of a frame.
+func (w *wal[T]) payload(f *walFrame[T], vs []T) ([]byte, error) {
+	b := checkpoint.ReceivedBlock{Count: len(vs), Position: f.position}
+	for i := range vs {
+		f.bytes += w.size(vs[i])
+		var err error
+		if b.Values, err = w.codec.Append(b.Values, &vs[i]); err != nil {
+			return nil, fmt.Errorf("encode a record for the write ahead log: %w", err)
+		}
+	}
+	return b.Append(nil)
 }
 
 // logged takes in a frame that is in the log, as a block of its own or as part of one.

@@ -143,6 +143,20 @@ func (j *Journal) write(batch []*ticket[*journalled]) {
 	}
 }
 
+// Halt has nothing taken before Resume, as after an error of Store: for who has something of a run that no frame can be
+// made of, lest a later position pass over it. A run that has ended halts nothing.
+func (j *Journal) Halt(run context.Context, err error) {
+	j.mu.Lock()
+	first := j.halted == nil && run.Err() == nil
+	if first {
+		j.halted = err
+	}
+	j.mu.Unlock()
+	if first && j.opts.Halted != nil {
+		j.opts.Halted(err)
+	}
+}
+
 func (j *Journal) tryWrite(batch []*ticket[*journalled]) error {
 	j.mu.Lock()
 	err, last := j.halted, j.position

@@ -222,6 +222,43 @@ func TestJournalHalts(t *testing.T) {
 	})
 }
 
+// TestJournalHalt: what no frame can be made of is not passed over by what comes behind it, and a run that is over halts
+// nothing.
+func TestJournalHalt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, err := keep(t, vfs.NewDisk("disk").Mount(nil), 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := errors.New("it does not encode")
+		run, end := context.WithCancel(t.Context())
+		if err := k.store(run, 0, place(0)); err != nil {
+			t.Error(err)
+		}
+		k.Halt(run, bad)
+		k.Halt(run, bad)
+		if err := k.store(run, 2, place(2)); !errors.Is(err, bad) {
+			t.Errorf("what came behind: %v", err)
+		}
+		k.Seal(end)
+		if at, err := k.Resume(t.Context()); err != nil || !slices.Equal(at, place(0)) {
+			t.Errorf("the next run begins at %x, %v", at, err)
+		}
+		k.Halt(run, bad)
+		for n := range 3 {
+			if err := k.store(t.Context(), n, place(n)); err != nil {
+				t.Error(err)
+			}
+		}
+		if want := []string{payload(0), payload(1), payload(2)}; !slices.Equal(k.frames, want) || len(k.halts) != 1 {
+			t.Errorf("%q, %d halts", k.frames, len(k.halts))
+		}
+		if err := errors.Join(k.Close(t.Context()), k.log.Close(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestJournalCleans: files go when all of their frames are released, and the position stays known.
 func TestJournalCleans(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
