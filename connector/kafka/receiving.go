@@ -18,20 +18,23 @@ type receiving[K, V any] struct {
 	st     *dstream.Store[Record[K, V]]
 
 	turn chan struct{} // held by who stores
-	at   *batchRange   // what is stored; changed by who has the turn
+	at   *batchRange   // what is stored, never changed; replaced by who has the turn
 
 	mu        sync.Mutex
-	stored    *batchRange // a copy of at, to be committed
+	stored    *batchRange // to be committed
 	committed *batchRange
 }
 
 // run receives until ctx ends, which is no error.
 func (r *receiving[K, V]) run(ctx context.Context, resume []byte) (err error) {
 	defer func() { err = errors.Join(err, r.close(ctx)) }()
-	from, err := asked(ctx, func(ctx context.Context) ([]byte, error) { return r.source.Resolve(ctx, resume) })
+	from, err := asked(ctx, func(ctx context.Context) ([]byte, error) {
+		return r.source.Resolve(ctx, r.goesOn(resume))
+	})
 	if err != nil {
 		return err
 	}
+	r.beginsAt(from)
 	r.source.f.opts.prefetch, r.source.f.spoil = false, nil
 	var commits sync.WaitGroup
 	defer commits.Wait()
@@ -46,6 +49,8 @@ func (r *receiving[K, V]) run(ctx context.Context, resume []byte) (err error) {
 		case ctx.Err() != nil:
 			return nil
 		case err == nil:
+		case isEnding(err):
+			return err
 		case temporary(err) || isGone(err):
 			r.st.Report(err)
 			_ = pause(ctx, troubledRound)
@@ -54,6 +59,18 @@ func (r *receiving[K, V]) run(ctx context.Context, resume []byte) (err error) {
 		}
 	}
 	return nil
+}
+
+// An ending is an error of a record, which does not decode or cannot be stored. It ends the run: the next one goes on
+// behind what was stored, and so at that record.
+type ending struct{ error }
+
+// Unwrap makes the error be seen.
+func (e ending) Unwrap() error { return e.error }
+
+func isEnding(err error) bool {
+	_, is := errors.AsType[ending](err)
+	return is
 }
 
 // asked bounds a question to the brokers.
@@ -165,7 +182,7 @@ func (r *receiving[K, V]) decode(ctx context.Context, p piece, yield func(*recor
 			if !ok {
 				panic(v)
 			}
-			err = failed.err
+			err = ending{failed.err}
 		}
 	}()
 	d := decoding[K, V]{tc: thread{}, tp: p.tp(), key: r.source.key, value: r.source.value}
@@ -177,7 +194,8 @@ func (r *receiving[K, V]) decode(ctx context.Context, p piece, yield func(*recor
 }
 
 // store stores a load, behind which the partition number i of the range stands at an offset. One load is stored at a
-// time, each with the offsets of all partitions: so the last position that is stored tells of all loads.
+// time, each with the offsets of all partitions: so the last position that is stored tells of all loads. A load that
+// could not be stored must not be passed over by the position of a later one.
 func (r *receiving[K, V]) store(ctx context.Context, i int, offset int64, load []Record[K, V]) error {
 	select {
 	case r.turn <- struct{}{}:
@@ -185,18 +203,19 @@ func (r *receiving[K, V]) store(ctx context.Context, i int, offset int64, load [
 		return context.Cause(ctx)
 	}
 	defer func() { <-r.turn }()
-	r.at.Partitions[i].From, r.at.Partitions[i].Until = offset, offset
-	position, err := r.at.encode()
+	next := &batchRange{ReadCommitted: r.at.ReadCommitted, Partitions: slices.Clone(r.at.Partitions)}
+	next.Partitions[i].From, next.Partitions[i].Until = offset, offset
+	position, err := next.encode()
 	if err != nil {
-		return err
+		return ending{err}
 	}
 	if err := r.st.Some(load, position); err != nil {
-		return err
+		return ending{err}
 	}
-	stored := &batchRange{Partitions: slices.Clone(r.at.Partitions)}
+	r.at = next
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stored = stored
+	r.stored = next
 	return nil
 }
 

@@ -28,14 +28,21 @@ import (
 // committed to the group every second, for who watches its lag. Without the log what was received and not processed is
 // lost with the process; what was received is committed all the same, unless enable.auto.commit is false.
 //
-// Brokers that are away, records that do not decode, and records that are gone, unless weir.kafka.failOnDataLoss is
-// false, are reported, and the receiver is started again after spark.streaming.receiverRestartDelay. It takes
-// spark.streaming.receiver.maxRate records a second; the limits of direct streams do not hold. There is no ZooKeeper:
-// parameters that name it are refused.
+// Brokers that are away, and records that are gone, unless weir.kafka.failOnDataLoss is false, are reported, and asked
+// for again every second. A record that does not decode, or that the write ahead log cannot encode, is reported, and the
+// receiver is started again after spark.streaming.receiverRestartDelay, at that record: nothing behind it in its
+// partition is received before it can be. [ToDeadLetters] is for direct streams; here, receive [Bytes] and decode with
+// [dstream.MapTry] and [dstream.ToDeadLetters]. It takes spark.streaming.receiver.maxRate records a second; the limits
+// of direct streams do not hold. There is no ZooKeeper: parameters that name it are refused.
 func Stream[K, V any](ssc *dstream.Context, topics map[string]int, p Params, key Deserializer[K], value Deserializer[V],
 	opts ...Option,
 ) (*dstream.DStream[Record[K, V]], error) {
 	o, cfg, err := settings(p, key, value, opts)
+	if o.buries {
+		err = errors.Join(err, errors.New("ToDeadLetters is for direct streams: what a receiver stores has been decoded, "+
+			"and belongs to no batch yet; use kafka.DirectStream, or receive kafka.Bytes and decode with dstream.MapTry "+
+			"and dstream.ToDeadLetters"))
+	}
 	if err := errors.Join(err, checkThreads(topics, cfg)); err != nil {
 		return nil, fmt.Errorf("kafka.Stream: %w", err)
 	}
@@ -74,6 +81,29 @@ type receiver[K, V any] struct {
 
 	work sync.WaitGroup
 	stop context.CancelFunc
+
+	mu    sync.Mutex
+	first []byte // where the first run began
+}
+
+// goesOn is where a run goes on: behind what was stored, or where the first run began, as long as nothing was. A second
+// answer to auto.offset.reset could pass over what came in the meantime.
+func (r *receiver[K, V]) goesOn(stored []byte) []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if stored == nil {
+		return r.first
+	}
+	return stored
+}
+
+// beginsAt is told where a run begins.
+func (r *receiver[K, V]) beginsAt(position []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.first == nil {
+		r.first = position
+	}
 }
 
 // Start implements dstream.Receiver.

@@ -314,4 +314,9 @@ func TestStreamRefuses(t *testing.T) {
 			t.Errorf("%v %s: %v, want %s", row.topics, row.params, err, row.want)
 		}
 	}
+	_, err = kafka.Stream(ssc, good, kafka.Params{"bootstrap.servers": "b:9092", "group.id": "g"}, kafka.String,
+		kafka.String, kafka.ToDeadLetters())
+	if err == nil || !strings.Contains(err.Error(), "use kafka.DirectStream") || !strings.Contains(err.Error(), "MapTry") {
+		t.Errorf("with ToDeadLetters: %v", err)
+	}
 }
