@@ -159,6 +159,24 @@ func (v version) wroteUpTo(t *testing.T, batches int) {
 	}
 }
 
+// sawWindows checks that each window has what one has of a program that was never stopped.
+func (v version) sawWindows(t *testing.T) {
+	t.Helper()
+	for _, got := range *v.seen {
+		var b, sum int64
+		_, _ = fmt.Sscan(got, &b)
+		for n := max(2*(b-3), 0); n < 2*b+2; n++ {
+			sum += n
+		}
+		if want := fmt.Sprint(b, []pair{rdd.KV("", int(sum))}); got != want {
+			t.Errorf("a window is %s, want %s", got, want)
+		}
+	}
+	if len(*v.seen) < 3 {
+		t.Errorf("there are the windows %q", *v.seen)
+	}
+}
+
 // TestUpgrades has each change of a program meet a checkpoint that was left by a clean stop, and one with a planned
 // batch: it goes on, or is refused by name before anything runs. What CheckCheckpoint says is what Start does.
 func TestUpgrades(t *testing.T) {
@@ -301,6 +319,9 @@ func upgrade(t *testing.T, change func(v *version), open bool, changes, refused 
 		}
 		if !other {
 			v.wroteUpTo(t, 7)
+		}
+		if !other && !v.without && !v.group && v.interval == time.Second {
+			v.sawWindows(t)
 		}
 	})
 }

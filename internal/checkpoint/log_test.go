@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -263,5 +264,44 @@ func TestRenameImported(t *testing.T) {
 	got := s.Batches[0].Import.State
 	if _, deltas := s.Version("new", 0); len(deltas) != 1 || got[0].Operator != "new" || got[1].Operator != "other" {
 		t.Errorf("%v, %v", deltas, got)
+	}
+}
+
+// TestRenameOfBatches: what is kept of batches is known by the new name also, or goes if that is dropped; and nothing
+// changes that an entry holds.
+func TestRenameOfBatches(t *testing.T) {
+	plan := Plan{Ranges: map[string]Range{"old": {Records: 1}, "other": {Records: 2}}}
+	effects := func(of string) []Effect { return []Effect{{Output: of, Wrote: true}, {Output: "other"}} }
+	for _, to := range []string{"new", ""} {
+		s := newState("j", 0)
+		s.apply(plan)
+		s.apply(Done{Output: "old", Effects: effects("old")})
+		s.apply(Commit{Effects: effects("old"), State: []StateChange{{Operator: "old", Inline: []byte{1}}}})
+		s.apply(Plan{Sequence: 1, Ranges: plan.Ranges})
+		s.apply(Skip{Sequence: 1, In: effects("old"), Burned: effects("old")})
+		s.apply(Rename{From: "old", To: to})
+		var got, want []string
+		for _, b := range s.Batches {
+			got = append(got, fmt.Sprint(b.Plan.Ranges, b.Done))
+			if b.Commit != nil {
+				got = append(got, fmt.Sprint(b.Commit.Effects, b.Commit.State))
+			} else {
+				got = append(got, fmt.Sprint(b.Skip.In, b.Skip.Burned))
+			}
+		}
+		ranges, left, state := map[string]Range{"other": {Records: 2}}, effects("old")[1:], []StateChange{}
+		done := []Done{}
+		if to != "" {
+			ranges[to], left = Range{Records: 1}, effects(to)
+			done, state = []Done{{Output: to, Effects: left}}, []StateChange{{Operator: to, Inline: []byte{1}}}
+		}
+		want = []string{fmt.Sprint(ranges, done), fmt.Sprint(left, state), fmt.Sprint(ranges, []Done{}),
+			fmt.Sprint(left, left)}
+		if !slices.Equal(got, want) {
+			t.Errorf("to %q:\n%q, want\n%q", to, got, want)
+		}
+	}
+	if len(plan.Ranges) != 2 || plan.Ranges["old"].Records != 1 {
+		t.Errorf("the plan became %v", plan.Ranges)
 	}
 }

@@ -428,19 +428,62 @@ func (s *State) rename(r Rename) {
 	s.Written = written
 }
 
-// rename renames states that were changed by hand.
+// rename renames what is kept of a batch, in copies: entries may still be on their way into the log.
 func (b *Batch) rename(r Rename) {
-	if b.Import == nil {
-		return
-	}
-	i := *b.Import
-	i.State = slices.Clone(i.State)
-	for n := range i.State {
-		if i.State[n].Operator == r.From {
-			i.State[n].Operator = r.To
+	b.Plan.Ranges = moved(b.Plan.Ranges, r)
+	b.Done = slices.Clone(b.Done)
+	for i := range b.Done {
+		b.Done[i].Effects = renamed(b.Done[i].Effects, r)
+		if b.Done[i].Output == r.From {
+			b.Done[i].Output = r.To
 		}
 	}
-	b.Import = &i
+	b.Done = slices.DeleteFunc(b.Done, func(d Done) bool { return d.Output == "" })
+	if b.Commit != nil {
+		c := *b.Commit
+		c.Effects, c.Positions, c.Rates = renamed(c.Effects, r), moved(c.Positions, r), moved(c.Rates, r)
+		c.State = renamedStates(c.State, r)
+		b.Commit = &c
+	}
+	if b.Skip != nil {
+		s := *b.Skip
+		s.In, s.Burned = renamed(s.In, r), renamed(s.Burned, r)
+		b.Skip = &s
+	}
+	if b.Import != nil {
+		i := *b.Import
+		i.State = renamedStates(i.State, r)
+		b.Import = &i
+	}
+}
+
+// renamed gives effects as they are known by now.
+func renamed(effects []Effect, r Rename) []Effect {
+	effects = slices.Clone(effects)
+	for i := range effects {
+		if effects[i].Output == r.From {
+			effects[i].Output = r.To
+		}
+	}
+	return slices.DeleteFunc(effects, func(e Effect) bool { return e.Output == "" })
+}
+
+// renamedStates gives changes of states as they are known by now. Those of one that is dropped go.
+func renamedStates(changes []StateChange, r Rename) []StateChange {
+	changes = slices.Clone(changes)
+	for i := range changes {
+		if changes[i].Operator == r.From {
+			changes[i].Operator = r.To
+		}
+	}
+	return slices.DeleteFunc(changes, func(c StateChange) bool { return c.Operator == "" })
+}
+
+// moved is move on a copy.
+func moved[V any](m map[string]V, r Rename) map[string]V {
+	m = maps.Clone(m)
+	move(m, r)
+	return m
 }
 
 func move[V any](m map[string]V, r Rename) {
