@@ -34,6 +34,7 @@ type effect struct {
 	dir          string // of the manifests
 
 	turn  chan struct{} // held by who uses what follows
+	swept bool          // what was left before this process is gone
 	known bool          // last is what the folder says
 	last  int64         // the newest batch, -1 for none
 }
@@ -95,8 +96,11 @@ func (s *FolderSink[T]) read(ctx context.Context, e *effect) error {
 			return err
 		}
 	}
-	if err := s.sweep(ctx, e); err != nil {
-		return err
+	if !e.swept {
+		if err := s.sweep(ctx, e); err != nil {
+			return err
+		}
+		e.swept = true
 	}
 	e.known = true
 	return nil
@@ -136,7 +140,8 @@ func (s *FolderSink[T]) show(ctx context.Context, files []file) error {
 // sweepAge is the age from which files that nobody shows any more go.
 const sweepAge = time.Hour
 
-// sweep removes what attempts have left that died. What the manifests list has been shown.
+// sweep removes what attempts have left that died before this process. What the manifests list has been shown, and what
+// this process has prepared may be of the very batch that is being committed.
 func (s *FolderSink[T]) sweep(ctx context.Context, e *effect) error {
 	infos, err := s.fs.List(ctx, s.dir)
 	if err != nil {
@@ -145,7 +150,7 @@ func (s *FolderSink[T]) sweep(ctx context.Context, e *effect) error {
 	for _, info := range infos {
 		name := vfs.Base(info.Name)
 		ours := strings.HasPrefix(name, ".part-") && strings.Contains(name, "-"+e.key+"-")
-		if ours && !info.Dir && time.Since(info.ModTime) > sweepAge {
+		if ours && !info.Dir && s.opened.Sub(info.ModTime) > sweepAge {
 			if err := s.remove(ctx, info.Name); err != nil {
 				return err
 			}

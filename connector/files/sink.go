@@ -39,9 +39,10 @@ type FolderSink[T any] struct {
 	instance string // whose sink it is, with all others of the context
 	warn     func(message string, err error, attrs ...any)
 
-	job   string
-	epoch int64
-	owner int64 // its number in the folder
+	job    string
+	epoch  int64
+	owner  int64 // its number in the folder
+	opened time.Time
 
 	mu      sync.Mutex // never held over I/O
 	effects map[[2]string]*effect

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -305,6 +306,50 @@ func TestFolderReaders(t *testing.T) {
 		if got := f.names(".part"); len(got) != 0 {
 			t.Errorf("hidden files %q, want none", got)
 		}
+	})
+}
+
+// A batch whose commit failed is committed later with the files that were prepared: sweeping leaves them, however old
+// they are, and one that is gone is an error before the batch counts as stored.
+func TestFolderKeepsPrepared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFolder(t)
+		full := false
+		s := files.NewFolderSink(f.disk.Mount(func(s vfs.Step) vfs.Fault {
+			if full && strings.Contains(s.Name, "_weir") {
+				return vfs.Full
+			}
+			return vfs.None
+		}), "disk:/out", files.Text[string](), func(message string) { t.Error(message) })
+		if err := s.Open(t.Context(), sinkJob, 1); err != nil {
+			t.Fatal(err)
+		}
+		f.write(s, 0, "a")
+		made := f.prepare(s, 1, "b")
+		full = true
+		if err := s.Commit(t.Context(), effect(1), made); err == nil {
+			t.Fatal("a full disk is no error")
+		}
+		full = false
+		time.Sleep(2 * time.Hour)
+		if err := s.Commit(t.Context(), effect(1), made); err != nil {
+			t.Error(err)
+		}
+		if got := f.names("part-"); len(got) != 2 {
+			t.Errorf("files %q, want those of two batches", got)
+		}
+		made = f.prepare(s, 2, "c")
+		hidden := f.names(".part")
+		if err := f.disk.Mount(nil).Remove(t.Context(), "disk:/out/.part"+hidden[0]); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Commit(t.Context(), effect(2), made); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a file is gone: %v", err)
+		}
+		if last, _, err := s.Newest(t.Context(), "out", ""); last != 1 || err != nil {
+			t.Errorf("newest %d, %v, want 1", last, err)
+		}
+		f.write(s, 2, "c")
 	})
 }
 

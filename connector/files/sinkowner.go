@@ -44,7 +44,7 @@ func (s *FolderSink[T]) jobDir() string {
 func (s *FolderSink[T]) Open(ctx context.Context, job string, epoch int64) error {
 	ctx, cancel := s.patient(ctx)
 	defer cancel()
-	s.job, s.epoch, s.owner, s.effects = job, epoch, 0, map[[2]string]*effect{}
+	s.job, s.epoch, s.owner, s.effects, s.opened = job, epoch, 0, map[[2]string]*effect{}, time.Now()
 	if epoch == 0 {
 		return s.fs.MkdirAll(ctx, s.dir)
 	}

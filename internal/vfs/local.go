@@ -148,11 +148,21 @@ func (l Local) Publish(ctx context.Context, ps ...Pending) error {
 			return err
 		}
 	}
-	return l.Keep(ctx, ps...)
+	return l.keepNames(ctx, ps)
 }
 
 // Keep implements Keeper: what is not published yet lies beside where it will be.
 func (l Local) Keep(ctx context.Context, ps ...Pending) error {
+	for _, p := range ps {
+		if _, err := l.system().stat(p.Token); err != nil && !l.published(p) {
+			return fmt.Errorf("%s, which was finished and not published, is there no more: %w", p.Name, err)
+		}
+	}
+	return l.keepNames(ctx, ps)
+}
+
+// keepNames makes the names of files durable.
+func (l Local) keepNames(ctx context.Context, ps []Pending) error {
 	var dirs []string
 	for _, p := range ps {
 		if dir := Dir(p.Name); !slices.Contains(dirs, dir) {

@@ -47,7 +47,8 @@ type FS interface {
 	MkdirAll(ctx context.Context, dir string) error
 }
 
-// A Keeper is a file system whose finished files a power failure may take away before they are published.
+// A Keeper is a file system whose finished files a power failure may take away before they are published. Keep of one
+// that is not there any more is an error that wraps [fs.ErrNotExist]: who writes down that it is to be must know.
 type Keeper interface {
 	Keep(ctx context.Context, ps ...Pending) error
 }
