@@ -279,6 +279,15 @@ func blockRange(from, until int64) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(from)), uint64(until))
 }
 
+// isBlockRange tells a range of blocks from the positions of sources.
+func isBlockRange(rng []byte) bool {
+	if len(rng) != 16 {
+		return false
+	}
+	from, until := parseBlockRange(rng)
+	return from >= 0 && from <= until && until < 1<<48
+}
+
 func parseBlockRange(rng []byte) (from, until int64) {
 	return int64(binary.BigEndian.Uint64(rng)), int64(binary.BigEndian.Uint64(rng[8:]))
 }

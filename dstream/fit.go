@@ -234,14 +234,18 @@ func (f *fitting) kind(kind string, before []string, now []*node) {
 	}
 }
 
-// receivers refuses a program that would leave alone what is in a write ahead log.
+// receivers refuses a program that would leave alone what is in a write ahead log, or where its source is to begin.
 func (f *fitting) receivers() {
 	for _, in := range f.ssc.inputs {
 		id := f.ids[in.node]
 		for _, was := range names(f.found.Positions) {
 			to, said := f.renames[was]
-			if same := said && to == id || !said && was == id; !same || !in.received() ||
-				!isWalRange(f.found.Positions[was].Data) {
+			if same := said && to == id || !said && was == id; !same {
+				continue
+			}
+			position := f.found.Positions[was].Data
+			f.imported(in, was, position)
+			if !in.received() || !isWalRange(position) {
 				continue
 			}
 			f.errs = append(f.errs, fmt.Errorf("the receiver %q has a write ahead log there, and %s is not set: "+
@@ -250,6 +254,21 @@ func (f *fitting) receivers() {
 				was))
 		}
 	}
+}
+
+// imported refuses a position at which a receiver cannot begin.
+func (f *fitting) imported(in *input, was string, position []byte) {
+	if r, ok := in.source.(receiving); !ok || !in.imported(position) || r.takes(position) {
+		return
+	}
+	why := conf.ReceiverWriteAheadLog.Name() + " is not set"
+	if in.logs() {
+		why = "it is of another kind of source"
+	}
+	f.errs = append(f.errs, fmt.Errorf("the input %s is a receiver, which cannot begin at the position %.80q that the "+
+		"checkpoint has for %q, as weir offsets import --checkpoint writes it: %s. Import the offsets into the "+
+		"receiver's group instead (weir offsets import GROUP), and give this position up by setting %s to %q once",
+		in.where(), position, was, why, conf.CheckpointDrop.Name(), was))
 }
 
 // renamedTo tells that a setting gives one of these the new name.

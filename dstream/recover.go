@@ -18,10 +18,16 @@ func (ssc *Context) resume(in *input, id string) []byte {
 		return nil
 	}
 	pos, ok := ssc.durable.found.Positions[id]
-	if !ok || in.forgone(pos.Data) {
+	if !ok || in.forgone(pos.Data) && !in.imported(pos.Data) {
 		return nil
 	}
 	return pos.Data
+}
+
+// imported tells that a position of the checkpoint is none that a receiver's stream has left, but one of its source, as
+// MoveInputs writes it.
+func (in *input) imported(position []byte) bool {
+	return is[receiving](in.source) && !isWalRange(position) && !isBlockRange(position)
 }
 
 // received tells that what the input gives is held by this process alone.
@@ -37,6 +43,8 @@ type receiving interface {
 	// logged tells that what is received is in a write ahead log, positioned that its source can be read again.
 	logged() bool
 	positioned() bool
+	// takes tells that the receiver can begin at a position of its source, which its log then begins with.
+	takes(position []byte) bool
 }
 
 // logs tells that the input has a write ahead log.

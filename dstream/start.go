@@ -73,12 +73,13 @@ func (ssc *Context) start(ctx context.Context) error {
 			in.logged = found.Rates[ids[i]]
 			in.rate.recall(in.logged)
 		}
-		pos, err := resolve(ctx, in, ssc.resume(in, ids[i]))
+		found := ssc.resume(in, ids[i])
+		pos, err := resolve(ctx, in, found)
 		if err != nil {
 			return fmt.Errorf("start of %s: %w", in.where(), err)
 		}
 		in.from = pos
-		if ssc.resume(in, ids[i]) == nil {
+		if found == nil || in.imported(found) {
 			start.Positions[ids[i]] = checkpoint.Range{Data: pos}
 		}
 	}

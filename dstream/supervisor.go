@@ -130,6 +130,16 @@ func (s *supervisor[T]) logged() bool { return s.logs }
 // positioned implements logging.
 func (s *supervisor[T]) positioned() bool { return is[ReceiverPositions](s.r) }
 
+// takes implements receiving: the receiver knows a position that covers itself.
+func (s *supervisor[T]) takes(position []byte) (knows bool) {
+	p, ok := s.r.(ReceiverPositions)
+	if !ok || !s.logs {
+		return false
+	}
+	defer func() { _ = recover() }() // It may be in the words of another source.
+	return p.Covers(position, position)
+}
+
 // halted has the receiver started again when its log could not be written.
 func (s *supervisor[T]) halted(err error) {
 	s.mu.Lock()

@@ -56,13 +56,16 @@ type walFrame[T any] struct {
 	begins   bool // a block
 }
 
-// open implements storage: it takes the series over that the range from ends in, or begins one.
+// open implements storage: it takes the series over that the range from ends in, or begins one, at the position of the
+// source that from is otherwise.
 func (w *wal[T]) open(ctx context.Context, id string, from []byte) ([]byte, error) {
 	d := &w.ssc.durable
 	r := walRange{Version: walVersion, Codec: codec.Version, Schema: w.codec.Schema()}
 	sum := sha256.Sum256([]byte(id))
 	r.Series = vfs.Join(receivedDir, fmt.Sprintf("%x-%010d", sum[:8], w.ssc.epoch))
-	if isWalRange(from) {
+	if !isWalRange(from) {
+		r.Position = from
+	} else {
 		last, err := parseWalRange(from)
 		if err != nil {
 			return nil, err
