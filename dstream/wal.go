@@ -149,8 +149,8 @@ func (w *wal[T]) resume(ctx context.Context) ([]byte, error) { return w.journal.
 
 func (w *wal[T]) addOne(run context.Context, v T) error { return w.add(run, []T{v}, nil, false) }
 
-// add implements storage: it returns when the log has the records. Those that it cannot hold are as a log that cannot be
-// written: nothing behind them is taken.
+// add implements storage: it returns when the log has the records. Those that it cannot hold are as a log that cannot
+// be written: nothing behind them is taken.
 func (w *wal[T]) add(run context.Context, vs []T, position []byte, own bool) error {
 	if len(vs) == 0 {
 		return nil

@@ -222,8 +222,8 @@ func TestJournalHalts(t *testing.T) {
 	})
 }
 
-// TestJournalHalt: what no frame can be made of is not passed over by what comes behind it, and a run that is over halts
-// nothing.
+// TestJournalHalt: what no frame can be made of is not passed over by what comes behind it, and a run that is over
+// halts nothing.
 func TestJournalHalt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k, err := keep(t, vfs.NewDisk("disk").Mount(nil), 0, nil)
