@@ -47,13 +47,14 @@ type count = rdd.Pair[string, int]
 
 func build(s *settings) weir.Build {
 	return func(ssc *dstream.Context) error {
-		lines, err := kafka.DirectStream(ssc, kafka.Subscribe(s.in), kafka.Params{
+		records, err := kafka.DirectStream(ssc, kafka.Subscribe(s.in), kafka.Params{
 			"bootstrap.servers": s.brokers, "auto.offset.reset": "earliest",
 		}, kafka.String, kafka.String)
 		if err != nil {
 			return err
 		}
-		words := dstream.FlatMap(kafka.Values(lines).Named("lines"), strings.FieldsSeq)
+		lines := kafka.Values(records.Named("records")).Named("lines")
+		words := dstream.FlatMap(lines, strings.FieldsSeq)
 		ones := dstream.MapToPair(words, func(w string) (string, int) { return w, 1 })
 		counts := dstream.ReduceByKey(ones, func(a, b int) int { return a + b }).Named("counts")
 
