@@ -72,8 +72,8 @@ func (w *keyedWindow[K, V]) take(ctx context.Context, g *generation) error {
 func (w *keyedWindow[K, V]) forgo(b *Batch) error {
 	switch {
 	case w.broken != nil:
-		return fmt.Errorf("%s (%s): the window was left half-way, so that this process cannot go on; start it once with "+
-			"%s=%d: %w", w.out.node.op, w.out.node.site, conf.CheckpointSkip.Name(), b.Sequence, w.broken)
+		return fmt.Errorf("%s (%s): the window was left half-way, so that this process cannot go on; start it once "+
+			"with %s=%d: %w", w.out.node.op, w.out.node.site, conf.CheckpointSkip.Name(), b.Sequence, w.broken)
 	case w.version == b.Time:
 		for _, p := range w.partitions {
 			p.takeBack()
