@@ -150,11 +150,25 @@ func (ssc *Context) fit(ctx context.Context) error {
 	if len(f.entries) == 0 {
 		return nil
 	}
+	ssc.sayDropped(f)
 	if err := ssc.log.Append(ctx, f.entries...); err != nil {
 		return err
 	}
 	ssc.durable.found, err = ssc.log.State()
 	return err
+}
+
+// sayDropped warns of records that windows look back to and that go with what is given up.
+func (ssc *Context) sayDropped(f *fitting) {
+	for _, id := range names(f.renames) {
+		records := int64(0)
+		for _, b := range ssc.rerun() {
+			records += b.Plan.Ranges[id].Records
+		}
+		if f.renames[id] == "" && records > 0 {
+			ssc.warn("an input is given up, and windows lack what it had given", nil, "input", id, "records", records)
+		}
+	}
 }
 
 // noLog refuses what needs a checkpoint where there is none.

@@ -86,15 +86,9 @@ func (ssc *Context) sweepReceived(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	needed := map[string]bool{}
-	for _, pos := range state.Positions {
-		if isWalRange(pos.Data) {
-			r, err := parseWalRange(pos.Data)
-			if err != nil {
-				return err
-			}
-			needed[vfs.Base(r.Series)] = true
-		}
+	needed, err := seriesOf(state)
+	if err != nil {
+		return err
 	}
 	infos, err := d.fs.List(ctx, vfs.Join(d.path, receivedDir))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -111,6 +105,28 @@ func (ssc *Context) sweepReceived(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// seriesOf gives the folders of the write ahead logs that positions lie in, and ranges of batches that may be asked for.
+func seriesOf(state *checkpoint.State) (map[string]bool, error) {
+	needed := map[string]bool{}
+	all := []map[string]checkpoint.Range{state.Positions}
+	for _, b := range state.Batches {
+		all = append(all, b.Plan.Ranges)
+	}
+	for _, ranges := range all {
+		for _, rng := range ranges {
+			if !isWalRange(rng.Data) {
+				continue
+			}
+			r, err := parseWalRange(rng.Data)
+			if err != nil {
+				return nil, err
+			}
+			needed[vfs.Base(r.Series)] = true
+		}
+	}
+	return needed, nil
 }
 
 // loadStates brings the states in as the last committed batch left them, or as they were before the first of those

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/weirstream/weir/codec"
+	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/internal/block"
 	"github.com/weirstream/weir/internal/checkpoint"
 	"github.com/weirstream/weir/internal/vfs"
@@ -76,6 +77,9 @@ func (w *wal[T]) open(ctx context.Context, id string, from []byte) ([]byte, erro
 	if d.replays { // Nothing is received, and the log may be another process's.
 		return r.encode(), nil
 	}
+	if err := w.lookBack(id); err != nil {
+		return nil, err
+	}
 	about, err := json.Marshal(walAbout{Job: w.ssc.job, Epoch: w.ssc.epoch, ID: id, Codec: codec.Version,
 		Schema: r.Schema, Payload: checkpoint.ReceivedVersion})
 	if err != nil {
@@ -119,13 +123,38 @@ func (w *wal[T]) fits(file string, about json.RawMessage) error {
 	return w.sameSchema(file, a.Codec, a.Schema)
 }
 
+func (w *wal[T]) isSchema(version int, schema string) bool {
+	return version == codec.Version && schema == w.codec.Schema()
+}
+
 func (w *wal[T]) sameSchema(file string, version int, schema string) error {
-	if version == codec.Version && schema == w.codec.Schema() {
+	if w.isSchema(version, schema) {
 		return nil
 	}
 	return fmt.Errorf("%w: %s holds received records of schema %s (codec %d), and the program's are %s (codec %d): "+
 		"let the old program process them (start that, and stop it gracefully), then start this one", ErrUnfit, file,
 		schema, version, w.codec.Schema(), codec.Version)
+}
+
+// lookBack refuses a program whose windows look back to records that are not of its type. It is found before a batch is
+// planned, which would stand in the way of the remedy.
+func (w *wal[T]) lookBack(id string) error {
+	for _, b := range w.ssc.rerun() {
+		data := b.Plan.Ranges[id].Data
+		if !isWalRange(data) {
+			continue
+		}
+		r, err := parseWalRange(data)
+		if err != nil {
+			return err
+		}
+		if len(r.Blocks) > 0 && !w.isSchema(r.Codec, r.Schema) {
+			return fmt.Errorf("%w: windows look back to batch %d, which has records of schema %s (codec %d), and the "+
+				"program's are %s (codec %d): give what the receiver had up, by setting %s to %q once", ErrUnfit,
+				b.Plan.Sequence, r.Schema, r.Codec, w.codec.Schema(), codec.Version, conf.CheckpointDrop.Name(), id)
+		}
+	}
+	return nil
 }
 
 // recoveredBlock is how many bytes of frames that are found in the log become one block.
@@ -273,7 +302,7 @@ func (w *wal[T]) pending(from []byte) (n int64) {
 // read implements storage.
 func (w *wal[T]) read(rng []byte) (int, func(*rdd.TaskContext, int) iter.Seq[T]) {
 	r, err := parseWalRange(rng)
-	if err == nil {
+	if err == nil && len(r.Blocks) > 0 {
 		err = w.sameSchema(r.Series, r.Codec, r.Schema)
 	}
 	if err != nil {
@@ -294,7 +323,7 @@ func (w *wal[T]) read(rng []byte) (int, func(*rdd.TaskContext, int) iter.Seq[T])
 
 // readPart yields the records of a part, from memory if all of them are there.
 func (w *wal[T]) readPart(tc *rdd.TaskContext, series string, p walPart, yield func(T) bool) bool {
-	if frames := w.inMemory(p); frames != nil {
+	if frames := w.inMemory(series, p); frames != nil {
 		for _, vs := range frames {
 			if !yieldAll(tc, vs, yield) {
 				return false
@@ -309,8 +338,11 @@ func (w *wal[T]) readPart(tc *rdd.TaskContext, series string, p walPart, yield f
 	return more
 }
 
-// inMemory gives the values of a part's frames, nil if one of them is in the log only.
-func (w *wal[T]) inMemory(p walPart) (frames [][]T) {
+// inMemory gives the values of a part's frames, nil if one of them is in the log only, as all of an earlier series are.
+func (w *wal[T]) inMemory(series string, p walPart) (frames [][]T) {
+	if series != w.series {
+		return nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := p.First; i < p.First+p.Frames; i++ {
@@ -373,7 +405,7 @@ func (w *wal[T]) decode(payload []byte) ([]T, error) {
 // committed implements storage.
 func (w *wal[T]) committed(rng []byte) {
 	r, err := parseWalRange(rng)
-	if err != nil {
+	if err != nil || r.Series != w.series {
 		return
 	}
 	w.mu.Lock()
@@ -384,7 +416,7 @@ func (w *wal[T]) committed(rng []byte) {
 // released implements storage: what was released goes from memory, and segments that hold nothing else from the disk.
 func (w *wal[T]) released(ctx context.Context, upTo []byte) error {
 	r, err := parseWalRange(upTo)
-	if err != nil {
+	if err != nil || r.Series != w.series { // The next start sweeps an earlier one.
 		return err
 	}
 	w.mu.Lock()
@@ -398,7 +430,7 @@ func (w *wal[T]) released(ctx context.Context, upTo []byte) error {
 	}
 	w.mu.Unlock()
 	last := r.lastFile()
-	if last == "" || last == w.cleaned || r.Series != w.series {
+	if last == "" || last == w.cleaned {
 		return nil
 	}
 	if err := w.journal.Clean(ctx, r.Until); err != nil {

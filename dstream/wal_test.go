@@ -480,6 +480,88 @@ func TestWindowsOfALog(t *testing.T) {
 	})
 }
 
+// TestWindowsOfALogThatIsGivenUp: a program whose window looks back to what a receiver had goes on when that is given up,
+// and says so once; one whose records are others goes on if there were none, and is refused before anything runs if
+// there were.
+func TestWindowsOfALogThatIsGivenUp(t *testing.T) {
+	texts := func(c *counting, seen *[]string) func(*dstream.Context) {
+		return func(ssc *dstream.Context) {
+			d := dstream.ReceiverStream(ssc, "counting", dstream.Receiver[string](c)).Named("numbers")
+			windowOf(d, seen)
+		}
+	}
+	ints := func(seen *[]string) func(*dstream.Context) {
+		return func(ssc *dstream.Context) {
+			d := dstream.ReceiverStream(ssc, "counting", dstream.Receiver[int](silent{})).Named("numbers")
+			windowOf(d, seen)
+		}
+	}
+	drop := []string{"weir.checkpoint.drop", "numbers"}
+	for _, tt := range []struct {
+		name     string
+		every    time.Duration // a record
+		ints     bool
+		settings []string
+		refused  string
+		want     string // of the first window
+	}{
+		{name: "goes on", every: time.Second, want: "0 1 2 3 4 5 6"},
+		{name: "dropped", every: time.Second, settings: drop, want: "0"},
+		{name: "another type", every: time.Second, ints: true,
+			refused: `windows look back to batch 0, which has records of schema string (codec 1), and the program's are int64`},
+		{name: "another type, dropped", every: time.Second, ints: true, settings: drop},
+		{name: "another type, and nothing was received", ints: true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			disk, seen := vfs.NewDisk("disk"), []string{}
+			settings := []string{walSetting, "true"}
+			if tt.every == 0 {
+				l := mustLive(t, disk, func(ssc *dstream.Context) {
+					f := &feed{run: func(context.Context, *dstream.Store[string], int) error { return nil }}
+					windowOf(dstream.ReceiverStream(ssc, "counting", dstream.Receiver[string](f)).Named("numbers"), &seen)
+				}, settings...)
+				time.Sleep(4700 * time.Millisecond)
+				l.stop(t)
+			} else {
+				l := mustLive(t, disk, texts(&counting{every: tt.every}, &seen), settings...)
+				time.Sleep(4700 * time.Millisecond)
+				l.stop(t)
+			}
+			seen = nil
+			build := texts(&counting{every: time.Hour}, &seen)
+			if tt.ints {
+				build = ints(&seen)
+			}
+			l, err := liveOn(t, disk, build, append(settings, tt.settings...)...)
+			if tt.refused != "" {
+				if !errors.Is(err, dstream.ErrUnfit) || !strings.Contains(fmt.Sprint(err), tt.refused) || len(seen) > 0 {
+					t.Errorf("%s: %v, and ran %q", tt.name, err, seen)
+				}
+				return
+			}
+			if err != nil {
+				t.Errorf("%s: %v", tt.name, err)
+				return
+			}
+			time.Sleep(1800 * time.Millisecond)
+			l.stop(t)
+			if len(seen) == 0 || seen[0] != tt.want {
+				t.Errorf("%s: the windows are %q, want first %q", tt.name, seen, tt.want)
+			}
+		})
+	}
+}
+
+// windowOf has the records of a window written down.
+func windowOf[T any](d *dstream.DStream[T], seen *[]string) {
+	all := dstream.Window(d, 8*time.Second, time.Second)
+	dstream.ForeachRDD(all, func(ctx context.Context, r *rdd.RDD[T], _ *dstream.Batch) error {
+		vs, err := rdd.Collect(ctx, r)
+		*seen = append(*seen, strings.Trim(fmt.Sprint(vs), "[]"))
+		return err
+	}).Named("all")
+}
+
 // TestGuaranteesOfALog: the first lines of the log say what becomes of what receivers bring.
 func TestGuaranteesOfALog(t *testing.T) {
 	for _, tt := range []struct {
