@@ -484,3 +484,50 @@ func TestAlikeOutputs(t *testing.T) {
 		}
 	})
 }
+
+// TestReleasedWhenLogged: a source is told that nothing will ask for a range again when the log does not offer its batch
+// any more, so that what it offers after a stop, clean or not, is there.
+func TestReleasedWhenLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, told := vfs.NewDisk("disk"), 0
+		sc := outside(t, disk)
+		first := func() int64 {
+			info, err := dstream.ReadCheckpoint(t.Context(), sc, "disk:/ck")
+			if err != nil || len(info.Batches) == 0 {
+				t.Fatalf("%+v, %v", info, err)
+			}
+			return info.Batches[0].Sequence
+		}
+		for life := range int64(2) {
+			l := mustLive(t, disk, func(ssc *dstream.Context) {
+				s := releasing{twos{}, func(upTo []byte) {
+					_, until := parseSpan(upTo)
+					if told++; first() < int64(until)/2 {
+						t.Errorf("%s is released, and the log offers batch %d", upTo, first())
+					}
+				}}
+				d := dstream.FromSource(ssc, "numbers", dstream.Source[int](s)).Named("numbers")
+				dstream.ForeachRDD(d, func(context.Context, *rdd.RDD[int], *dstream.Batch) error { return nil })
+			}, "weir.checkpoint.retainedBatches", "2")
+			time.Sleep(6500 * time.Millisecond)
+			l.stop(t)
+			if want := 3 + 6*life; first() != want {
+				t.Errorf("life %d: the log offers batches from %d on, want %d", life, first(), want)
+			}
+		}
+		if told < 8 {
+			t.Errorf("the source was told %d times", told)
+		}
+	})
+}
+
+// releasing is a source that is told what is released.
+type releasing struct {
+	twos
+	released func(upTo []byte)
+}
+
+func (s releasing) Released(_ context.Context, upTo []byte) error {
+	s.released(upTo)
+	return nil
+}

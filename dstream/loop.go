@@ -55,7 +55,7 @@ type loop struct {
 
 	committed int64 // batches
 	unread    []*Batch
-	releases  []checkpoint.Entry // that the next commit brings into the log
+	releases  []*Batch // of which the log learns with the next commit that nothing asks for them
 	onItsWay  *committing
 
 	generating     chan struct{}        // held by who makes RDDs, and so reads or changes what follows

@@ -308,8 +308,9 @@ const commitTimeout = 15 * time.Second
 
 // A committing is a batch whose commit record is on its way into the log.
 type committing struct {
-	batch  *Batch
-	record *checkpoint.Deferred
+	batch    *Batch
+	record   *checkpoint.Deferred
+	released []*Batch // by the same record
 }
 
 // sharedSlot is the longest interval at which a commit record waits for the plan of the next batch, with which it
@@ -341,8 +342,8 @@ func (l *loop) commit(b *Batch) error {
 			return err
 		}
 	}
-	l.onItsWay = &committing{b, l.ssc.log.Defer(append(l.releases, record)...)}
-	l.releases = nil
+	entries, released := l.takeReleases()
+	l.onItsWay = &committing{b, l.ssc.log.Defer(append(entries, record)...), released}
 	l.ssc.settle(b, true) // If the record does not become durable the program ends.
 	if l.ssc.interval <= sharedSlot && l.ssc.durable.opened {
 		return nil
@@ -379,6 +380,7 @@ func (l *loop) awaitCommit() error {
 	if err := l.within(commitTimeout, c.record.Flush); err != nil {
 		return fmt.Errorf("log the commit of batch %d: %w", b.Sequence, err)
 	}
+	l.release(c.released, (*input).outlives)
 	l.passed(b, BatchCommitted{BatchTime: b.Time, Sequence: b.Sequence})
 	return nil
 }
@@ -413,7 +415,7 @@ func (l *loop) retained() int {
 		return 0
 	}
 	for _, in := range l.ssc.inputs {
-		if in.received() || is[inMemory](in.source) {
+		if !in.outlives() {
 			return 1
 		}
 	}
@@ -421,30 +423,55 @@ func (l *loop) retained() int {
 }
 
 // releaseUnread releases the batches that nothing asks for after the one at now. The log learns it with the next
-// commit. Where states are asked for by earlier batches, the batch before the first of these is kept for its state.
+// commit, and only then is it done, lest the log offer to the next process what is gone; but what this process alone
+// holds goes at once. Where states are asked for by earlier batches, the batch before the first of these is kept for
+// its state.
 func (l *loop) releaseUnread(now Time) {
 	keep, asked := l.retained(), l.ssc.keep
 	if l.ssc.durable.opened {
 		asked = l.ssc.recall
 	}
-	for len(l.unread) > keep && l.unread[keep].Time <= now.Add(-asked) {
-		b := l.unread[0]
-		l.unread = l.unread[1:]
-		l.release(b)
-		if l.ssc.durable.opened {
-			l.releases = []checkpoint.Entry{checkpoint.Released{UpTo: b.Sequence}}
-		}
+	n := 0
+	for len(l.unread)-n > keep && l.unread[n+keep].Time <= now.Add(-asked) {
+		n++
 	}
+	if n == 0 {
+		return
+	}
+	over := slices.Clone(l.unread[:n])
+	l.unread = l.unread[n:]
+	if !l.ssc.durable.opened {
+		l.release(over, func(*input) bool { return true })
+		return
+	}
+	l.release(over, func(in *input) bool { return !in.outlives() })
+	l.releases = append(l.releases, over...)
 }
 
-func (l *loop) release(b *Batch) {
-	for _, in := range l.ssc.inputs {
-		if b.inputs[in.node].absent {
-			continue
-		}
-		released := func(ctx context.Context) error { return in.released(ctx, b.inputs[in.node].rng) }
-		if err := l.within(commitTimeout, released); err != nil {
-			l.ssc.warn("an input could not release a range", err, "input", in.label(), "batch", b.Sequence)
+// takeReleases gives the entry that says which batches are released, and these batches.
+func (l *loop) takeReleases() (entries []checkpoint.Entry, released []*Batch) {
+	released, l.releases = l.releases, nil
+	if n := len(released); n > 0 {
+		entries = []checkpoint.Entry{checkpoint.Released{UpTo: released[n-1].Sequence}}
+	}
+	return entries, released
+}
+
+// outlives tells that what the input gives can be had again by the process that comes after this one.
+func (in *input) outlives() bool { return !in.received() && !is[inMemory](in.source) }
+
+// release tells some of the inputs that nothing will ask for batches again.
+func (l *loop) release(batches []*Batch, told func(*input) bool) {
+	for _, b := range batches {
+		for _, in := range l.ssc.inputs {
+			p := b.inputs[in.node]
+			if p.absent || !told(in) {
+				continue
+			}
+			released := func(ctx context.Context) error { return in.released(ctx, p.rng) }
+			if err := l.within(commitTimeout, released); err != nil {
+				l.ssc.warn("an input could not release a range", err, "input", in.label(), "batch", b.Sequence)
+			}
 		}
 	}
 }

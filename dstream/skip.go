@@ -81,12 +81,13 @@ func (l *loop) giveUp(b *Batch, cause error) error {
 	if err := l.forgetBatch(b); err != nil {
 		return errors.Join(fmt.Errorf("give batch %d up: %w", b.Sequence, err), cause)
 	}
-	entries := append(l.releases, skip)
-	l.releases = nil
+	entries, released := l.takeReleases()
+	entries = append(entries, skip)
 	err := l.within(commitTimeout, func(ctx context.Context) error { return l.ssc.log.Append(ctx, entries...) })
 	if err != nil {
 		return errors.Join(fmt.Errorf("log that batch %d is given up: %w", b.Sequence, err), cause)
 	}
+	l.release(released, (*input).outlives)
 	l.ssc.warn("a batch is given up, and its records are passed over for ever", cause, "batch", b.Sequence, "time",
 		b.Time.String(), "in", effectTexts(skip.In), "burned", effectTexts(skip.Burned))
 	l.passed(b, BatchSkipped{BatchTime: b.Time, Sequence: b.Sequence, Reason: skip.Reason})
