@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/internal/vfs"
 )
 
 // A StateStore keeps the rows of states that are larger than memory. It is handed in as a value, which its package
@@ -108,12 +110,26 @@ func (ssc *Context) openStateStore() error {
 	return nil
 }
 
-// stateRowsFolder makes the folder of the store. Its name is the checkpoint's and the owner's: what stands there of
-// other owners of this checkpoint is of no use any more, for only the last one can commit.
+// place tells a checkpoint from others, also from a copy of it, which has the same job.
+func (d *durability) place() string {
+	if d.fs == nil {
+		return ""
+	}
+	path := d.path
+	if _, local := d.fs.(vfs.Local); local {
+		if whole, err := filepath.Abs(path); err == nil { // Programs may have been started in other folders.
+			path = whole
+		}
+	}
+	return strings.Join(d.fs.Schemes(), ",") + " " + path
+}
+
+// stateRowsFolder makes the folder of the store. Its name is the checkpoint's, by its job and place, and the owner's:
+// what stands there of other owners of this checkpoint is of no use any more, for only the last one can commit.
 func (ssc *Context) stateRowsFolder() (string, error) {
 	var errs []error
 	for _, root := range conf.LocalDirs.Get(ssc.conf) {
-		name := fmt.Sprintf("weir-state-%s-", ssc.job)
+		name := fmt.Sprintf("weir-state-%s-%016x-", ssc.job, codec.Hash(0, []byte(ssc.durable.place())))
 		left, _ := filepath.Glob(filepath.Join(root, name+"*")) // What cannot be listed is left there.
 		for _, dir := range left {
 			if err := os.RemoveAll(dir); err != nil {
