@@ -485,8 +485,8 @@ func TestAlikeOutputs(t *testing.T) {
 	})
 }
 
-// TestReleasedWhenLogged: a source is told that nothing will ask for a range again when the log does not offer its batch
-// any more, so that what it offers after a stop, clean or not, is there.
+// TestReleasedWhenLogged: a source is told that nothing will ask for a range again when the log does not offer its
+// batch any more, so that what it offers after a stop, clean or not, is there.
 func TestReleasedWhenLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk, told := vfs.NewDisk("disk"), 0

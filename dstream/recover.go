@@ -107,7 +107,8 @@ func (ssc *Context) sweepReceived(ctx context.Context) error {
 	return nil
 }
 
-// seriesOf gives the folders of the write ahead logs that positions lie in, and ranges of batches that may be asked for.
+// seriesOf gives the folders of the write ahead logs that positions lie in, and ranges of batches that may be asked
+// for.
 func seriesOf(state *checkpoint.State) (map[string]bool, error) {
 	needed := map[string]bool{}
 	all := []map[string]checkpoint.Range{state.Positions}

@@ -116,18 +116,18 @@ func (s *supervisor[T]) Resolve(ctx context.Context, from []byte) ([]byte, error
 	return s.hold.open(ctx, s.ssc.idOf(s), from)
 }
 
-// begin implements starter. By then it is in the log where the first range begins, so that nothing is received that the
-// next process would not know of.
+// begin implements receiving. By then it is in the log where the first range begins, so that nothing is received that
+// the next process would not know of.
 func (s *supervisor[T]) begin() {
 	s.begun.Store(true)
 	go s.supervise()
 	go s.cutBlocks()
 }
 
-// logged implements logging.
+// logged implements receiving.
 func (s *supervisor[T]) logged() bool { return s.logs }
 
-// positioned implements logging.
+// positioned implements receiving.
 func (s *supervisor[T]) positioned() bool { return is[ReceiverPositions](s.r) }
 
 // takes implements receiving: the receiver knows a position that covers itself.

@@ -77,9 +77,6 @@ func OpenJournal(ctx context.Context, log *Log, fsys vfs.FS, dir, series string,
 	return j, nil
 }
 
-// Next is the sequence of the next frame, before anything is stored.
-func (j *Journal) Next() int64 { return j.segments.Next() }
-
 // Store writes a frame and returns when it is acknowledged. Frames of calls that come together share a sync. After an
 // error it may be in the journal nevertheless; then nothing is taken before Resume, lest a later position be there
 // while an earlier frame is not. The frames of a run that has ended are refused.

@@ -351,7 +351,8 @@ func TestJournalOfADamagedSeries(t *testing.T) {
 		}
 		for name := range disk.Files() {
 			if strings.Contains(name, "received/0/") {
-				if err := disk.Spoil(name, func(data []byte) []byte { data[len(data)/2] ^= 1; return data }); err != nil {
+				spoil := func(data []byte) []byte { data[len(data)/2] ^= 1; return data }
+				if err := disk.Spoil(name, spoil); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -388,34 +388,3 @@ func FuzzSegment(f *testing.F) {
 		}
 	})
 }
-
-// TestRetain: segments that the log does not name go, but for the one that may still grow.
-func TestRetain(t *testing.T) {
-	disk := vfs.NewDisk("disk")
-	var kept []string
-	for epoch := int64(1); epoch <= 2; epoch++ {
-		s, err := NewSegments(t.Context(), disk.Mount(nil), dir, "state/op", SegmentsOptions{Kind: Deltas, Epoch: epoch,
-			Bytes: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var parts []File
-		for i := range 4 {
-			_, at, err := s.Append(t.Context(), []byte(payload(i)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			parts = append(parts, at)
-		}
-		kept = append(kept, parts[1].Name)
-		if err := s.Retain(t.Context(), func(name string) bool { return slices.Contains(kept, name) }); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ReadPart(t.Context(), disk.Mount(nil), dir, parts[3]); err != nil {
-			t.Errorf("the one that is being written: %v", err)
-		}
-	}
-	if n := len(disk.Files()); n != 3 {
-		t.Errorf("%d files are left, want one of each epoch and the last", n)
-	}
-}

@@ -391,30 +391,6 @@ func (s *Segments) lastNumber(ctx context.Context) (int64, error) {
 	return s.number - 1, nil
 }
 
-// Retain removes the files that are not needed, by the names that [State.Files] gives, but for the one that is being
-// written. What is written and not in the log yet must be needed.
-func (s *Segments) Retain(ctx context.Context, needed func(name string) bool) error {
-	current, err := s.lastNumber(ctx)
-	if err != nil {
-		return err
-	}
-	infos, err := s.fs.List(ctx, vfs.Join(s.dir, s.series))
-	if err != nil {
-		return err
-	}
-	for _, i := range infos {
-		f, ok := parseSegmentName(i.Name)
-		if !ok || f.epoch > s.opts.Epoch || f.epoch == s.opts.Epoch && f.number >= current ||
-			needed(vfs.Join(s.series, vfs.Base(i.Name))) {
-			continue
-		}
-		if err := missingIsFine(s.fs.Remove(ctx, i.Name)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Close gives the file back. Nothing is written any more.
 func (s *Segments) Close(ctx context.Context) error {
 	select {

@@ -392,7 +392,7 @@ func (s *State) drop(old []Generation) {
 	needed := s.Files()
 	for _, g := range old {
 		for f := range g.files() {
-			// A segment may still grow: see [Segments.Retain].
+			// A segment may still grow.
 			if !needed[f.Name] && !strings.HasSuffix(f.Name, segmentSuffix) {
 				needed[f.Name] = true // It is dropped once.
 				s.dropped = append(s.dropped, f)
