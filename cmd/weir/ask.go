@@ -136,6 +136,9 @@ func (a *anAsk) result(ctx context.Context, program string, err error) error {
 		return nil
 	case exit != nil:
 		return childExit{*exit}
+	case understood && err == nil && !a.debugged:
+		return fmt.Errorf("%s ended before it was done: it must not end the process itself (os.Exit) before weir.Main "+
+			"does; what it was to do (%s) may not have been done", program, a.Do)
 	case understood || a.debugged:
 		return err // It has ended before it was done.
 	case errors.Is(context.Cause(ctx), errSilent):

@@ -191,6 +191,7 @@ func TestProgramsThatCannotBeAsked(t *testing.T) {
 		{"0", "check % -- @", `does not know how to check: it must be a program whose main function calls weir.Main, .*: ` +
 			`it ended without an answer`},
 		{"3", "check % -- @", `does not know how to check: .*: exit code 3`},
+		{"early end", "check % -- @", `ended before it was done: .* may not have been done`},
 		{"wait", "check % --patience 30ms -- @", `it did not answer within 30ms and was ended`},
 		{"own main", "check % -- @ %", `asked, by WEIR_ASK, to do something else(?s:.*)does not know how to check`},
 	} {

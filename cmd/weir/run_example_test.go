@@ -39,6 +39,11 @@ func TestMain(m *testing.M) {
 		os.Exit(7)
 	case "program":
 		weir.Main("counter", counter, weir.Flags(counterFlags))
+	case "early end":
+		weir.Main("counter", func(*dstream.Context) error {
+			os.Exit(0)
+			return nil
+		})
 	case "own main":
 		ownMain()
 	case "die":
