@@ -192,6 +192,9 @@ func (sc *Context) Logger() *slog.Logger { return sc.logger }
 // of Parallelize, and of a stream's shuffle that is not told otherwise.
 func (sc *Context) DefaultParallelism() int { return int(sc.width.Load()) }
 
+// Slots is how many tasks run at the same time: the N of local[N].
+func (sc *Context) Slots() int { return sc.runner.Slots() }
+
 // SetDefaultParallelism is for the stream engine, whose planned batches keep that of their plan.
 func (sc *Context) SetDefaultParallelism(n int) { sc.width.Store(int64(n)) }
 

@@ -29,7 +29,8 @@ func TestDatabase(t *testing.T) {
 	}{
 		{"upsert", testUpsert}, {"large", testLarge}, {"function", testFunction}, {"rights", testRights},
 		{"wrong statements", testWrongStatements}, {"panic", testPanic}, {"slow", testSlow}, {"shared", testShared},
-		{"no checkpoint", testNoCheckpoint}, {"asynchronous", testAsynchronous}, {"owner", testOwner}, {"open transaction", testOpenTransaction}, {"strangers", testStrangers},
+		{"no checkpoint", testNoCheckpoint}, {"asynchronous", testAsynchronous}, {"owner", testOwner}, {"open transaction", testOpenTransaction},
+		{"strangers", testStrangers}, {"full pool", testFullPool}, {"drain fails", testDrainFails},
 		{"secret", testPassword}, {"crash", testCrash},
 	} {
 		t.Run(row.name, func(t *testing.T) { row.run(t, db) })
@@ -375,6 +376,73 @@ func testOpenTransaction(t *testing.T, db *realsql.Server) {
 		t.Error("a transaction that was ended is committed")
 	}
 	same(t, db.Query(t, "SELECT n FROM "+schema+".t"), "5")
+}
+
+// Who cannot end a predecessor's transaction is not the owner, and is told so however often it tries.
+func testDrainFails(t *testing.T, db *realsql.Server) {
+	dsn, schema := db.Schema(t)
+	db.Query(t, "CREATE TABLE "+schema+".t (n int); CREATE ROLE meek LOGIN; GRANT USAGE ON SCHEMA "+schema+" TO meek; "+
+		"GRANT SELECT, INSERT ON "+schema+".t TO meek")
+	insert := sql.Insert("t", sql.Col("n", func(n int) int { return n }))
+	old := opened(t, dsn, insert)
+	db.Query(t, "GRANT SELECT, INSERT, UPDATE ON "+schema+".weir_identities TO meek")
+	meek := strings.Replace(db.DSN(), "weir@", "meek@", 1) + "&search_path=" + schema
+	next := open(t, meek, insert, sql.WithTimeout(time.Second))
+	err := old.Write(t.Context(), effect(0), func(yield func(int) bool) {
+		for n := range 3000 {
+			if n == 2500 { // The transaction is open.
+				for range 2 {
+					says(t, next.Open(t.Context(), job, 2), "a predecessor of this process has a transaction open")
+				}
+			}
+			if !yield(n) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := next.Open(t.Context(), job, 2); err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close(context.Background())
+	write(t, next, 1, 3000)
+	same(t, db.Query(t, "SELECT count(*) FROM "+schema+".t"), "3001")
+}
+
+// A task that waits for a connection does not take that for the database being slow.
+func testFullPool(t *testing.T, db *realsql.Server) {
+	dsn, schema := db.Schema(t)
+	db.Query(t, "CREATE TABLE "+schema+".t (n int)")
+	began := make(chan struct{}, 2)
+	slowly := func(ctx context.Context, tx pgx.Tx, _ dstream.Effect, records iter.Seq[int]) error {
+		began <- struct{}{}
+		for n := range records {
+			if _, err := tx.Exec(ctx, "INSERT INTO t SELECT $1 FROM pg_sleep(0.3)", n); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	s := opened(t, dsn+"&pool_max_conns=1", sql.Func(slowly), sql.WithTimeout(time.Second))
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() { first <- s.Write(context.Background(), effect(0), slices.Values(make([]int, 7))) }()
+	<-began
+	go func() {
+		id := effect(0)
+		id.Partition = 1
+		second <- s.Write(context.Background(), id, slices.Values([]int{1}))
+	}()
+	id := effect(0)
+	id.Partition = 2
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	says(t, s.Write(ctx, id, slices.Values([]int{1})), "one of the pool's 1 connections", "pool_max_conns")
+	if err := errors.Join(<-first, <-second); err != nil {
+		t.Error(err)
+	}
+	same(t, db.Query(t, "SELECT count(*) FROM "+schema+".t"), "8")
 }
 
 // Sinks of a job that keep identities in different tables are strangers: opening one ends no transaction of the other.

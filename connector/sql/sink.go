@@ -33,6 +33,8 @@ type DatabaseSink[T any] struct {
 	// tableID is PostgreSQL's number of the table of identities.
 	tableID int64
 	exact   bool
+	// undrained tells that the job is this process's, and that transactions of predecessors may be open still.
+	undrained bool
 }
 
 // An Option of Sink.
@@ -89,7 +91,7 @@ func Sink[T any](dsn string, s Statement[T], opts ...Option) (*DatabaseSink[T], 
 
 // Attach implements dstream.SinkAttacher.
 func (s *DatabaseSink[T]) Attach(ssc *dstream.Context) {
-	s.instance, s.owns, s.slots = ssc.Instance(), ssc.Owns, ssc.RDD().DefaultParallelism()
+	s.instance, s.owns, s.slots = ssc.Instance(), ssc.Owns, ssc.RDD().Slots()
 }
 
 // Guarantee implements dstream.SinkGuarantee.
@@ -113,6 +115,10 @@ func (s *DatabaseSink[T]) Open(ctx context.Context, job string, epoch int64) (er
 	if s.slots > 0 && !limited(s.dsn) {
 		cfg.MaxConns = int32(s.slots + 1)
 	}
+	cfg.PingTimeout = s.timeout
+	if c := &cfg.ConnConfig.ConnectTimeout; *c == 0 || *c > s.timeout {
+		*c = s.timeout
+	}
 	if s.configure != nil {
 		s.configure(cfg)
 	}
@@ -121,7 +127,9 @@ func (s *DatabaseSink[T]) Open(ctx context.Context, job string, epoch int64) (er
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.Close(ctx))
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTimeout)
+			defer cancel()
+			err = errors.Join(err, s.Close(last))
 		}
 	}()
 	c, err := s.pool.Acquire(ctx)
@@ -153,9 +161,9 @@ func (s *DatabaseSink[T]) Close(ctx context.Context) error {
 	if s.pool == nil {
 		return nil
 	}
-	closed := make(chan struct{})
+	closed, pool := make(chan struct{}), s.pool
 	go func() {
-		s.pool.Close()
+		pool.Close()
 		close(closed)
 	}()
 	select {

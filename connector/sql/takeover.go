@@ -31,6 +31,8 @@ func (s *DatabaseSink[T]) takeOver(ctx context.Context, c *pgx.Conn) error {
 			owner = ""
 		case err != nil:
 			return fmt.Errorf("read table %s of identities: %w", s.table, err)
+		case owner == s.token && s.undrained:
+			return s.drained(ctx, c, epoch, owner)
 		case owner == s.token:
 			return nil
 		case epoch >= s.epoch && s.owns != nil:
@@ -44,9 +46,35 @@ func (s *DatabaseSink[T]) takeOver(ctx context.Context, c *pgx.Conn) error {
 			return err
 		}
 		if taken {
-			return s.drain(ctx, c)
+			return s.drained(ctx, c, epoch, owner)
 		}
 	}
+}
+
+// giveBackTimeout bounds the way back from a take-over that failed.
+const giveBackTimeout = 5 * time.Second
+
+// drained drains. If it fails the job is its owner's of before again, so that who opens it next in this process, who
+// would find itself the owner, drains too.
+func (s *DatabaseSink[T]) drained(ctx context.Context, c *pgx.Conn, epoch int64, before string) error {
+	err := s.drain(ctx, c)
+	if s.undrained = err != nil; err == nil || before == s.token {
+		return err
+	}
+	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackTimeout)
+	defer cancel()
+	if c.IsClosed() { // It was, if the time ran out in the middle of a question.
+		again, failed := pgx.ConnectConfig(back, c.Config())
+		if failed != nil {
+			return errors.Join(err, failed)
+		}
+		defer again.Close(back)
+		c = again
+	}
+	_, failed := c.Exec(back, s.sql(`UPDATE IDENTITIES SET epoch = $3, owner = $4, stored = now()
+		WHERE job = $1 AND output = '' AND effect = '' AND partition = $2 AND owner = $5`), s.job, ofJob, epoch, before,
+		s.token)
+	return errors.Join(err, failed)
 }
 
 // enter puts this process into the row of the job, unless that is not as it was.
@@ -77,17 +105,20 @@ func (s *DatabaseSink[T]) drain(ctx context.Context, c *pgx.Conn) error {
 	theirs, err := s.sessions(ctx, c, `SELECT pid`+inside, s.door())
 	for err == nil && len(theirs) > 0 {
 		_, refused := c.Exec(ctx, `SELECT pg_terminate_backend(pid)`+inside+` AND pid = ANY($2)`, s.door(), theirs)
-		if refused != nil && codeOf(refused) != insufficientPrivilege {
+		if refused != nil && codeOf(refused) != insufficientPrivilege && ctx.Err() == nil {
 			return refused
 		}
 		select {
 		case <-time.After(drainPause):
 		case <-ctx.Done():
+		}
+		these := theirs
+		theirs, err = s.sessions(ctx, c, `SELECT pid`+inside+` AND pid = ANY($2)`, s.door(), these)
+		if ctx.Err() != nil {
 			return fmt.Errorf("a predecessor of this process has a transaction open that cannot be ended: have an "+
-				"administrator call pg_terminate_backend for the sessions %v of pg_stat_activity: %w", theirs,
+				"administrator call pg_terminate_backend for the sessions %v of pg_stat_activity: %w", these,
 				errors.Join(context.Cause(ctx), refused))
 		}
-		theirs, err = s.sessions(ctx, c, `SELECT pid`+inside+` AND pid = ANY($2)`, s.door(), theirs)
 	}
 	return err
 }

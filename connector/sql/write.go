@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/weirstream/weir/dstream"
 )
@@ -25,21 +26,33 @@ func (s *DatabaseSink[T]) Write(ctx context.Context, id dstream.Effect, in iter.
 	if !ok {
 		return f.err
 	}
-	w := &watch{limit: s.timeout}
-	ctx = w.start(ctx, s.late())
-	defer w.end()
-	if err := s.explain(ctx, s.transact(ctx, id, f, head, w)); err != nil {
+	c, err := s.acquire(ctx)
+	if err == nil {
+		defer c.Release()
+		w := &watch{limit: s.timeout}
+		ctx = w.start(ctx, s.late())
+		defer w.end()
+		err = s.explain(ctx, s.transact(ctx, c, id, f, head, w))
+	}
+	if err != nil {
 		return fmt.Errorf("store partition %d of batch %d: %w", id.Partition, id.Sequence, err)
 	}
 	return nil
 }
 
-func (s *DatabaseSink[T]) transact(ctx context.Context, id dstream.Effect, f *feed[T], head []T, w *watch) error {
+// acquire waits for a connection as long as the task may: while others hold them all it is not the database that does
+// not answer. What it asks of the database has deadlines in the pool.
+func (s *DatabaseSink[T]) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	c, err := s.pool.Acquire(ctx)
-	if err != nil {
-		return err
+	if err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("the task ended while it waited for one of the pool's %d connections (pool_max_conns of "+
+			"the connection string), which are held by as many tasks: %w", s.pool.Config().MaxConns, context.Cause(ctx))
 	}
-	defer c.Release()
+	return c, err
+}
+
+func (s *DatabaseSink[T]) transact(ctx context.Context, c *pgxpool.Conn, id dstream.Effect, f *feed[T], head []T,
+	w *watch) error {
 	tx, err := c.BeginTx(ctx, readCommitted)
 	if err != nil {
 		return err
