@@ -41,9 +41,9 @@ func Stream[K, V any](ssc *dstream.Context, topics map[string]int, p Params, key
 ) (*dstream.DStream[Record[K, V]], error) {
 	o, cfg, err := settings(p, key, value, opts)
 	if o.buries {
-		err = errors.Join(err, errors.New("ToDeadLetters is for direct streams: what a receiver stores has been decoded, "+
-			"and belongs to no batch yet; use kafka.DirectStream, or receive kafka.Bytes and decode with dstream.MapTry "+
-			"and dstream.ToDeadLetters"))
+		err = errors.Join(err, errors.New("ToDeadLetters is for direct streams: what a receiver stores has been "+
+			"decoded, and belongs to no batch yet; use kafka.DirectStream, or receive kafka.Bytes and decode with "+
+			"dstream.MapTry and dstream.ToDeadLetters"))
 	}
 	if err := errors.Join(err, checkThreads(topics, cfg)); err != nil {
 		return nil, fmt.Errorf("kafka.Stream: %w", err)
