@@ -46,7 +46,8 @@ func (s *DatabaseSink[T]) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	c, err := s.pool.Acquire(ctx)
 	if err != nil && ctx.Err() != nil {
 		return nil, fmt.Errorf("the task ended while it waited for one of the pool's %d connections (pool_max_conns "+
-			"of the connection string), which are held by as many tasks: %w", s.pool.Config().MaxConns, context.Cause(ctx))
+			"of the connection string), which are held by as many tasks: %w", s.pool.Config().MaxConns,
+			context.Cause(ctx))
 	}
 	return c, err
 }
