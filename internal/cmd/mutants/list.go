@@ -1,6 +1,7 @@
 package main
 
-// list are the faults: each breaks a rule on which exactly-once rests.
+// list are the faults: each breaks a rule on which exactly-once rests. That predecessors at a sink are fenced at the
+// start is not among them: without it all seeds pass, for a sink of transactions fences at its first write once more.
 var list = []mutant{
 	{"commit record before effects", []edit{
 		{"dstream/runbatch.go",
@@ -25,12 +26,6 @@ var list = []mutant{
 	}},
 	{"no fencing: a slot that another owner has counts as one's own", []edit{
 		{"internal/vfs/local.go", "			return Theirs, nil\n", "			return Ours, nil\n"},
-	}},
-	{"no fencing: a sink's earlier owner is not shut out", []edit{
-		{"dstream/sinklog.go", "return t.Fence(ctx, names) })\n", "return nil })\n"},
-		{"dstream/foreach.go", "		Epoch: b.ssc.epoch}\n", "		Epoch: 1 << 40}\n"},
-		{"dstream/transaction.go", "	return ssc.sinks.log.announce(ctx, checkpoint.Transactions{})\n",
-			"	_ = ssc.sinks.log.announce(ctx, checkpoint.Transactions{})\n	return nil\n"},
 	}},
 	{"identity ignored: another owner's effect is another one", []edit{
 		{"dstream/foreach.go", `"%s/%s/%s/%d/%d", e.Job, e.Output, e.Name, e.Sequence, e.Partition)`,
