@@ -55,7 +55,6 @@ func goldenProgram(got map[string]string, sink *sinkOf) func(ssc *dstream.Contex
 			return s, true
 		}, rdd.Partitions(2)).Named("totals")
 		watch(totals, "totals", got)
-		plus := func(a, b int) int { return a + b }
 		watch(dstream.ReduceByKeyAndWindow(keyed, plus, 3*time.Second, 0, rdd.Partitions(2)).Named("panes"), "panes", got)
 		watch(dstream.Window(d, 2*time.Second, 2*time.Second).Named("window"), "window", got)
 	}

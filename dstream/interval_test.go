@@ -28,7 +28,6 @@ func TestIntervalChanges(t *testing.T) {
 		build := func(ssc *dstream.Context) {
 			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
 			keyed := dstream.Map(d, func(n int) pair { return rdd.KV("", n) })
-			plus := func(a, b int) int { return a + b }
 			out(d, "raw", func(b *dstream.Batch, vs []int) { taken[b.Time] = vs })
 			out(dstream.Window(d, 4*time.Second, 2*time.Second), "window",
 				func(b *dstream.Batch, vs []int) { show(b).window = fmt.Sprint(vs) })

@@ -29,6 +29,8 @@ type loop struct {
 	split     *checkpoint.Split // of the batches to come; nil once it has been logged
 	each      bool              // missed times get batches of their own
 	failed    failurePolicy
+	outputs   []int         // in the order in which they run
+	lettersTo []int         // those that read dead letters, and run after the others
 	patience  time.Duration // how long planning may fail before the job does
 
 	queue chan *Batch
@@ -87,6 +89,7 @@ func newLoop(ssc *Context, ids []string) *loop {
 		past:       map[Time]*generation{},
 		kept:       map[int]int{},
 	}
+	l.outputs, l.lettersTo = ssc.letters.split(ssc.outputs)
 	if found := ssc.durable.found; found != nil {
 		l.next, l.last = found.Planned.Sequence+1, Time(found.Planned.Time)
 		l.committed = found.Committed.Sequence + 1

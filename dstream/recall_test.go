@@ -16,32 +16,45 @@ import (
 	"github.com/weirstream/weir/rdd"
 )
 
+// lookingBack are programs whose outputs depend on more than their own batch.
+var lookingBack = map[string]func(d *dstream.DStream[int], got map[string]string){
+	"panes alone": func(d *dstream.DStream[int], got map[string]string) {
+		watch(dstream.ReduceByWindow(d, plus, 4*time.Second, 0), "sum", got)
+	},
+	"panes of panes": func(d *dstream.DStream[int], got map[string]string) {
+		sums := dstream.ReduceByKeyAndWindow(keyed(d), plus, 3*time.Second, 0)
+		watch(dstream.ReduceByKeyAndWindow(sums, plus, 3*time.Second, 0), "sums", got)
+	},
+	"a window of elements": func(d *dstream.DStream[int], got map[string]string) {
+		watch(dstream.Window(d, 3*time.Second, 0), "all", got)
+	},
+	"a window of groups": func(d *dstream.DStream[int], got map[string]string) {
+		watch(dstream.GroupByKeyAndWindow(keyed(d), 3*time.Second, 0), "groups", got)
+	},
+	"a state": func(d *dstream.DStream[int], got map[string]string) {
+		watch(dstream.UpdateStateByKey(keyed(d), add), "states", got)
+	},
+	"a state of a window": func(d *dstream.DStream[int], got map[string]string) {
+		recent := dstream.Window(keyed(d), 3*time.Second, 0)
+		watch(dstream.UpdateStateByKey(recent, add), "states", got)
+	},
+	"panes of a state of panes": func(d *dstream.DStream[int], got map[string]string) {
+		recent := dstream.ReduceByKeyAndWindow(keyed(d), plus, 3*time.Second, 0)
+		states := dstream.UpdateStateByKey(recent, add)
+		watch(dstream.ReduceByKeyAndWindow(states, plus, 3*time.Second, 0), "sums", got)
+	},
+}
+
+func plus(a, b int) int { return a + b }
+
+func keyed(d *dstream.DStream[int]) *dstream.DStream[pair] {
+	return dstream.Map(d, func(v int) pair { return rdd.KV([]string{"a", "b", "c"}[v%3], v) })
+}
+
 // TestRecall: a process that begins with nothing has in its windows and states what one has that ran on, whatever the
 // windows stand beside, before or behind.
 func TestRecall(t *testing.T) {
-	plus := func(a, b int) int { return a + b }
-	keyed := func(d *dstream.DStream[int]) *dstream.DStream[pair] {
-		return dstream.Map(d, func(v int) pair { return rdd.KV([]string{"a", "b", "c"}[v%3], v) })
-	}
-	tests := map[string]func(d *dstream.DStream[int], got map[string]string){
-		"panes alone": func(d *dstream.DStream[int], got map[string]string) {
-			watch(dstream.ReduceByWindow(d, plus, 4*time.Second, 0), "sum", got)
-		},
-		"panes of panes": func(d *dstream.DStream[int], got map[string]string) {
-			sums := dstream.ReduceByKeyAndWindow(keyed(d), plus, 3*time.Second, 0)
-			watch(dstream.ReduceByKeyAndWindow(sums, plus, 3*time.Second, 0), "sums", got)
-		},
-		"a state of a window": func(d *dstream.DStream[int], got map[string]string) {
-			recent := dstream.Window(keyed(d), 3*time.Second, 0)
-			watch(dstream.UpdateStateByKey(recent, add), "states", got)
-		},
-		"panes of a state of panes": func(d *dstream.DStream[int], got map[string]string) {
-			recent := dstream.ReduceByKeyAndWindow(keyed(d), plus, 3*time.Second, 0)
-			states := dstream.UpdateStateByKey(recent, add)
-			watch(dstream.ReduceByKeyAndWindow(states, plus, 3*time.Second, 0), "sums", got)
-		},
-	}
-	for name, build := range tests {
+	for name, build := range lookingBack {
 		run := func(lives ...time.Duration) map[string]string {
 			got := map[string]string{}
 			synctest.Test(t, func(t *testing.T) {

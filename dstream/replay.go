@@ -53,13 +53,7 @@ type ReplayedOutput struct {
 func (ssc *Context) Replay(ctx context.Context, how Replay) (*Replayed, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ssc.mu.Lock()
-	state := ssc.state
-	if state == Initialized {
-		ssc.state, ssc.cancelStart = Active, cancel
-	}
-	ssc.mu.Unlock()
-	if state != Initialized {
+	if ssc.claim(cancel) != Initialized {
 		return nil, fmt.Errorf("Replay: %w", ErrStarted)
 	}
 	defer close(ssc.begun)

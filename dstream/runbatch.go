@@ -137,14 +137,13 @@ func (l *loop) runOutputs(b *Batch, g *generation) error {
 	if err != nil {
 		return err
 	}
-	first, last := l.ssc.letters.split(l.ssc.outputs)
-	if err := l.runList(b, runs, first); err != nil || last == nil {
+	if err := l.runList(b, runs, l.outputs); err != nil || l.lettersTo == nil {
 		return err
 	}
 	if err := l.collectLetters(b); err != nil {
 		return err
 	}
-	return l.runList(b, runs, last)
+	return l.runList(b, runs, l.lettersTo)
 }
 
 // runList runs outputs in order, as many at a time as the setting says.

@@ -26,13 +26,7 @@ func (ssc *Context) Start(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ssc.mu.Lock()
-	state := ssc.state
-	if state == Initialized {
-		ssc.state, ssc.cancelStart = Active, cancel
-	}
-	ssc.mu.Unlock()
-	switch state {
+	switch ssc.claim(cancel) {
 	case Active:
 		ssc.warn("Start was called on a context that has been started", nil)
 		return nil
@@ -46,6 +40,17 @@ func (ssc *Context) Start(ctx context.Context) error {
 		ssc.finish(context.WithoutCancel(ctx))
 	}
 	return err
+}
+
+// claim gives the state, and makes an initialized context active: what the caller does then is done once. cancel ends it.
+func (ssc *Context) claim(cancel context.CancelCauseFunc) ContextState {
+	ssc.mu.Lock()
+	defer ssc.mu.Unlock()
+	state := ssc.state
+	if state == Initialized {
+		ssc.state, ssc.cancelStart = Active, cancel
+	}
+	return state
 }
 
 func (ssc *Context) start(ctx context.Context) error {

@@ -33,7 +33,6 @@ func statesBeside(got map[string]string, partitions int) func(ssc *dstream.Conte
 		watch(snapshots, "snapshots", got)
 		watch(sums, "sums", got)
 		watch(dstream.Window(d, 3*time.Second, 0), "window", got)
-		plus := func(a, b int) int { return a + b }
 		watch(dstream.ReduceByKeyAndWindow(keyed, plus, 3*time.Second, 0), "panes", got)
 	}
 }

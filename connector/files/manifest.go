@@ -110,7 +110,7 @@ func (s *FolderSink[T]) manifest(ctx context.Context, e *effect, seq int64) (m m
 	name := e.path(seq)
 	raw, err := vfs.ReadFile(ctx, s.fs, name, recordMax)
 	if err == nil {
-		err = decode(manifestKind, name, raw, &m)
+		err = checkpoint.DecodeOne(manifestKind, name, raw, &m)
 	}
 	if err == nil && (m.Job != s.job || m.Output != e.output || m.Effect != e.name || m.Sequence != seq) {
 		err = fmt.Errorf("%s is that of batch %d of output %q, effect %q, of job %s: it was copied there", name,

@@ -1,9 +1,7 @@
 package files
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -86,7 +84,7 @@ func (s *FolderSink[T]) admitted(ctx context.Context, last int64) (mine bool, er
 		return false, err
 	}
 	var before ownerRecord
-	if err := decode(ownerKind, name, raw, &before); err != nil {
+	if err := checkpoint.DecodeOne(ownerKind, name, raw, &before); err != nil {
 		return false, err
 	}
 	if before.Writer == s.writer() {
@@ -155,23 +153,6 @@ func (s *FolderSink[T]) numbered(ctx context.Context, dir, ending string) (numbe
 func (s *FolderSink[T]) remove(ctx context.Context, name string) error {
 	if err := s.fs.Remove(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
-	}
-	return nil
-}
-
-// decode reads a record of one line.
-func decode(kind, name string, raw []byte, to any) error {
-	lines, err := checkpoint.DecodeRecord(kind, name, raw)
-	if err != nil {
-		return err
-	}
-	if len(lines) != 1 {
-		return fmt.Errorf("%s has %d lines, and a record of the kind %s has one", name, len(lines), kind)
-	}
-	d := json.NewDecoder(bytes.NewReader(lines[0]))
-	d.DisallowUnknownFields()
-	if err := d.Decode(to); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"time"
 
@@ -37,13 +36,7 @@ func (f folder) readLease(ctx context.Context) (lease, error) {
 	if err != nil {
 		return l, err
 	}
-	lines, err := DecodeRecord("lease", f.lease(), data)
-	if err == nil && len(lines) != 1 {
-		err = fmt.Errorf("%s: a lease of %d lines", f.lease(), len(lines))
-	}
-	if err == nil {
-		err = strictly(lines[0], &l)
-	}
+	err = DecodeOne("lease", f.lease(), data, &l)
 	return l, err
 }
 

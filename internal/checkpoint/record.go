@@ -81,6 +81,21 @@ func DecodeRecord(kind, name string, data []byte) ([]json.RawMessage, error) {
 	return lines, nil
 }
 
+// DecodeOne decodes a record of one line into to. It refuses fields that to does not have.
+func DecodeOne(kind, name string, data []byte, to any) error {
+	lines, err := DecodeRecord(kind, name, data)
+	if err != nil {
+		return err
+	}
+	if len(lines) != 1 {
+		return fmt.Errorf("%s has %d lines, and a record of the kind %s has one", name, len(lines), kind)
+	}
+	if err := strictly(lines[0], to); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
 // strictly decodes JSON and refuses fields that are not known, for a field that is not read may be what matters.
 func strictly(raw []byte, to any) error {
 	d := json.NewDecoder(bytes.NewReader(raw))

@@ -40,13 +40,7 @@ func (f folder) readStop(ctx context.Context) (r StopRequest, err error) {
 	if err != nil {
 		return r, err
 	}
-	lines, err := DecodeRecord("stop", f.stopFile(), data)
-	if err == nil && len(lines) != 1 {
-		err = fmt.Errorf("%s: a request of %d lines", f.stopFile(), len(lines))
-	}
-	if err == nil {
-		err = strictly(lines[0], &r)
-	}
+	err = DecodeOne("stop", f.stopFile(), data, &r)
 	return r, err
 }
 
