@@ -42,7 +42,8 @@ func (ssc *Context) Start(ctx context.Context) error {
 	return err
 }
 
-// claim gives the state, and makes an initialized context active: what the caller does then is done once. cancel ends it.
+// claim gives the state, and makes an initialized context active: what the caller does then is done
+// once. cancel ends it.
 func (ssc *Context) claim(cancel context.CancelCauseFunc) ContextState {
 	ssc.mu.Lock()
 	defer ssc.mu.Unlock()
