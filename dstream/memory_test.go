@@ -97,6 +97,9 @@ func TestBatchesGiveBack(t *testing.T) {
 			if used := table.Context().Memory().Used(); used != base {
 				t.Errorf("remember %v: %d bytes are held in the end, want %d", tt.remember, used, base)
 			}
+			if err := ssc.RDD().Stop(t.Context()); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }

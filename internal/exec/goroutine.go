@@ -15,6 +15,8 @@ import (
 type Goroutines struct {
 	mu sync.Mutex
 	in map[int64]inside
+	// refused is how many are inside of what actions are refused in: where there are none, no id is looked up.
+	refused int
 }
 
 // inside is what a goroutine is inside of: its task, too, if it runs one.
@@ -24,13 +26,14 @@ type inside struct {
 }
 
 // Enter says that the calling goroutine is now inside what; leave ends that.
-func (g *Goroutines) Enter(what string) (leave func()) { return g.enter(inside{what: what}) }
+func (g *Goroutines) Enter(what string) (leave func()) { return g.enter(current(), inside{what: what}) }
 
-// EnterTask says that the calling goroutine now runs an attempt of a task.
-func (g *Goroutines) EnterTask(t *Task) (leave func()) { return g.enter(inside{insideTask, t}) }
+// EnterTask says that the calling goroutine, whose number is id, now runs an attempt of a task.
+func (g *Goroutines) EnterTask(id int64, t *Task) (leave func()) {
+	return g.enter(id, inside{insideTask, t})
+}
 
-func (g *Goroutines) enter(in inside) (leave func()) {
-	id := current()
+func (g *Goroutines) enter(id int64, in inside) (leave func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.in == nil {
@@ -38,15 +41,32 @@ func (g *Goroutines) enter(in inside) (leave func()) {
 	}
 	before, nested := g.in[id]
 	g.in[id] = in
+	g.refused += in.refused()
 	return func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
+		g.refused -= in.refused()
 		if nested {
 			g.in[id] = before
 		} else {
 			delete(g.in, id)
 		}
 	}
+}
+
+// refused is 1 for what actions are refused in, else 0.
+func (in inside) refused() int {
+	if in.what == insideTask || in.what == TakingResults {
+		return 1
+	}
+	return 0
+}
+
+// noneRefused tells that no goroutine is inside of what actions are refused in.
+func (g *Goroutines) noneRefused() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.refused == 0
 }
 
 // Inside tells what the calling goroutine is inside of, "" for nothing.
@@ -57,6 +77,9 @@ func (g *Goroutines) Inside() string {
 	return g.in[id].what
 }
 
+// insideTask is what a goroutine is inside of that runs a task.
+const insideTask = "a task"
+
 // TakingResults is what a goroutine is inside of that hands a job's results to a function of the user.
 const TakingResults = "the function that takes a job's results"
 
@@ -64,11 +87,15 @@ const TakingResults = "the function that takes a job's results"
 // slot it would wait for, on the task's goroutine or anywhere with a context of the task; and from the function that
 // takes a job's results, for which tasks wait that have the slots.
 func (g *Goroutines) Refuse(ctx context.Context, action string, site Site) error {
+	ofTask := ctx.Value(taskKey{}) != nil
+	if !ofTask && g.noneRefused() {
+		return nil
+	}
 	switch in := g.Inside(); {
 	case in == TakingResults:
 		return fmt.Errorf("%s at %s was called from inside %s, for which the tasks wait that have the slots: "+
 			"keep what it needs, and call it when the job is over", action, site, in)
-	case in == insideTask || ctx.Value(taskKey{}) != nil:
+	case in == insideTask || ofTask:
 		return fmt.Errorf("%s at %s was called from inside a task: actions belong to the driver; "+
 			"collect what the task needs first and let its function capture it", action, site)
 	}

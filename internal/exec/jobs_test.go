@@ -16,7 +16,7 @@ import (
 func TestCancelJobs(t *testing.T) {
 	at := Site{File: "main.go", Line: 9}
 	synctest.Test(t, func(t *testing.T) {
-		s := NewScheduler(4, 1, Memory{}, &Goroutines{}, nil)
+		s := scheduler(t, 4, 1, nil)
 		var wg sync.WaitGroup
 		ended := make([]error, 3)
 		for i, group := range []string{"etl", "etl", "other"} {
@@ -57,7 +57,7 @@ func TestCancelJobs(t *testing.T) {
 // TestJobs: the list of what runs counts stages and tasks.
 func TestJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := NewScheduler(2, 2, Memory{}, &Goroutines{}, nil)
+		s := scheduler(t, 2, 2, nil)
 		write := func(int) error { time.Sleep(time.Second); return nil }
 		n := reduced(new([]string), write)
 		n.Partitions = 3

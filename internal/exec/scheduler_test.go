@@ -142,7 +142,7 @@ func TestPermanent(t *testing.T) {
 // TestSlots: no more tasks run than there are slots, over all jobs.
 func TestSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := NewScheduler(3, 1, Memory{}, &Goroutines{}, nil)
+		s := scheduler(t, 3, 1, nil)
 		var (
 			mu            sync.Mutex
 			running, most int
@@ -181,7 +181,7 @@ func TestSlots(t *testing.T) {
 // TestStopAbandons: a task that ignores its context is named, its job returns, and Stop keeps its deadline.
 func TestStopAbandons(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := NewScheduler(2, 1, Memory{}, &Goroutines{}, nil)
+		s := scheduler(t, 2, 1, nil)
 		release := make(chan struct{})
 		ran := make(chan error)
 		go func() {
@@ -297,11 +297,18 @@ func TestGoroutines(t *testing.T) {
 		t.Error("inside of nothing")
 	}
 	leave := g.Enter("a body")
+	refused := func() bool { return g.Refuse(t.Context(), "count", Site{}) != nil }
+	if refused() {
+		t.Error("refused inside of a body")
+	}
 	inner := g.Enter("a task")
-	if g.Inside() != "a task" {
-		t.Error(g.Inside())
+	if g.Inside() != "a task" || !refused() {
+		t.Error(g.Inside(), refused())
 	}
 	inner()
+	if refused() {
+		t.Error("refused when the task was over")
+	}
 	other := make(chan string)
 	go func() { other <- g.Inside() }()
 	if got := g.Inside() + "," + <-other; got != "a body," {

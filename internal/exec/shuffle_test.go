@@ -41,7 +41,7 @@ func TestOneMapStage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log []string
 		n := reduced(&log, func(int) error { time.Sleep(time.Second); return nil })
-		s, begin := NewScheduler(8, 1, Memory{}, &Goroutines{}, nil), time.Now()
+		s, begin := scheduler(t, 8, 1, nil), time.Now()
 		var wg sync.WaitGroup
 		for range 3 {
 			wg.Go(func() {
@@ -73,7 +73,7 @@ func TestAMapStageThatFails(t *testing.T) {
 			}
 			return nil
 		})
-		s := NewScheduler(8, 1, Memory{}, &Goroutines{}, nil)
+		s := scheduler(t, 8, 1, nil)
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			if _, err := read(t.Context(), s, n); !errors.Is(err, broken) {
@@ -160,7 +160,7 @@ func TestRelease(t *testing.T) {
 	}
 	var log []string
 	n := reduced(&log, func(int) error { return nil })
-	s := NewScheduler(1, 1, Memory{}, &Goroutines{}, nil)
+	s := scheduler(t, 1, 1, nil)
 	for range 2 {
 		if got, err := read(t.Context(), s, n); got != "[of 0] [of 1]" || err != nil {
 			t.Errorf("read %s, %v", got, err)
@@ -178,7 +178,7 @@ func TestReleaseWaits(t *testing.T) {
 	sh := &Shuffle{Parent: &Node{Op: "source", Partitions: 1}, Buckets: 1,
 		Write: func(*Task, int) (MapOutput, error) { return held{words{{"word"}}, &released}, nil }}
 	n := (&Node{Op: "reduce", Partitions: 1}).SetDeps(Deps{Shuffles: []*Shuffle{sh}})
-	s := NewScheduler(1, 1, Memory{}, &Goroutines{}, nil)
+	s := scheduler(t, 1, 1, nil)
 	err := s.Run(t.Context(), &Job{Action: "collect", Target: n, Partitions: []int{0},
 		Task: func(task *Task, p int) (any, error) {
 			sh.Release()

@@ -22,8 +22,9 @@ const DefaultPool = "default"
 // slots are handed to the tasks that wait, whose order follows from their jobs and pools. A slot that is free is never
 // left to whoever comes first: each stage says at once how many tasks it has.
 type slots struct {
-	total int
-	fair  bool
+	total   int
+	fair    bool
+	workers *workers
 
 	mu    sync.Mutex
 	free  int
@@ -41,7 +42,7 @@ type pool struct {
 type taskSet struct {
 	job, stage int
 	pool       *pool
-	start      func(i int, again bool)
+	start      func(w *worker, l launch) (next launch, ok bool)
 
 	// first are the tasks that have not been tried, in their order, again those that are to be tried a second time
 	// beside the attempt that runs. The lock of slots guards what follows.
@@ -49,7 +50,9 @@ type taskSet struct {
 	running      int
 }
 
-func newSlots(n int) *slots { return &slots{total: n, free: n, pools: map[string]*pool{}} }
+func newSlots(n int, ws *workers) *slots {
+	return &slots{total: n, free: n, workers: ws, pools: map[string]*pool{}}
+}
 
 // share has the slots shared among pools.
 func (q *slots) share(pools []Pool) {
@@ -79,20 +82,20 @@ func (q *slots) poolOf(name string) (p *pool, known bool) {
 // submit has the tasks of a set started, in their order, as slots become free.
 func (q *slots) submit(ts *taskSet) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.sets = append(q.sets, ts)
-	q.dispatch()
+	q.mu.Unlock()
+	q.begin()
 }
 
 // tryAgain has a task tried a second time when a slot is free that no first attempt waits for.
 func (q *slots) tryAgain(ts *taskSet, i int) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	if len(ts.first)+len(ts.again) == 0 {
 		q.sets = append(q.sets, ts)
 	}
 	ts.again = append(ts.again, i)
-	q.dispatch()
+	q.mu.Unlock()
+	q.begin()
 }
 
 // withdraw starts no more tasks of the set, and tells how many have never been tried.
@@ -105,35 +108,45 @@ func (q *slots) withdraw(ts *taskSet) int {
 	return n
 }
 
-// release gives back the slot of a task.
-func (q *slots) release(ts *taskSet) {
+// release gives back the slot of a task, and gives the task that has it next: the same worker runs it.
+func (q *slots) release(ts *taskSet) (next launch, ok bool) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.free++
 	ts.running--
 	ts.pool.running--
-	q.dispatch()
+	q.mu.Unlock()
+	return q.next()
 }
 
-// dispatch starts tasks as long as there are slots and tasks; mu is held.
-func (q *slots) dispatch() {
-	for q.free > 0 {
-		ts, again := q.best()
-		if ts == nil {
-			return
-		}
-		q.free--
-		ts.running++
-		ts.pool.running++
-		if again {
-			go ts.start(ts.again[0], true)
-			ts.again = ts.again[1:]
-		} else {
-			go ts.start(ts.first[0], false)
-			ts.first = ts.first[1:]
-		}
-		q.prune()
+// begin starts tasks as long as there are slots and tasks that wait.
+func (q *slots) begin() {
+	for l, ok := q.next(); ok; l, ok = q.next() {
+		q.workers.run(l)
 	}
+}
+
+// next gives a slot to the task that is next; false if there are no slots or no tasks.
+func (q *slots) next() (l launch, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.free == 0 {
+		return launch{}, false
+	}
+	ts, again := q.best()
+	if ts == nil {
+		return launch{}, false
+	}
+	q.free--
+	ts.running++
+	ts.pool.running++
+	l = launch{set: ts, beside: again}
+	if again {
+		l.i, ts.again = ts.again[0], ts.again[1:]
+	} else {
+		l.i, ts.first = ts.first[0], ts.first[1:]
+	}
+	q.prune()
+	return l, true
 }
 
 // prune drops the sets of which nothing waits; mu is held.

@@ -22,7 +22,7 @@ type client struct {
 // schedule runs jobs and gives, for each second, the tasks that began in it.
 func schedule(t *testing.T, slots int, pools []Pool, clients ...client) (seconds string) {
 	synctest.Test(t, func(t *testing.T) {
-		s := NewScheduler(slots, 1, Memory{}, &Goroutines{}, nil)
+		s := scheduler(t, slots, 1, nil)
 		if pools != nil {
 			s.Share(pools)
 		}
@@ -155,7 +155,7 @@ func TestUnknownPool(t *testing.T) {
 // TestCancelledBeforeASlot: what waits for a slot when its job is cancelled is never started.
 func TestCancelledBeforeASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := NewScheduler(1, 1, Memory{}, &Goroutines{}, nil)
+		s := scheduler(t, 1, 1, nil)
 		began := 0
 		run := func(ctx context.Context) error {
 			return s.Run(ctx, &Job{Target: &Node{Partitions: 3}, Partitions: []int{0, 1, 2},

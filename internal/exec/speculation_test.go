@@ -27,7 +27,7 @@ func (sp speculated) run(t *testing.T) (results, log string, err error) {
 		lines []string
 		begin = time.Now()
 	)
-	s := NewScheduler(sp.slots, sp.failures, Memory{}, &Goroutines{}, func(e Event) {
+	s := scheduler(t, sp.slots, sp.failures, func(e Event) {
 		mu.Lock()
 		defer mu.Unlock()
 		if e, ok := e.(TaskEnded); ok {
@@ -175,7 +175,7 @@ func TestSpeculativeFailures(t *testing.T) {
 // TestAbandonedLoser: an attempt that has lost and ignores it is named by Stop, and its job has not failed.
 func TestAbandonedLoser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := NewScheduler(3, 1, Memory{}, &Goroutines{}, nil)
+		s := scheduler(t, 3, 1, nil)
 		s.Speculate(Speculation{Interval: time.Second, Quantile: 0.5, Multiplier: 1.5})
 		release := make(chan struct{})
 		defer close(release)

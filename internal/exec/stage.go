@@ -148,19 +148,33 @@ func (st *stage) over(n int) {
 	}
 }
 
-// insideTask is what a goroutine that runs a task is inside of.
-const insideTask = "a task"
+// start runs the attempts at one task on a slot of its own: the first ones, or one that is made beside them. It gives
+// the task that has the slot next, if there is one.
+func (st *stage) start(w *worker, l launch) (next launch, ok bool) {
+	over := l.over
+	l.over = nil
+	if over == nil && !st.enterPart(l.i) {
+		return st.release(w)
+	}
+	for again := over == nil || st.ended(over); again; {
+		a := st.begin(l)
+		if a == nil {
+			break
+		}
+		st.run(w, a)
+		again = st.ended(a)
+	}
+	next, ok = st.release(w)
+	st.leavePart(l.i)
+	return next, ok
+}
 
-// start runs the attempts at one task on a slot of its own: the first ones, or one that is made beside them.
-func (st *stage) start(i int, beside bool) {
-	if !st.enterPart(i) {
-		st.slots.release(st.set)
-		return
+// release gives back the slot of a task, and gives the task that has it next; if there is none, the worker rests.
+func (st *stage) release(w *worker) (next launch, ok bool) {
+	if next, ok = st.slots.release(st.set); !ok {
+		w.rest()
 	}
-	for st.attempt(i, beside) {
-	}
-	st.slots.release(st.set)
-	st.leavePart(i)
+	return next, ok
 }
 
 // enterPart tells that a goroutine is at a task, unless it is over by now.
@@ -189,30 +203,31 @@ func (st *stage) leavePart(i int) {
 	}
 }
 
-// attempt makes one attempt at a task, and tells whether another is to follow.
-func (st *stage) attempt(i int, beside bool) (again bool) {
-	t := st.begin(i, beside)
+// An attempt is one at a task, and what came of it.
+type attempt struct {
+	launch
+	task   *Task
+	began  time.Time
+	result any
+	err    error
+}
+
+// begin makes the next attempt at a task; nil if none is needed any more.
+func (st *stage) begin(l launch) *attempt {
+	t := st.next(l.i, l.beside)
 	if t == nil {
 		if st.ctx.Err() != nil {
 			st.fail(context.Cause(st.ctx)) // Somebody else ended the stage and gave the reason.
 		}
-		return false
+		return nil
 	}
-	started := time.Now()
+	a := &attempt{launch: l, task: t, began: time.Now()}
 	st.listen(TaskStarted{Desc: t.Desc})
-	result, err := st.once(t)
-	e := TaskEnded{Desc: t.Desc, Op: st.op.Op, Site: st.op.Site, Duration: time.Since(started), Err: err}
-	failure := st.judge(t, i, result, &e)
-	st.count(e)
-	st.listen(e)
-	if failure != nil {
-		st.fail(failure)
-	}
-	return e.Retry
+	return a
 }
 
-// begin makes the task of the next attempt; nil if none is needed any more.
-func (st *stage) begin(i int, beside bool) *Task {
+// next makes the task of the next attempt.
+func (st *stage) next(i int, beside bool) *Task {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	p := &st.parts[i]
@@ -229,6 +244,40 @@ func (st *stage) begin(i int, beside bool) *Task {
 	p.tries[t] = true
 	st.job.count(d.Stage, func(c *StageStatus) { c.Running++ })
 	return t
+}
+
+// run makes the attempt. runtime.Goexit may end the goroutine in it: that of the user's function, or of Fail. Another
+// worker goes on then, as this one cannot.
+func (st *stage) run(w *worker, a *attempt) {
+	if !st.enter(a.task, st) {
+		a.task.cancel(ErrStopped)
+		a.err = ErrStopped
+		return
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			a.err = a.task.failed()
+			a.over = a
+			w.of.run(a.launch)
+		}
+	}()
+	defer st.leave(a.task)
+	defer st.inside.EnterTask(w.id, a.task)()
+	a.result, a.err = a.task.attempt(func(t *Task) (any, error) { return st.work(t, t.Desc.Partition) })
+	returned = true
+}
+
+// ended judges an attempt, and tells whether another is to follow.
+func (st *stage) ended(a *attempt) (again bool) {
+	e := TaskEnded{Desc: a.task.Desc, Op: st.op.Op, Site: st.op.Site, Duration: time.Since(a.began), Err: a.err}
+	failure := st.judge(a.task, a.i, a.result, &e)
+	st.count(e)
+	st.listen(e)
+	if failure != nil {
+		st.fail(failure)
+	}
+	return e.Retry
 }
 
 // count keeps the numbers of the job's status.
@@ -324,31 +373,4 @@ func (st *stage) failed(p *part, e *TaskEnded) error {
 	}
 	e.Retry = !e.Desc.Speculative
 	return nil
-}
-
-// once runs a task until it has ended.
-func (st *stage) once(t *Task) (any, error) {
-	if !st.enter(t, st) {
-		t.cancel(ErrStopped)
-		return nil, ErrStopped
-	}
-	defer st.leave(t)
-	return st.apart(t)
-}
-
-// apart runs an attempt on a goroutine of its own, which runtime.Goexit may end: the user's, or that of Fail.
-func (st *stage) apart(t *Task) (result any, err error) {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		defer st.inside.EnterTask(t)()
-		defer func() {
-			if err == nil { // attempt did not return
-				err = t.failed()
-			}
-		}()
-		result, err = t.attempt(func(t *Task) (any, error) { return st.work(t, t.Desc.Partition) })
-	}()
-	<-ended
-	return result, err
 }

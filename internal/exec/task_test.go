@@ -95,7 +95,7 @@ func TestRunInsideATask(t *testing.T) {
 	}
 	for name, call := range tests {
 		synctest.Test(t, func(t *testing.T) { // which ends if the call hangs
-			s := NewScheduler(1, 1, Memory{}, &Goroutines{}, nil)
+			s := scheduler(t, 1, 1, nil)
 			job := func(task func(*Task) error) *Job {
 				return &Job{Action: "count", Site: Site{File: "main.go", Line: 7}, Target: &Node{Partitions: 1},
 					Partitions: []int{0}, Task: func(t *Task, _ int) (any, error) { return nil, task(t) },
@@ -116,7 +116,7 @@ func TestRunInsideATask(t *testing.T) {
 // TestAbandon gives up what ignores that its context has ended, and nothing else.
 func TestAbandon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := NewScheduler(2, 1, Memory{}, &Goroutines{}, nil)
+		s := scheduler(t, 2, 1, nil)
 		release := make(chan struct{})
 		run := func(ctx context.Context, op string) chan error {
 			ran := make(chan error, 1)
