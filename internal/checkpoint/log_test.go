@@ -182,7 +182,7 @@ func TestCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hold, begun := make(chan struct{}), make(chan struct{})
 		m := vfs.NewDisk("disk").Mount(func(s vfs.Step) vfs.Fault {
-			if s.Op == "link" && strings.HasSuffix(s.Name, "1.slot") {
+			if s.Op == "renameNew" && strings.HasSuffix(s.Name, "1.slot") {
 				close(begun)
 				<-hold
 			}

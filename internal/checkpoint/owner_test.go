@@ -131,7 +131,7 @@ func TestLateContender(t *testing.T) {
 			linking, free := make(chan struct{}), make(chan struct{})
 			once := false
 			m := disk.Mount(func(s vfs.Step) vfs.Fault {
-				if s.Op == "link" && !once {
+				if s.Op == "renameNew" && !once {
 					once = true
 					close(linking)
 					<-free

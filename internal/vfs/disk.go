@@ -295,34 +295,40 @@ func (m *mounted) create(name string) (systemFile, error) {
 	return &diskFile{m: m, name: name, i: i}, nil
 }
 
-func (m *mounted) link(from, to string) error {
-	return m.step("link", to, func(Fault) error {
-		i, ok := m.disk.now.files[from]
-		if !ok {
-			return fs.ErrNotExist
+func (m *mounted) rename(from, to string) error {
+	return m.step("rename", to, func(Fault) error {
+		if m.disk.now.files[to] != nil {
+			return m.disk.rename(from, to)
 		}
-		if err := m.disk.free(to); err != nil {
-			return err
-		}
-		m.disk.change(func(t tree) { t.files[to] = i }, to)
-		return nil
+		return m.disk.renameNew(from, to)
 	})
 }
 
-func (m *mounted) rename(from, to string) error {
-	return m.step("rename", to, func(Fault) error {
-		i, ok := m.disk.now.files[from]
-		if err := m.disk.free(to); !ok || err != nil && m.disk.now.files[to] == nil {
-			return errors.Join(fs.ErrNotExist, err)
+func (m *mounted) renameNew(from, to string) error {
+	return m.step("renameNew", to, func(Fault) error { return m.disk.renameNew(from, to) })
+}
+
+// renameNew renames a file to a name that is free; mu is held.
+func (d *Disk) renameNew(from, to string) error {
+	if err := d.free(to); err != nil {
+		return err
+	}
+	return d.rename(from, to)
+}
+
+// rename renames a file, to a name that is free or that of another file; mu is held.
+func (d *Disk) rename(from, to string) error {
+	i, ok := d.now.files[from]
+	if !ok {
+		return fs.ErrNotExist
+	}
+	d.change(func(t tree) {
+		if t.files[from] == i {
+			delete(t.files, from)
 		}
-		m.disk.change(func(t tree) {
-			if t.files[from] == i {
-				delete(t.files, from)
-			}
-			t.files[to] = i
-		}, from, to)
-		return nil
-	})
+		t.files[to] = i
+	}, from, to)
+	return nil
 }
 
 func (m *mounted) remove(name string) error {

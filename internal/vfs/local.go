@@ -215,14 +215,14 @@ func (l Local) Replace(ctx context.Context, name string, data []byte) error {
 	return err
 }
 
-// PutIfAbsent implements FS: a file is written whole under another name, and linked.
+// PutIfAbsent implements FS: a file is written whole under another name, and renamed unless the name is taken.
 func (l Local) PutIfAbsent(ctx context.Context, name string, data []byte) (Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return Unknown, err
 	}
 	a, err := l.putIfAbsent(ctx, name, data)
 	if err != nil {
-		// An earlier call may have linked the file and not synced the directory: that it is there says nothing.
+		// An earlier call may have renamed the file and not synced the directory: that it is there says nothing.
 		err = fmt.Errorf("%w: %w", ErrNotDurable, err)
 	}
 	return a, err
@@ -233,23 +233,24 @@ func (l Local) putIfAbsent(ctx context.Context, name string, data []byte) (Answe
 	if err != nil {
 		return Unknown, err
 	}
-	defer func() { _ = l.system().remove(hidden) }()
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return Unknown, err
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = l.system().renameNew(hidden, name)
 	}
-	err = l.system().link(hidden, name)
+	if err != nil {
+		_ = l.system().remove(hidden)
+	}
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		// What an earlier call linked is ours, and as durable as it is said to be only when the directory is synced.
+		// What an earlier call renamed is ours, and as durable as it is said to be only when the directory is synced.
 		if there, err := ReadFile(ctx, l, name, putMax); err != nil || !bytes.Equal(there, data) {
 			return Theirs, nil
 		}
 	case err != nil:
-		return Unknown, fmt.Errorf("%w: the file system must have hard links", err)
+		return Unknown, err
 	}
 	if err := l.system().syncDir(Dir(name)); err != nil {
 		return Unknown, err

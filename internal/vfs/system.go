@@ -1,6 +1,8 @@
 package vfs
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -14,8 +16,9 @@ type system interface {
 	open(name string) (systemFile, error)
 	// create makes a file for writing that must not be there.
 	create(name string) (systemFile, error)
-	link(from, to string) error
 	rename(from, to string) error
+	// renameNew renames a file unless the new name is taken: then it gives an error that wraps fs.ErrExist.
+	renameNew(from, to string) error
 	remove(name string) error
 	removeAll(dir string) error
 	mkdir(name string) error
@@ -61,11 +64,26 @@ func (operating) create(name string) (systemFile, error) {
 	return f, nil
 }
 
-func (operating) link(from, to string) error   { return os.Link(localPath(from), localPath(to)) }
 func (operating) rename(from, to string) error { return os.Rename(localPath(from), localPath(to)) }
-func (operating) remove(name string) error     { return os.Remove(localPath(name)) }
-func (operating) removeAll(dir string) error   { return os.RemoveAll(localPath(dir)) }
-func (operating) mkdir(name string) error      { return os.Mkdir(localPath(name), 0o777) }
+func (operating) renameNew(from, to string) error {
+	return renameNew(localPath(from), localPath(to))
+}
+
+// linkNew is renameNew in two steps, by a hard link. That the old name may stay there does no harm.
+func linkNew(from, to string) error {
+	err := os.Link(from, to)
+	switch {
+	case err == nil:
+		_ = os.Remove(from)
+	case !errors.Is(err, fs.ErrExist):
+		err = fmt.Errorf("%w: the file system must have hard links, or renames that replace nothing", err)
+	}
+	return err
+}
+
+func (operating) remove(name string) error   { return os.Remove(localPath(name)) }
+func (operating) removeAll(dir string) error { return os.RemoveAll(localPath(dir)) }
+func (operating) mkdir(name string) error    { return os.Mkdir(localPath(name), 0o777) }
 
 func (operating) stat(name string) (fs.FileInfo, error) { return os.Stat(localPath(name)) }
 
