@@ -14,7 +14,7 @@ import (
 type Batch struct {
 	// Time strictly increases from batch to batch.
 	Time Time
-	// Sequence is dense: 0, 1, 2 ...
+	// Sequence is dense: 0, 1, 2 ... That of a batch that had nothing to do may be given again after a restart.
 	Sequence int64
 
 	ssc    *Context
@@ -26,6 +26,8 @@ type Batch struct {
 
 	graves  []*grave     // those of operators that give records up, in the order of their making
 	letters []DeadLetter // what these gave up, complete before the outputs run that read them
+
+	unlogged *unlogged // nil if the plan was in the log before the batch ran
 
 	stepped []bool // steps that have run, by their number; the runner's
 

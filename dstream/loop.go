@@ -55,6 +55,10 @@ type loop struct {
 	next int64 // sequence of the next plan
 	last Time  // time of the last plan
 
+	logged    int64 // sequence of the last plan in the log, -1 for none
+	loggedAt  Time
+	undecided *unlogged // the last batch, if it is not known yet whether it will be in the log
+
 	committed int64 // batches
 	unread    []*Batch
 	releases  []*Batch // of which the log learns with the next commit that nothing asks for them
@@ -89,9 +93,11 @@ func newLoop(ssc *Context, ids []string) *loop {
 		past:       map[Time]*generation{},
 		kept:       map[int]int{},
 	}
+	l.logged = -1
 	l.outputs, l.lettersTo = ssc.letters.split(ssc.outputs)
 	if found := ssc.durable.found; found != nil {
 		l.next, l.last = found.Planned.Sequence+1, Time(found.Planned.Time)
+		l.logged, l.loggedAt = found.Planned.Sequence, l.last
 		l.committed = found.Committed.Sequence + 1
 		if found.Split != nil && reflect.DeepEqual(found.Split, l.split) {
 			l.split = nil
@@ -347,6 +353,9 @@ func (l *loop) planNext(t Time) error {
 // plan asks every input for its range and logs the plan. It gives nil if the loop was stopped meanwhile.
 func (l *loop) plan(t Time) (*Batch, error) {
 	ssc := l.ssc
+	if !l.decide() {
+		return nil, nil
+	}
 	b := l.newBatch(l.next, t, rand.Uint64())
 	record := checkpoint.Plan{Sequence: b.Sequence, Time: int64(t), Ranges: map[string]checkpoint.Range{}, Seed: b.seed,
 		Split: l.split}
@@ -361,8 +370,8 @@ func (l *loop) plan(t Time) (*Batch, error) {
 		b.info.Inputs = append(b.info.Inputs, InputInfo{StreamID: in.number, Name: in.label(), Records: p.records,
 			Description: in.describe(p.rng), Limit: limit.Records})
 	}
-	if err := ssc.log.Append(l.life, record); err != nil {
-		return nil, fmt.Errorf("log the plan of batch %d: %w", b.Sequence, err)
+	if err := l.logPlan(b, record); err != nil {
+		return nil, err
 	}
 	for _, in := range ssc.inputs {
 		in.from = b.inputs[in.node].rng

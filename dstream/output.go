@@ -21,6 +21,8 @@ type Output struct {
 	show func(g *generation, most int, into *ReplayedOutput) (run func(ctx context.Context) error)
 	// sink is what the output writes to, nil for none.
 	sink held
+	// quiet tells that the output writes nothing under the number of a batch before it has had it fixed.
+	quiet bool
 }
 
 // Named gives the output the name by which checkpoints, sinks, pages and errors know it, and returns it. An output

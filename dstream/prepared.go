@@ -106,6 +106,9 @@ func prepare[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd.
 		}
 	}
 	if len(made) > 0 {
+		err = b.fix(ctx)
+	}
+	if err == nil && len(made) > 0 {
 		err = b.ssc.insist(ctx, func() error { return s.Commit(ctx, id, made) })
 	}
 	if err != nil {

@@ -34,6 +34,7 @@ func Print[T any](d *DStream[T], num int) *Output {
 			return d.node.ssc.write(ctx, w.Bytes())
 		}
 	})
+	o.quiet = true
 	if num < 0 {
 		o.node.refuse("print needs a number of elements of at least 0, not %d", num)
 	}

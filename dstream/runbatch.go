@@ -35,6 +35,9 @@ func (ssc *Context) failurePolicy() failurePolicy {
 // runBatch runs the outputs of a batch and commits it. An error ends the program: the batch stays planned
 // and uncommitted.
 func (l *loop) runBatch(b *Batch) error {
+	if b.unlogged != nil {
+		defer close(b.unlogged.over)
+	}
 	b.info.ProcessingStart = time.Now()
 	l.ssc.bus.emit(BatchStarted{b.info})
 	err := l.inParallelism(b, func() error { return l.tryOutputs(b) })
@@ -44,6 +47,9 @@ func (l *loop) runBatch(b *Batch) error {
 	l.ssc.bus.emit(BatchCompleted{b.info})
 	l.logBatch(b)
 	switch {
+	case err == nil && !b.fixed():
+		l.learn(b)
+		err = l.passOver(b)
 	case err == nil:
 		l.learn(b)
 		err = l.commit(b)
@@ -133,6 +139,9 @@ func (l *loop) tryOutputs(b *Batch) error {
 // runOutputs runs the steps, generates the batch's RDDs, then runs the outputs in order of definition, at most
 // spark.streaming.concurrentJobs of them at the same time.
 func (l *loop) runOutputs(b *Batch, g *generation) error {
+	if err := l.fixUnlessIdle(b); err != nil {
+		return err
+	}
 	runs, err := l.prepare(b, g)
 	if err != nil {
 		return err
@@ -168,6 +177,9 @@ func (l *loop) prepare(b *Batch, g *generation) ([]func(context.Context) error, 
 	defer leave()
 	l.past[b.Time] = g
 	if err := l.runSteps(b, g); err != nil {
+		return nil, err
+	}
+	if err := l.fixUnlessIdle(b); err != nil {
 		return nil, err
 	}
 	runs := make([]func(context.Context) error, len(l.ssc.outputs))
@@ -212,7 +224,7 @@ func (o *Output) generate(g *generation, run *func(context.Context) error) (err 
 	return nil
 }
 
-func (l *loop) runOutput(b *Batch, i int, run func(context.Context) error) error {
+func (l *loop) runOutput(b *Batch, i int, run func(context.Context) error) (err error) {
 	if run == nil || b.done[i] {
 		return nil
 	}
@@ -228,9 +240,14 @@ func (l *loop) runOutput(b *Batch, i int, run func(context.Context) error) error
 	l.ssc.bus.emit(OutputOperationStarted{info})
 	b.forget(o)
 	scope := &exec.Scope{Batch: b.Sequence, BatchTime: int64(b.Time), Output: i, Seed: b.seed}
-	leave := l.enter(o)
-	err := o.guarded(scope.In(l.life), l, run)
-	leave()
+	if !o.quiet {
+		err = b.fix(l.life)
+	}
+	if err == nil {
+		leave := l.enter(o)
+		err = o.guarded(scope.In(l.life), l, run)
+		leave()
+	}
 	if err == nil && l.life.Err() != nil {
 		err = context.Cause(l.life)
 	}
@@ -249,7 +266,7 @@ func (l *loop) runOutput(b *Batch, i int, run func(context.Context) error) error
 // logDone logs that an output of a batch has finished, while others have not: it is not run again if the process dies
 // before these have. At short intervals that would cost more than it saves.
 func (l *loop) logDone(b *Batch, i int) error {
-	if l.replays || !l.ssc.durable.opened || l.ssc.interval <= sharedSlot || b.last(i) {
+	if l.replays || !l.ssc.durable.opened || !b.fixed() || l.ssc.interval <= sharedSlot || b.last(i) {
 		return nil
 	}
 	done := checkpoint.Done{Sequence: b.Sequence, Output: l.outputIDs[i], Effects: b.effectsOf(i)}

@@ -81,7 +81,7 @@ func WriteTo[T any](d *DStream[T], s Sink[T]) *Output {
 		o.node.refuse("writeTo: %w", err)
 		return o
 	}
-	o.sink = s
+	o.sink, o.quiet = s, true
 	d.node.ssc.hold(s)
 	return o
 }
@@ -125,6 +125,9 @@ func store[T any](ctx context.Context, b *Batch, o *Output, name string, r *rdd.
 	}
 	if all, ok := s.(BatchSink[T]); ok {
 		return prepare(ctx, b, o, id, r, all)
+	}
+	if err := b.fix(ctx); err != nil {
+		return err
 	}
 	return write(ctx, b, o, id, r, s)
 }

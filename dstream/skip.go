@@ -66,7 +66,7 @@ func (l *loop) named(b *Batch) bool { return conf.CheckpointSkip.Get(l.ssc.conf)
 
 // giveUp writes down that a batch is given up, and which of its effects are in.
 func (l *loop) giveUp(b *Batch, cause error) error {
-	if err := l.awaitCommit(); err != nil {
+	if err := errors.Join(l.awaitCommit(), l.within(commitTimeout, b.fix)); err != nil {
 		return errors.Join(err, cause)
 	}
 	skip := checkpoint.Skip{Sequence: b.Sequence, Time: int64(b.Time), Reason: cause.Error()}

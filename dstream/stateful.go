@@ -28,6 +28,8 @@ type stateful interface {
 	deal() checkpoint.Deal
 	// idle tells whether a batch at that time without any record would change nothing.
 	idle(at Time) bool
+	// changed tells whether the step of the batch has changed something.
+	changed(b *Batch) bool
 	// seal makes what the step of the batch changed durable, and says where it is. It is called when all effects of the
 	// batch are in and again if that failed, and only with a checkpoint.
 	seal(ctx context.Context, b *Batch) (checkpoint.StateChange, error)

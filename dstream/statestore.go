@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"runtime"
+	"slices"
 
 	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/internal/checkpoint"
@@ -169,6 +170,12 @@ func (s *stateStore[K, S]) begin(parts [][]rdd.Pair[K, S], now Time) error {
 // taken makes the changes of a step those of the open batch.
 func (s *stateStore[K, S]) taken(at Time, like *rdd.RDD[rdd.Pair[K, S]], overs []*overlay[K, S]) {
 	s.open = &openState[K, S]{at: at, overs: overs, like: like}
+}
+
+// changed implements stateful.
+func (s *stateStore[K, S]) changed(b *Batch) bool {
+	return s.open != nil && s.open.at == b.Time &&
+		slices.ContainsFunc(s.open.overs, func(o *overlay[K, S]) bool { return o.size() > 0 })
 }
 
 // rows gives the state as the batch leaves it, for as long as no later one is committed.

@@ -92,7 +92,7 @@ func transact[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd
 			effects = append(effects, Staged{ID: id, Records: won.all()})
 		}
 	}
-	if err := b.ssc.writeAll(ctx, o, id, effects, s); err != nil {
+	if err := b.writeAll(ctx, o, id, effects, s); err != nil {
 		return err
 	}
 	b.note(o, id.Name, len(effects) > 0, 1)
@@ -100,10 +100,14 @@ func transact[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd
 }
 
 // writeAll makes the transaction, if there is anything to write.
-func (ssc *Context) writeAll(ctx context.Context, o *Output, id Effect, effects []Staged, s Transactor) error {
+func (b *Batch) writeAll(ctx context.Context, o *Output, id Effect, effects []Staged, s Transactor) error {
 	if len(effects) == 0 {
 		return nil
 	}
+	if err := b.fix(ctx); err != nil {
+		return err
+	}
+	ssc := b.ssc
 	if err := ssc.announce(ctx, o, s.Transaction(id)); err != nil {
 		return err
 	}

@@ -74,12 +74,14 @@ func (l ledger) add(name string, data []byte) (int64, error) {
 
 // A chronicle is what a log says happened.
 type chronicle struct {
-	plans     []checkpoint.Plan
+	plans     []checkpoint.Plan // with those of idle batches, which have no entries
+	idle      map[int64]bool
 	committed int64
 }
 
 // chronicle goes through the slots and holds what must be true of any log.
 func (l ledger) chronicle() (c chronicle, err error) {
+	c.idle = map[int64]bool{}
 	writers := map[int64]string{}
 	for i, n := range slices.Sorted(maps.Keys(l)) {
 		s, before := l[n], l[n-1]
@@ -125,8 +127,12 @@ func (c *chronicle) take(entry map[string]json.RawMessage) error {
 
 // plan takes a plan in: sequences are dense, times increase, and the ranges of an input meet.
 func (c *chronicle) plan(p checkpoint.Plan) error {
-	if p.Sequence != int64(len(c.plans)) {
-		return fmt.Errorf("a plan of batch %d after %d plans", p.Sequence, len(c.plans))
+	if p.Sequence != int64(len(c.plans))+p.Idle || p.Idle > 0 && c.committed != int64(len(c.plans)) {
+		return fmt.Errorf("a plan of batch %d after %d plans and %d commits, with %d idle batches between", p.Sequence,
+			len(c.plans), c.committed, p.Idle)
+	}
+	for range p.Idle {
+		c.pass()
 	}
 	var before checkpoint.Plan
 	if p.Sequence > 0 {
@@ -148,6 +154,24 @@ func (c *chronicle) plan(p checkpoint.Plan) error {
 	}
 	c.plans = append(c.plans, p)
 	return nil
+}
+
+// pass takes an idle batch in, of which the log has the number alone: it took nothing, and nothing was due at its time.
+func (c *chronicle) pass() {
+	before := c.plans[len(c.plans)-1]
+	p := checkpoint.Plan{Sequence: before.Sequence + 1, Time: before.Time + 1, Ranges: map[string]checkpoint.Range{}}
+	for input, rng := range before.Ranges {
+		p.Ranges[input] = rng
+		if _, _, ok := loggedRange(rng.Data); ok {
+			continue
+		}
+		if _, until, err := spanOf(rng.Data); err == nil {
+			p.Ranges[input] = checkpoint.Range{Data: fmt.Appendf(nil, "%d-%d", until, until)}
+		}
+	}
+	c.plans = append(c.plans, p)
+	c.idle[p.Sequence] = true
+	c.committed++
 }
 
 // compare tells where the world differs from the definition of the graph, over the ranges that were planned.
@@ -186,6 +210,12 @@ func (g *Graph) compareWorld(w *world, job int, c chronicle) error {
 			continue
 		}
 		for n := range batches {
+			if c.idle[int64(n)] {
+				if _, saw := w.of(i+job*jobOutputs, int64(n)); saw {
+					return fmt.Errorf("output %d wrote in batch %d, which the log says was idle", i, n)
+				}
+				continue
+			}
 			if err := g.compareEffect(w, a, i, job, n); err != nil {
 				return err
 			}

@@ -6,7 +6,7 @@ var list = []mutant{
 	{"commit record before effects", []edit{
 		{"dstream/runbatch.go",
 			"	err := l.inParallelism(b, func() error { return l.tryOutputs(b) })\n",
-			`	early := l.ssc.durable.opened && len(l.ssc.states) == 0
+			`	early := l.ssc.durable.opened && len(l.ssc.states) == 0 && b.unlogged == nil
 	var err error
 	if early {
 		err = l.commit(b)
@@ -19,10 +19,9 @@ var list = []mutant{
 			"		if l.learn(b); !early {\n			err = l.commit(b)\n		}\n"},
 	}},
 	{"no fsync", []edit{
-		{"internal/vfs/local.go", "	_, err = f.Write(data)\n	if err == nil {\n		err = f.Sync()\n	}\n" +
-			"	if err := errors.Join(err, f.Close()); err != nil {\n		return Unknown, err\n",
-			"	_, err = f.Write(data)\n	if err := errors.Join(err, f.Close()); err != nil {\n" +
-				"		return Unknown, err\n"},
+		{"internal/vfs/local.go", "	if err == nil {\n		err = f.Sync()\n	}\n" +
+			"	if err = errors.Join(err, f.Close()); err == nil {\n		err = l.system().renameNew(hidden, name)\n",
+			"	if err = errors.Join(err, f.Close()); err == nil {\n		err = l.system().renameNew(hidden, name)\n"},
 	}},
 	{"no fencing: a slot that another owner has counts as one's own", []edit{
 		{"internal/vfs/local.go", "			return Theirs, nil\n", "			return Ours, nil\n"},
@@ -66,6 +65,10 @@ func (s *stateStore[K, S]) task(`},
 		if won.records > 0 {
 			id.Partition = parts[won]
 `},
+	}},
+	{"effects of a batch that is in no log", []edit{
+		{"dstream/transaction.go", "	if err := b.fix(ctx); err != nil {\n		return err\n	}\n	ssc := b.ssc\n",
+			"	ssc := b.ssc\n"},
 	}},
 	{"clock-named batches", []edit{
 		{"dstream/recover.go", "	b := l.newBatch(plan.Sequence, Time(plan.Time), plan.Seed)\n",
