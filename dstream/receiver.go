@@ -65,6 +65,9 @@ func (st *Store[T]) Many(vs []T, position []byte) error {
 	return st.s.several(st.ended, vs, position, true)
 }
 
+// Burst is how many records the rate limit lets through at once, at least 1: whoever stores more waits in between.
+func (st *Store[T]) Burst() int { return st.s.limiter.Burst() }
+
 // Report tells of an error after which the receiver goes on.
 func (st *Store[T]) Report(err error) { st.s.report(err) }
 

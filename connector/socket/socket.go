@@ -113,13 +113,14 @@ func (o options) check() error {
 // A feed stores what comes over a connection, until that ends, which is no error, or cannot be read on.
 type feed[T any] func(conn io.Reader, st *dstream.Store[T], garbage *garbage) error
 
-// each stores one element after the other; nil for no decoder.
+// each stores the elements in their order; nil for no decoder.
 func each[T any](decode func(io.Reader) iter.Seq2[T, error]) feed[T] {
 	if decode == nil {
 		return nil
 	}
 	return func(conn io.Reader, st *dstream.Store[T], garbage *garbage) error {
-		vs := decode(conn)
+		g := gather(conn, st)
+		vs := decode(g)
 		if vs == nil {
 			return errors.New("the function that decodes gave nil and no elements")
 		}
@@ -129,13 +130,13 @@ func each[T any](decode func(io.Reader) iter.Seq2[T, error]) feed[T] {
 			case errors.As(err, &garbled):
 				garbage.add(garbled)
 			case err != nil:
-				return err
+				return errors.Join(g.store(), err)
 			}
-			if err := st.One(v); err != nil {
+			if err := g.add(v); err != nil {
 				return err
 			}
 		}
-		return nil
+		return g.store()
 	}
 }
 
