@@ -104,6 +104,7 @@ type aCheck struct {
 	Owner          string           `json:"owner"`
 	StoppedCleanly bool             `json:"stoppedCleanly"`
 	Open           []int64          `json:"open"`
+	Anew           []int64          `json:"anew,omitempty"`
 	Changes        []dstream.Change `json:"changes"`
 }
 
@@ -116,7 +117,7 @@ func check(ctx context.Context, a *Ask, ssc *dstream.Context, stdout io.Writer) 
 	c := fit.Checkpoint
 	if a.JSON {
 		j := aCheck{Fits: err == nil, Job: c.Job, Epoch: c.Epoch, Owner: c.Owner, StoppedCleanly: c.StoppedCleanly,
-			Open: append([]int64{}, fit.Open...), Changes: append([]dstream.Change{}, fit.Changes...)}
+			Open: append([]int64{}, fit.Open...), Anew: fit.Anew, Changes: append([]dstream.Change{}, fit.Changes...)}
 		if err != nil {
 			j.Error = err.Error()
 		}
@@ -133,6 +134,10 @@ func check(ctx context.Context, a *Ask, ssc *dstream.Context, stdout io.Writer) 
 		return err
 	}
 	fmt.Fprintln(stdout, "fits: the program would go on"+first(fit.Open))
+	if len(fit.Anew) > 0 {
+		fmt.Fprintln(stdout, batchesText(fit.Anew)+" would be split anew, if no sink has anything of it; if one has, "+
+			"the start is refused, and the old program has to finish it (weir finish)")
+	}
 	return nil
 }
 

@@ -84,6 +84,8 @@ type durability struct {
 	replays bool
 	// ownWidth is the default parallelism of the rdd.Context, to be given back; 0 if it was not changed.
 	ownWidth int
+	// anew are the batches that are to be planned anew when the sinks have been asked.
+	anew []resplit
 }
 
 // findLog finds where the checkpoint lies, if the program has one.
@@ -146,6 +148,7 @@ func (ssc *Context) fit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ssc.durable.anew = f.resplits
 	ssc.keepWidth()
 	if len(f.entries) == 0 {
 		return nil

@@ -17,6 +17,9 @@ type Fit struct {
 	Checkpoint *CheckpointInfo
 	// Open are the batches that are planned and neither committed nor skipped. A start runs them first.
 	Open []int64
+	// Anew are those of them that the program would split differently. They are planned anew if no sink has anything of
+	// them; if one has, Start refuses the program.
+	Anew []int64
 	// Changes are what is another thing than in the program that planned the last batch, as far as the log tells.
 	Changes []Change
 }
@@ -79,6 +82,9 @@ func (ssc *Context) CheckCheckpoint(ctx context.Context) (*Fit, error) {
 	for _, b := range found.Opened() {
 		fit.Open = append(fit.Open, b.Plan.Sequence)
 	}
+	for _, r := range f.resplits {
+		fit.Anew = append(fit.Anew, r.batch.Plan.Sequence)
+	}
 	return fit, f.err()
 }
 
@@ -115,7 +121,9 @@ type fitting struct {
 	changes []Change
 	// entries are what the log is to know of renames.
 	entries []checkpoint.Entry
-	errs    []error
+	// resplits are the planned batches that must be planned anew.
+	resplits []resplit
+	errs     []error
 }
 
 // compareWith finds in what the program differs, and what of that does not fit.
@@ -343,16 +351,21 @@ func (f *fitting) types(ctx context.Context) error {
 	return nil
 }
 
-// open refuses a program that would split a planned batch differently.
+// open refuses a program that would split a planned batch differently, unless that may be planned anew.
 func (f *fitting) open() {
 	for _, b := range f.found.Opened() {
 		what := f.differently(b.Plan.Split)
 		if what == "" {
 			continue
 		}
-		f.errs = append(f.errs, fmt.Errorf("batch %d is planned and not committed, and would be split differently "+
-			"now: %s; let the old program finish it (weir finish %s -- OLD-PROGRAM), then start this one",
-			b.Plan.Sequence, what, f.ssc.durable.dir))
+		err := fmt.Errorf("batch %d is planned and not committed, and would be split differently now: %s; let the "+
+			"old program finish it (weir finish %s -- OLD-PROGRAM), then start this one", b.Plan.Sequence, what,
+			f.ssc.durable.dir)
+		if f.anew(b) {
+			f.resplits = append(f.resplits, resplit{b, err})
+			continue
+		}
+		f.errs = append(f.errs, err)
 		return // What holds of the next one is most often the same.
 	}
 }

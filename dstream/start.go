@@ -92,6 +92,9 @@ func (ssc *Context) start(ctx context.Context) error {
 	if err := ssc.openAll(ctx); err != nil {
 		return err
 	}
+	if err := ssc.replan(ctx); err != nil {
+		return err
+	}
 	if len(start.Positions) > 0 || ssc.durable.found == nil {
 		if err := ssc.log.Append(ctx, start); err != nil {
 			return fmt.Errorf("log the start positions: %w", err)
