@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirstream/weir/internal/checkpoint"
 	"github.com/weirstream/weir/internal/exec"
+	"github.com/weirstream/weir/rdd"
 )
 
 // A Batch is the unit of planning, failure, commit and replay.
@@ -20,8 +21,8 @@ type Batch struct {
 	ssc    *Context
 	inputs map[*node]planned
 	seed   uint64 // of what draws at random
-	// parallelism is the default parallelism of its plan, 0 if that is the program's.
-	parallelism int
+	// parallelism is that of its plan.
+	parallelism rdd.Parallelism
 	info        BatchInfo
 
 	graves  []*grave     // those of operators that give records up, in the order of their making

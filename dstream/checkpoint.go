@@ -82,8 +82,6 @@ type durability struct {
 	opened, clean bool
 	// replays tells that the states are only looked at.
 	replays bool
-	// ownWidth is the default parallelism of the rdd.Context, to be given back; 0 if it was not changed.
-	ownWidth int
 	// anew are the batches that are to be planned anew when the sinks have been asked.
 	anew []resplit
 }
@@ -149,7 +147,7 @@ func (ssc *Context) fit(ctx context.Context) error {
 		return err
 	}
 	ssc.durable.anew = f.resplits
-	ssc.keepWidth()
+	ssc.sayWidth()
 	if len(f.entries) == 0 {
 		return nil
 	}

@@ -118,7 +118,7 @@ func On(sc *rdd.Context, interval time.Duration) (*Context, error) {
 		out:      os.Stdout,
 		printing: make(chan struct{}, 1),
 		keepRDD:  true,
-		width:    sc.DefaultParallelism(),
+		width:    sc.Parallelism().Default,
 		job:      newJobID(),
 		bus:      newBus(),
 		begun:    make(chan struct{}),

@@ -170,10 +170,8 @@ func (d *DStream[T]) at(g *generation) *rdd.RDD[T] {
 	}
 	var r *rdd.RDD[T]
 	if d.node.due(g.batch.Time) {
-		_ = g.batch.ssc.loop.inParallelism(g.batch, func() error { // A later batch may ask for it, of another plan.
-			r = d.compute(g)
-			return nil
-		})
+		// A later batch may ask for it, of another plan, and so may Slice while another batch runs.
+		g.batch.ssc.sc.Within(g.batch.parallelism, func() { r = d.compute(g) })
 	}
 	if r != nil && d.level != rdd.NotPersisted {
 		r = rdd.Same(r).Persist(d.level) // An RDD that the user made may be his in other batches, too.

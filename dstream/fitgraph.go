@@ -126,10 +126,7 @@ func (f *fitting) partitions(was *checkpoint.Split) (changes []Change) {
 		if find(now.Operators, o.ID) < 0 {
 			continue
 		}
-		id := o.ID
-		if id == defaultPartitions {
-			id = ownDefault
-		}
+		id := splitID(o.ID)
 		count("operator", o.ID, was.Partitions[id], now.Partitions[id])
 		if a, b := was.Partitioners[id], now.Partitioners[id]; a != b {
 			changes = append(changes, Change{"operator", o.ID, changed,

@@ -383,15 +383,16 @@ func (l *loop) plan(t Time) (*Batch, error) {
 // newBatch makes a batch that has no ranges yet.
 func (l *loop) newBatch(sequence int64, t Time, seed uint64) *Batch {
 	return &Batch{
-		Time:     t,
-		Sequence: sequence,
-		ssc:      l.ssc,
-		seed:     seed,
-		stepped:  make([]bool, len(l.ssc.steps)),
-		inputs:   map[*node]planned{},
-		done:     make([]bool, len(l.ssc.outputs)),
-		outputs:  make([]OutputInfo, len(l.ssc.outputs)),
-		info:     BatchInfo{BatchTime: t, Sequence: sequence},
+		Time:        t,
+		Sequence:    sequence,
+		ssc:         l.ssc,
+		seed:        seed,
+		parallelism: l.ssc.parallelism(),
+		stepped:     make([]bool, len(l.ssc.steps)),
+		inputs:      map[*node]planned{},
+		done:        make([]bool, len(l.ssc.outputs)),
+		outputs:     make([]OutputInfo, len(l.ssc.outputs)),
+		info:        BatchInfo{BatchTime: t, Sequence: sequence},
 	}
 }
 

@@ -123,9 +123,14 @@ func TestOrderOfAWindow(t *testing.T) {
 func TestDefaultPartitionsOfAPlannedBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk, w := vfs.NewDisk("disk"), &world{}
+		widths := map[int]bool{}
 		build := func(broken bool) func(ssc *dstream.Context) {
 			return func(ssc *dstream.Context) {
 				d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+				d = dstream.Transform(d, func(r *rdd.RDD[int], _ dstream.Time) *rdd.RDD[int] {
+					widths[ssc.RDD().DefaultParallelism()] = true
+					return r
+				})
 				texts := dstream.Map(d, func(v int) pair { return rdd.KV(string(rune('a'+v)), v) })
 				keys := dstream.Map(dstream.RepartitionByKey(texts), func(kv pair) string { return kv.Key })
 				dstream.ForeachPartition(keys, func(tc *rdd.TaskContext, id dstream.Effect, in iter.Seq[string]) error {
@@ -143,14 +148,15 @@ func TestDefaultPartitionsOfAPlannedBatch(t *testing.T) {
 			t.Errorf("started with other partitions: %v", err)
 		}
 		// A machine with other cores is no such split.
+		clear(widths)
 		l = mustLive(t, disk, build(false), "spark.master", "local[5]")
 		time.Sleep(1500 * time.Millisecond)
-		if n := l.RDD().DefaultParallelism(); n != 3 {
-			t.Errorf("the process goes on with %d partitions, want the 3 of the planned batch", n)
-		}
 		l.stop(t)
 		if n := l.RDD().DefaultParallelism(); n != 5 {
 			t.Errorf("the rdd.Context is left with %d partitions, want its own 5", n)
+		}
+		if len(widths) != 1 || !widths[3] {
+			t.Errorf("the process goes on with partitions %v, want the 3 of the planned batch", widths)
 		}
 		l = mustLive(t, disk, build(false), "spark.default.parallelism", "5") // All is committed.
 		time.Sleep(1500 * time.Millisecond)

@@ -276,7 +276,7 @@ func (l *loop) batchOf(logged *checkpoint.Batch) *Batch {
 	plan := logged.Plan
 	b := l.newBatch(plan.Sequence, Time(plan.Time), plan.Seed)
 	if plan.Split != nil {
-		b.parallelism = plan.Split.Partitions[defaultPartitions]
+		b.parallelism = plannedParallelism(plan.Split, b.parallelism)
 	}
 	for i, in := range l.ssc.inputs {
 		r, ok := plan.Ranges[l.ids[i]]
@@ -326,11 +326,7 @@ func (l *loop) runThrough(b *Batch) error {
 	return nil
 }
 
-// inParallelism runs f with the default parallelism of a batch's plan.
+// inParallelism runs f with the parallelism of a batch's plan. It is for the runner, which runs one batch at a time.
 func (l *loop) inParallelism(b *Batch, f func() error) error {
-	if now := l.ssc.sc.DefaultParallelism(); b.parallelism > 0 && b.parallelism != now {
-		defer l.ssc.sc.SetDefaultParallelism(now)
-		l.ssc.sc.SetDefaultParallelism(b.parallelism)
-	}
-	return f()
+	return l.ssc.sc.During(b.parallelism, f)
 }

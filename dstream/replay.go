@@ -146,7 +146,7 @@ func (ssc *Context) toReplay(ctx context.Context, found, was *checkpoint.State, 
 	if err := ssc.takeWidth(was); err != nil {
 		return err
 	}
-	ssc.keepWidth()
+	ssc.sayWidth()
 	if effects {
 		if err := ssc.openAll(ctx); err != nil { // Sinks are compared with the end of the log.
 			return err

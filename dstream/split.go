@@ -6,12 +6,22 @@ import (
 	"github.com/weirstream/weir/rdd"
 )
 
-// defaultPartitions is the place of the default parallelism among a split's partitions, and ownDefault that of an
-// operator of this name.
+// defaultPartitions is the place of the default parallelism among a split's partitions, and shufflePartitions that of
+// shuffles within functions of the program that are not told a number: 0 for as many as upstream. Operators of these
+// names have others.
 const (
 	defaultPartitions = "default"
-	ownDefault        = "default (operator)"
+	shufflePartitions = "default (shuffles)"
+	ofOperator        = " (operator)"
 )
+
+// splitID is by what an operator of an id is known in a split.
+func splitID(id string) string {
+	if id == defaultPartitions || id == shufflePartitions {
+		return id + ofOperator
+	}
+	return id
+}
 
 // split is what decides, but for the ranges, which record lands where.
 func (ssc *Context) split() *checkpoint.Split {
@@ -22,10 +32,7 @@ func (ssc *Context) split() *checkpoint.Split {
 		Partitions:  map[string]int{},
 	}
 	for _, n := range ssc.nodes {
-		id := ids[n]
-		if id == defaultPartitions {
-			id = ownDefault
-		}
+		id := splitID(ids[n])
 		parts, partitioner := rdd.DealingOf(n.deals...)
 		if parts > 0 {
 			s.Partitions[id] = parts
@@ -37,10 +44,8 @@ func (ssc *Context) split() *checkpoint.Split {
 			s.Partitioners[id] = partitioner
 		}
 	}
-	s.Partitions[defaultPartitions] = ssc.sc.DefaultParallelism()
-	if ssc.byDefault {
-		s.Partitions[defaultPartitions] = ssc.width
-	}
+	p := ssc.parallelism()
+	s.Partitions[defaultPartitions], s.Partitions[shufflePartitions] = p.Default, p.Shuffles
 	for _, k := range ssc.states {
 		if s.Buckets == nil {
 			s.Buckets = map[string]checkpoint.Deal{}
@@ -68,7 +73,7 @@ func (ssc *Context) operators() []checkpoint.Operator {
 // where no setting says one: the number of cores, from which it comes then, may be that of another machine. It stays so
 // until the next start, for windows and states are dealt once in a process.
 func (ssc *Context) takeWidth(found *checkpoint.State) error {
-	width := ssc.sc.DefaultParallelism()
+	width := ssc.sc.Parallelism().Default
 	if _, set, _ := conf.Parallelism.Lookup(ssc.conf); !set && ssc.byDefault {
 		for _, b := range found.Opened() {
 			if b.Plan.Split != nil && b.Plan.Split.Partitions[defaultPartitions] > 0 {
@@ -88,21 +93,38 @@ func (ssc *Context) takeWidth(found *checkpoint.State) error {
 	return nil
 }
 
-// keepWidth makes the width of the planned batches that of inputs, too, for the plans that come name one for all.
-func (ssc *Context) keepWidth() {
-	now := ssc.sc.DefaultParallelism()
-	if now == ssc.width || !ssc.byDefault {
-		return
+// parallelism is that of the batches that this process plans. The width of batches that are planned already is that of
+// inputs, too, for a plan names one for all.
+func (ssc *Context) parallelism() rdd.Parallelism {
+	p := ssc.sc.Parallelism()
+	if ssc.byDefault {
+		p.Default = ssc.width
 	}
-	ssc.logger.Info("shuffles keep the number of partitions of a batch that is planned already, until the next start",
-		"partitions", ssc.width, "instead", now)
-	ssc.durable.ownWidth = now
-	ssc.sc.SetDefaultParallelism(ssc.width)
+	return p
 }
 
-// giveWidthBack leaves the rdd.Context, which may serve others, as it was.
-func (ssc *Context) giveWidthBack() {
-	if ssc.durable.ownWidth > 0 {
-		ssc.sc.SetDefaultParallelism(ssc.durable.ownWidth)
+// plannedParallelism is that of a plan. Logs of early releases do not say whether a setting said it: then it was if it
+// is now.
+func plannedParallelism(s *checkpoint.Split, now rdd.Parallelism) rdd.Parallelism {
+	n := s.Partitions[defaultPartitions]
+	if n == 0 {
+		return now
+	}
+	p := rdd.Parallelism{Default: n}
+	shuffles, said := s.Partitions[shufflePartitions]
+	switch {
+	case said:
+		p.Shuffles = shuffles
+	case now.Shuffles > 0:
+		p.Shuffles = n
+	}
+	return p
+}
+
+// sayWidth tells that the settings do not decide the width yet.
+func (ssc *Context) sayWidth() {
+	if now := ssc.sc.Parallelism().Default; now != ssc.width && ssc.byDefault {
+		ssc.logger.Info("shuffles keep the number of partitions of a batch that is planned already, until the next "+
+			"start", "partitions", ssc.width, "instead", now)
 	}
 }

@@ -160,7 +160,6 @@ func (ssc *Context) finish(ctx context.Context) {
 	step(ssc.closeSinks)
 	ssc.closeStates()
 	step(ssc.closeLog)
-	ssc.giveWidthBack()
 	step(func(ctx context.Context) {
 		if err := ssc.stopRDD(ctx); err != nil {
 			ssc.fail(err)

@@ -27,13 +27,14 @@ type Context struct {
 	logger *slog.Logger
 	events atomic.Pointer[func(exec.Event)]
 	tries  int
-	width  atomic.Int64 // the default parallelism
-	seed   uint64       // of what draws at random outside of a stream
+	seed   uint64 // of what draws at random outside of a stream
 	honest bool
 	budget *block.Budget
 	disk   *block.Disk
 	// systems are the file systems that were handed in.
 	systems []vfs.FS
+
+	parallelism parallelisms
 
 	// What a context makes is numbered in the order of its making.
 	nodes, jobs, accumulators, broadcasts atomic.Int64
@@ -79,7 +80,7 @@ func NewContext(c *conf.Conf, opts ...Option) (*Context, error) {
 	if master.MaxFailures > 0 {
 		sc.tries = master.MaxFailures
 	}
-	sc.width.Store(int64(conf.Parallelism.Get(c)))
+	sc.parallelism.own = settingsParallelism(c)
 	var store exec.Store = exec.Memory{}
 	if sc.honest = conf.Honest.Get(c); sc.honest {
 		store = exec.Honest{}
@@ -188,21 +189,8 @@ func (sc *Context) Conf() *conf.Conf { return sc.conf.Clone() }
 // Logger is where the context logs to.
 func (sc *Context) Logger() *slog.Logger { return sc.logger }
 
-// DefaultParallelism is spark.default.parallelism if that is set, else the number of slots: the number of partitions
-// of Parallelize, and of a stream's shuffle that is not told otherwise.
-func (sc *Context) DefaultParallelism() int { return int(sc.width.Load()) }
-
 // Slots is how many tasks run at the same time: the N of local[N].
 func (sc *Context) Slots() int { return sc.runner.Slots() }
-
-// SetDefaultParallelism is for the stream engine, whose planned batches keep that of their plan.
-func (sc *Context) SetDefaultParallelism(n int) { sc.width.Store(int64(n)) }
-
-// setParallelism is spark.default.parallelism and whether it was set.
-func (sc *Context) setParallelism() (int, bool) {
-	n, set, err := conf.Parallelism.Lookup(sc.conf)
-	return n, set && err == nil
-}
 
 // Stop cancels the jobs that run and waits for their tasks until ctx ends; a user function that ignores its
 // context is then named in the error and abandoned. Later actions fail. Stopping twice is no error.

@@ -136,8 +136,8 @@ func defaultDealing(sc *Context, opts []ShuffleOption, parents ...parent) (*deal
 			best = p.dealt
 		}
 	}
-	n, set := sc.setParallelism()
-	if !set {
+	n := sc.parallelism.now().Shuffles
+	if n == 0 {
 		n = widest
 	}
 	// An existing partitioning is worth keeping unless it is narrower than the data by an order of magnitude.

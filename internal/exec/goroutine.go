@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 )
 
 // Goroutines remembers which goroutines run a task, an output's body or a listener, so that a call that
@@ -109,6 +110,53 @@ func (g *Goroutines) Task() *Task {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.in[id].task
+}
+
+// A Local is a value that a goroutine has to itself while a function runs.
+type Local[T any] struct {
+	n  atomic.Int64 // how many have one: who asks while none has pays nothing
+	mu sync.Mutex
+	of map[int64]T
+}
+
+// With calls f, in which the calling goroutine has v.
+func (l *Local[T]) With(v T, f func()) {
+	id := current()
+	before, nested := l.Get()
+	l.set(id, v)
+	l.n.Add(1)
+	defer func() {
+		l.n.Add(-1)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if nested {
+			l.of[id] = before
+		} else {
+			delete(l.of, id)
+		}
+	}()
+	f()
+}
+
+func (l *Local[T]) set(id int64, v T) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.of == nil {
+		l.of = map[int64]T{}
+	}
+	l.of[id] = v
+}
+
+// Get gives the calling goroutine's value.
+func (l *Local[T]) Get() (v T, ok bool) {
+	if l.n.Load() == 0 {
+		return v, false
+	}
+	id := current()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v, ok = l.of[id]
+	return v, ok
 }
 
 func current() int64 {
