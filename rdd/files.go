@@ -95,6 +95,10 @@ func listOne(ctx context.Context, fsys vfs.FS, pattern string) ([]split.File, er
 		return nil, fmt.Errorf("list %s: %w", pattern, err)
 	}
 	if len(found) == 0 {
+		if escaped, there := vfs.Literally(ctx, fsys, pattern); there {
+			return nil, fmt.Errorf("%s is a pattern that nothing matches, and the name of what is there: write %s",
+				pattern, escaped)
+		}
 		return nil, fmt.Errorf("there is no file or directory %s: is the path right, and seen from the machine and "+
 			"the working directory of this process?", pattern)
 	}

@@ -72,7 +72,7 @@ func TestTextFile(t *testing.T) {
 	sc, _ := onFiles(t, map[string]string{
 		"mem:/d/1.txt": "a\nbb\r\nccc\rd", "mem:/d/2.txt": "", "mem:/d/3.gz": gzipped(t, "x\ny\n"),
 		"mem:/d/_SUCCESS": "no\n", "mem:/d/.hidden": "no\n", "mem:/d/sub/4.txt": "s\n", "mem:/e/_named": "n\n",
-		"mem:/long": "ok\n" + strings.Repeat("x", 100) + "\n", "mem:/bad.gz": "this is no gzip file", "mem:/x.snappy": "?",
+		"mem:/[x]/f": "f\n", "mem:/long": "ok\n" + strings.Repeat("x", 100) + "\n", "mem:/bad.gz": "this is no gzip file", "mem:/x.snappy": "?",
 	})
 	for _, tt := range []struct {
 		path string
@@ -92,6 +92,8 @@ func TestTextFile(t *testing.T) {
 		{"mem:/x.snappy", nil, "! mem:/x.snappy: files that end in .snappy are in a form of Hadoop's own"},
 		{"mem:/none", nil, "! there is no file or directory mem:/none: is the path right"},
 		{"mem:/none/*.txt", nil, "! there is no file or directory mem:/none/*.txt"},
+		{`mem:/\[x\]`, nil, "[[f] []]"},
+		{"mem:/[x]", nil, `! mem:/[x] is a pattern that nothing matches, and the name of what is there: write mem:/\[x\]`},
 		{"mem:/d/{", nil, "! a brace is not closed"},
 		{" , ", nil, "! the path is empty"},
 		{"s3://bucket/x", nil, "! no file system for s3: was handed in"},

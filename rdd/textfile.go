@@ -4,9 +4,11 @@ import (
 	"github.com/weirstream/weir/internal/vfs/split"
 )
 
-// TextFile makes an RDD of the lines of files. path is a list, separated by commas, of files, directories and patterns
-// (*, ?, [a-z], {a,b}); of a directory the files directly in it are read, but those whose names begin with . or _.
-// Lines end with \n, \r\n or \r, as in Spark, and are given as they are, whatever their encoding.
+// TextFile makes an RDD of the lines of files. path is a list, separated by commas, of files, directories and patterns;
+// of a directory the files directly in it are read, but those whose names begin with . or _. Patterns are Hadoop's: *,
+// ?, [a-z], [^a-z] and {a,b}, within a part of the path. A character that should mean itself follows a \, so that the
+// directory [x] is written \[x\]. Lines end with \n, \r\n or \r, as in Spark, and are given as they are, whatever their
+// encoding.
 //
 // Files are cut into partitions of about the same length, at least [MinPartitions] of them and each at most 32 MiB; a
 // file whose name ends in .gz, .zst, .bz2 or .deflate is decompressed and is one partition. They are read as a stream:

@@ -49,8 +49,9 @@ func WithMaxLength(bytes int) Option { return func(o *options) { o.length = byte
 const lineBytesMax = 64 << 20
 
 // TextStream makes a stream of the lines of the files that appear in a directory, or in directories that match a
-// pattern (*, ?, [a-z], {a,b}), also those that appear later. Lines, partitions and compression are those of
-// [rdd.TextFile]. A listing that fails is tried again, with a warning, until spark.network.timeout is over.
+// pattern (*, ?, [a-z], {a,b}), also those that appear later. As in Hadoop a name with one of these characters is
+// always a pattern: the directory [x] is written \[x\]. Lines, partitions and compression are those of [rdd.TextFile].
+// A listing that fails is tried again, with a warning, until spark.network.timeout is over.
 func TextStream(ssc *dstream.Context, dir string, opts ...Option) *dstream.DStream[string] {
 	s := newSource[string](ssc, dir, opts)
 	s.cut = func(files []split.File) ([]split.Split, error) { return split.Lines(files, 1) }

@@ -225,6 +225,21 @@ func TestSelection(t *testing.T) {
 			r.put("in/2/c/no", "no\n", 0)
 			r.end(4, "1: [a]", "2: [b]")
 		},
+		"a directory whose name is a pattern": func(t *testing.T) {
+			r := start(t, func(d *disk) { d.put("[x]/before", "no\n", time.Hour) }, text("mem:/[x]"))
+			r.put("[x]/a", "no\n", 0)
+			r.put("x/b", "b\n", 0) // It is what the pattern matches.
+			r.end(3, "1: [b]")
+			if n := r.warned("this is a pattern that no directory matches, and the name of one that is there"); n != 1 {
+				t.Errorf("warned %d times of %q", n, r.warnings)
+			}
+		},
+		"a directory whose name would be a pattern, escaped": func(t *testing.T) {
+			r := start(t, nothing, text(`mem:/\[x\]`))
+			r.put("[x]/a", "a\n", 0)
+			r.put("x/b", "no\n", 0)
+			r.end(2, "1: [a]")
+		},
 		"no directory yet": func(t *testing.T) {
 			r := start(t, nothing, text("mem:/in"))
 			r.until(2)

@@ -101,20 +101,29 @@ func (s *source[T]) list(ctx context.Context) ([]vfs.Info, error) {
 			}
 		}
 	}
-	s.tell(len(found) == 0, len(files), time.Since(began))
+	s.tell(ctx, len(found) == 0, len(files), time.Since(began))
 	return files, nil
 }
 
 // tell warns of what makes a listing useless or slow.
-func (s *source[T]) tell(none bool, files int, took time.Duration) {
+func (s *source[T]) tell(ctx context.Context, none bool, files int, took time.Duration) {
 	if none && !s.missing {
-		s.ssc.Warn("there is no such directory yet; its files will be read when it appears", nil, "directory", s.dir)
+		s.tellMissing(ctx)
 	}
 	s.missing = none
 	if took > s.ssc.Interval() {
 		s.ssc.Warn("to list the files takes longer than a batch: move files away that have been read", nil,
 			"directory", s.dir, "files", files, "took", took)
 	}
+}
+
+func (s *source[T]) tellMissing(ctx context.Context) {
+	if escaped, there := vfs.Literally(ctx, s.fs, s.dir); there {
+		s.ssc.Warn("this is a pattern that no directory matches, and the name of one that is there, which is not read",
+			nil, "pattern", s.dir, "write", escaped)
+		return
+	}
+	s.ssc.Warn("there is no such directory yet; its files will be read when it appears", nil, "directory", s.dir)
 }
 
 // Plan implements dstream.Source.

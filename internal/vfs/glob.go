@@ -41,6 +41,20 @@ func Patterns(list string) []string {
 // IsPattern tells whether a name is a pattern of Glob and not just a name.
 func IsPattern(name string) bool { return strings.ContainsAny(name, `*?[{\`) }
 
+// Literally tells whether a pattern is the very name of a file or directory, and how the pattern is written that means
+// it.
+func Literally(ctx context.Context, fsys FS, pattern string) (escaped string, there bool) {
+	if !IsPattern(pattern) {
+		return "", false
+	}
+	if _, err := fsys.Stat(ctx, pattern); err != nil {
+		return "", false
+	}
+	return escaping.Replace(pattern), true
+}
+
+var escaping = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `{`, `\{`, `}`, `\}`, `\`, `\\`)
+
 // Glob gives the files and directories whose names match a pattern, in the order of their names and each once. The
 // pattern is Hadoop's: * (any characters within a part of the name), ? (one), [a-z] and [^a-z], {ab,cd} (either), and
 // \ before a character that means itself. A name that is no pattern is matched by what bears it. Nothing that matches
