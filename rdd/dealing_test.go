@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/weirstream/weir/rdd"
@@ -189,6 +190,48 @@ func TestFilterByRange(t *testing.T) {
 	}
 	if !rdd.GroupByKey(rdd.FilterByRange(dealt, 3, 5)).Dependencies()[0].Shuffle {
 		t.Error("the partitioner is kept although partitions are missing")
+	}
+}
+
+// TestFilterByRangeOfASort computes those partitions of a sort only that may hold what is asked for.
+func TestFilterByRangeOfASort(t *testing.T) {
+	sc := newContext(t)
+	pairs := rdd.MapToPair(rdd.Range(sc, 0, 1000, 1, 4), func(v int64) (int64, int64) { return v * 7 % 1000, v })
+	for name, tt := range map[string]struct {
+		opts         []rdd.ShuffleOption
+		lower, upper int64
+		atMost       int32
+	}{
+		"of one partition": {nil, 400, 410, 400},
+		"of all":           {nil, -1, 1000, 1000},
+		"below":            {nil, -9, -1, 200},
+		"of none":          {nil, 900, 100, 0},
+		"descending":       {[]rdd.ShuffleOption{rdd.Descending()}, 400, 410, 400},
+	} {
+		for _, persisted := range []bool{false, true} {
+			sorted := rdd.SortByKey(pairs, append(tt.opts, rdd.Partitions(10))...)
+			if persisted {
+				sorted.Cache()
+			}
+			var looked atomic.Int32
+			seen := rdd.MapValues(sorted, func(v int64) int64 { looked.Add(1); return v })
+			within := rdd.FilterByRange(seen, tt.lower, tt.upper)
+			keys, err := rdd.Collect(t.Context(), rdd.Keys(within))
+			var want []int64
+			for k := max(tt.lower, 0); k <= min(tt.upper, 999); k++ {
+				want = append(want, k)
+			}
+			if tt.opts != nil {
+				slices.Reverse(want)
+			}
+			if err != nil || !slices.Equal(keys, want) || looked.Load() > tt.atMost || within.NumPartitions() != 10 {
+				t.Errorf("%s, persisted %v: %v, %v; looked at %d of 1000, want at most %d", name, persisted, keys, err,
+					looked.Load(), tt.atMost)
+			}
+			if n, err := rdd.Count(t.Context(), sorted); n != 1000 || err != nil {
+				t.Errorf("%s: %d, %v of all afterwards", name, n, err)
+			}
+		}
 	}
 }
 

@@ -24,6 +24,6 @@ func Filter[T any](r *RDD[T], keep func(T) bool) *RDD[T] {
 			return out[:n]
 		}
 	})
-	out.dealt = r.dealt
+	out.keysOf(r.dealt, r.sorted)
 	return out
 }

@@ -24,6 +24,6 @@ func FlatMapValues[K, V, W any](r *RDD[Pair[K, V]], f func(V) iter.Seq[W]) *RDD[
 			})
 		}
 	}).needs(f == nil)
-	out.dealt = r.dealt
+	out.keysOf(r.dealt, r.sorted)
 	return out
 }

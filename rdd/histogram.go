@@ -11,14 +11,21 @@ import (
 	"github.com/weirstream/weir/internal/exec"
 )
 
+// maxBuckets is how many buckets a histogram may have: each task, and the driver, hold a count of each.
+const maxBuckets = 1 << 24
+
 // HistogramN counts the elements in n buckets of equal width between the least and the largest of them, and gives the
 // n+1 limits and the n counts. A bucket holds its lower limit, the last one its upper limit too. Elements that are all
 // equal give one bucket. It reads r twice. An RDD without elements, or one that holds a NaN or an infinity, is an
-// error.
+// error, and so are more buckets than 16,777,216, or than there are numbers between the least and the largest.
 func HistogramN[T Number](ctx context.Context, r *RDD[T], n int) (limits []float64, counts []int64, err error) {
 	if n < 1 {
 		return nil, nil, fmt.Errorf("histogram at %s: the number of buckets must be at least 1, not %d",
 			exec.Caller(), n)
+	}
+	if n > maxBuckets {
+		return nil, nil, fmt.Errorf("histogram at %s: at most %d buckets are possible, not %d, for each task holds "+
+			"them all: give fewer, or count by a key of your own with ReduceByKey", exec.Caller(), maxBuckets, n)
 	}
 	s, err := Stats(ctx, r)
 	switch {
@@ -38,6 +45,10 @@ func HistogramN[T Number](ctx context.Context, r *RDD[T], n int) (limits []float
 		limits = append(limits, s.Min+(s.Max-s.Min)/float64(n)*float64(i))
 	}
 	limits = append(limits, s.Max)
+	if err := checkLimits(limits); err != nil {
+		return nil, nil, fmt.Errorf("histogram at %s: the elements reach from %v to %v, which is too little for %d "+
+			"buckets: %w", exec.Caller(), s.Min, s.Max, n, err)
+	}
 	counts, err = Histogram(ctx, r, limits)
 	return limits, counts, err
 }
@@ -75,8 +86,11 @@ func checkLimits(limits []float64) error {
 		return errors.New("a bucket needs two limits")
 	}
 	for i, l := range limits {
-		if math.IsNaN(l) || i > 0 && l <= limits[i-1] {
-			return fmt.Errorf("the limits %v do not rise", limits)
+		if math.IsNaN(l) {
+			return fmt.Errorf("limit %d is not a number", i)
+		}
+		if i > 0 && l <= limits[i-1] {
+			return fmt.Errorf("the limits do not rise: %v comes after %v", l, limits[i-1])
 		}
 	}
 	return nil

@@ -83,7 +83,8 @@ func MapToPair[T, K, V any](r *RDD[T], f func(T) (K, V)) *RDD[Pair[K, V]] {
 // following ReduceByKey or Join of the same partitioning needs no shuffle.
 func MapValues[K, V, W any](r *RDD[Pair[K, V]], f func(V) W) *RDD[Pair[K, W]] {
 	out := Map(r, func(kv Pair[K, V]) Pair[K, W] { return Pair[K, W]{kv.Key, f(kv.Value)} })
-	out.node.Op, out.dealt = "mapValues", r.dealt
+	out.node.Op = "mapValues"
+	out.keysOf(r.dealt, r.sorted)
 	return out.needs(f == nil)
 }
 

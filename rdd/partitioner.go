@@ -27,6 +27,7 @@ type shuffleOptions struct {
 	dealt      bool // n or by was given
 	descending bool
 	apart      bool // rows are not combined before they are sent
+	err        error
 }
 
 // WithoutMapSideCombine has CombineByKey send each value as it is and make combiners on the reduce side only: for
@@ -47,13 +48,13 @@ func newShuffleOptions(opts []ShuffleOption) (o shuffleOptions) {
 // upstream partitioning is re-used if there is one, else it is spark.default.parallelism if that is set, else
 // the largest number of partitions upstream.
 func Partitions(n int) ShuffleOption {
-	return func(o *shuffleOptions) { o.n, o.by, o.dealt = n, nil, true }
+	return func(o *shuffleOptions) { o.n, o.by, o.dealt, o.err = n, nil, true, nil }
 }
 
 // PartitionsLater is Partitions whose number is asked for when the shuffle is made: for the stream engine, which may
 // learn it from a checkpoint, when the program's graph is made already.
 func PartitionsLater(n func() int) ShuffleOption {
-	return func(o *shuffleOptions) { o.n, o.by, o.dealt = n(), nil, true }
+	return func(o *shuffleOptions) { o.n, o.by, o.dealt, o.err = n(), nil, true, nil }
 }
 
 // DealingOf tells how shuffles with these options deal keys: to how many partitions, 0 if the options do not say, and
@@ -66,13 +67,14 @@ func DealingOf(opts ...ShuffleOption) (n int, partitioner string) {
 	return o.n, partitioner
 }
 
-// PartitionBy has p deal the keys. Its key type is checked when the graph is built.
+// PartitionBy has p deal the keys. Its key type is checked when the graph is built. How many partitions p has is asked
+// once, here.
 func PartitionBy[K any](p Partitioner[K]) ShuffleOption {
-	return func(o *shuffleOptions) {
-		if o.n, o.by, o.dealt = 0, nil, true; p != nil {
-			o.n, o.by = p.NumPartitions(), p
-		}
+	if p == nil {
+		return Partitions(0)
 	}
+	n, err := inDriver(fmt.Sprintf("NumPartitions of the partitioner %T", p), p.NumPartitions)
+	return func(o *shuffleOptions) { o.n, o.by, o.dealt, o.err = n, p, true, err }
 }
 
 // A dealing is how the keys of an RDD were dealt to its partitions: by the stable hash of package codec, or by
@@ -90,7 +92,9 @@ func (d *dealing) same(e *dealing) bool {
 		return d.hashes() && e.hashes()
 	}
 	if eq, ok := d.by.(interface{ Equal(other any) bool }); ok {
-		return eq.Equal(e.by)
+		// One that panics is as good as another: a shuffle more is right, too.
+		equal, err := inDriver("Equal", func() bool { return eq.Equal(e.by) })
+		return equal && err == nil
 	}
 	return reflect.ValueOf(d.by).Comparable() && reflect.ValueOf(e.by).Comparable() && d.by == e.by
 }
@@ -119,6 +123,9 @@ func PartitionerOf[K comparable, V any](r *RDD[Pair[K, V]]) (Partitioner[K], boo
 // defaultDealing chooses how a shuffle deals: as its options say, else as its parents are dealt already.
 func defaultDealing(sc *Context, opts []ShuffleOption, parents ...parent) (*dealing, error) {
 	o := newShuffleOptions(opts)
+	if o.err != nil {
+		return nil, o.err
+	}
 	if o.descending {
 		return nil, errors.New("Descending is for SortBy and SortByKey; nothing is sorted here")
 	}

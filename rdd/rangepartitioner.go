@@ -40,6 +40,8 @@ func NewRangePartitioner[K cmp.Ordered, V any](ctx context.Context, r *RDD[Pair[
 	switch {
 	case n < 1:
 		err = fmt.Errorf("it needs at least one partition, not %d", n)
+	case n > maxPartitions:
+		err = tooMany("what it deals", n)
 	case o.dealt:
 		err = errors.New("it takes Descending only: the number of partitions is its argument")
 	}
@@ -101,13 +103,20 @@ func (p *RangePartitioner[K]) Equal(other any) bool {
 }
 
 // FilterByRange gives the pairs whose keys are from lower to upper, both included. If r was dealt by a
-// [RangePartitioner] only the partitions that may hold such keys are there afterwards, and the others are not computed;
-// else it looks at all pairs, as Filter does, and keeps the partitioner. Narrow; no memory.
+// [RangePartitioner] only the partitions that may hold such keys are there afterwards, and the others are not computed.
+// After [SortByKey], whose ranges are found when it runs, all partitions are there, and those that cannot hold such
+// keys are empty without having been computed. Otherwise it looks at all pairs, as Filter does, and keeps the
+// partitioner. Narrow; no memory.
 func FilterByRange[K cmp.Ordered, V any](r *RDD[Pair[K, V]], lower, upper K) *RDD[Pair[K, V]] {
 	within := Filter(r, func(kv Pair[K, V]) bool {
 		return cmp.Compare(lower, kv.Key) <= 0 && cmp.Compare(kv.Key, upper) <= 0
 	})
 	within.node.Op = "filterByRange"
+	if found, ok := r.sorted.(*sortBounds[K]); ok {
+		none := cmp.Compare(lower, upper) > 0
+		within.reroute(func(p int) (int, bool) { return p, !none && found.overlaps(p, lower, upper) })
+		return within
+	}
 	if r.dealt == nil {
 		return within
 	}
@@ -121,14 +130,27 @@ func FilterByRange[K cmp.Ordered, V any](r *RDD[Pair[K, V]], lower, upper K) *RD
 	}
 	within.node.Partitions = last - first + 1
 	within.dealt = nil
-	from := within.from.Load()
-	next := &source[Pair[K, V]]{compute: func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
-		return from.compute(tc, first+p)
-	}}
-	if from.batch != nil {
-		next.batch = func(tc *TaskContext, p int) batches[Pair[K, V]] { return from.batch(tc, first+p) }
-	}
-	within.from.Store(next)
+	within.reroute(func(p int) (int, bool) { return first + p, true })
 	within.node.Prefer(func(p int) []string { return r.PreferredLocations(first + p) })
 	return within
+}
+
+// reroute has partition p of r be what another one was until now, or empty, while r is being made.
+func (r *RDD[T]) reroute(to func(p int) (other int, there bool)) {
+	from := r.from.Load()
+	next := &source[T]{compute: func(tc *TaskContext, p int) iter.Seq[T] {
+		if other, there := to(p); there {
+			return from.compute(tc, other)
+		}
+		return nil
+	}}
+	if from.batch != nil {
+		next.batch = func(tc *TaskContext, p int) batches[T] {
+			if other, there := to(p); there {
+				return from.batch(tc, other)
+			}
+			return func(func([]T) bool) {}
+		}
+	}
+	r.from.Store(next)
 }

@@ -19,6 +19,8 @@ type RDD[T any] struct {
 	mark atomic.Pointer[checkpoint]
 	// dealt says how the keys of a keyed RDD are spread over its partitions; nil if nothing is known.
 	dealt *dealing
+	// sorted is a *sortBounds[K] if the partitions are those of a sort by their keys; else nil.
+	sorted any
 }
 
 // A source is how the partitions of an RDD are computed.
@@ -82,9 +84,13 @@ func Same[T any](r *RDD[T]) *RDD[T] {
 	if r.batched() {
 		out.setBatch(r.batches)
 	}
-	out.node.Site, out.dealt = r.node.Site, r.dealt
+	out.node.Site = r.node.Site
+	out.keysOf(r.dealt, r.sorted)
 	return out
 }
+
+// keysOf says that the keys of r lie where those of another RDD do, which has the given dealing.
+func (r *RDD[T]) keysOf(dealt *dealing, sorted any) { r.dealt, r.sorted = dealt, sorted }
 
 // narrow makes the child of a transformation that computes its partition p from r's partition p.
 func narrow[T, U any](r *RDD[T], op string, compute func(tc *TaskContext, p int) iter.Seq[U]) *RDD[U] {

@@ -6,7 +6,7 @@ import (
 	"iter"
 	"math"
 	"math/rand/v2"
-	"slices"
+	"reflect"
 
 	"github.com/weirstream/weir/internal/exec"
 )
@@ -51,12 +51,9 @@ func SampleByKeyExact[K comparable, V any](r *RDD[Pair[K, V]], withReplacement b
 		return func(yield func(Pair[K, V]) bool) {
 			grouped.iterate(tc, p)(func(kv Pair[K, []V]) bool {
 				want := int(math.Ceil(fractions[kv.Key] * float64(len(kv.Value))))
-				for _, v := range choose(random, kv.Value, withReplacement, want) {
-					if !yield(Pair[K, V]{kv.Key, v}) {
-						return false
-					}
-				}
-				return true
+				return choose(random, kv.Value, withReplacement, want, checked(tc, func(v V) bool {
+					return yield(Pair[K, V]{kv.Key, v})
+				}))
 			})
 		}
 	})
@@ -109,10 +106,17 @@ func RandomSplit[T any](r *RDD[T], weights []float64, opts ...SampleOption) []*R
 }
 
 // TakeSample gives n elements chosen at random, in random order; without replacement at most all there are. It reads r
-// once and holds n elements of each partition.
+// once and holds n elements of each partition; with replacement, where those are n however few there are to choose
+// from, they must fit into weir.memory.budget.
 func TakeSample[T any](ctx context.Context, r *RDD[T], withReplacement bool, n int, opts ...SampleOption) ([]T, error) {
 	if n < 0 {
 		return nil, fmt.Errorf("takeSample at %s: the number of elements must be at least 0, not %d", exec.Caller(), n)
+	}
+	held := float64(n) * float64(r.node.Partitions) * float64(max(reflect.TypeFor[T]().Size(), 1))
+	if withReplacement && held > float64(r.sc.budget.Total()) {
+		return nil, fmt.Errorf("takeSample at %s: %d elements with replacement, of each of %d partitions, do not fit "+
+			"into weir.memory.budget, which is %d bytes: take fewer, or draw by Sample, which holds none",
+			exec.Caller(), n, r.node.Partitions, r.sc.budget.Total())
 	}
 	s := newSampling(opts)
 	type part struct {
@@ -236,19 +240,24 @@ func checkFraction(withReplacement bool, fraction float64) error {
 	return fmt.Errorf("the fraction must be from 0 to 1, not %v: nothing is drawn twice without replacement", fraction)
 }
 
-// choose gives n of vs.
-func choose[T any](random *rand.Rand, vs []T, withReplacement bool, n int) []T {
-	out := make([]T, 0, n)
+// choose yields n of vs, until yield gives false. Those that are drawn without replacement come in their order: each is
+// taken with the probability of what is still wanted among those that are left.
+func choose[T any](random *rand.Rand, vs []T, withReplacement bool, n int, yield func(T) bool) bool {
 	if withReplacement {
 		for range n {
-			out = append(out, vs[random.IntN(len(vs))])
+			if !yield(vs[random.IntN(len(vs))]) {
+				return false
+			}
 		}
-		return out
+		return true
 	}
-	at := random.Perm(len(vs))[:min(n, len(vs))]
-	slices.Sort(at)
-	for _, i := range at {
-		out = append(out, vs[i])
+	for i, v := range vs {
+		if random.IntN(len(vs)-i) >= n {
+			continue
+		}
+		if n--; !yield(v) {
+			return false
+		}
 	}
-	return out
+	return true
 }

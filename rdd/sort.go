@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/weirstream/weir/internal/exec"
 	"github.com/weirstream/weir/internal/shuffle"
@@ -18,7 +19,7 @@ import (
 // unless many keys are equal, for those lie in one.
 func SortBy[T any, K cmp.Ordered](r *RDD[T], f func(T) K, opts ...ShuffleOption) *RDD[T] {
 	order := shuffle.NaturalOrder[K](newShuffleOptions(opts).descending)
-	pairs := sorted(r, "sortBy", order, func(v T) (K, T) { return f(v), v }, opts)
+	pairs := sorted(r, "sortBy", &sortBounds[K]{order: order}, func(v T) (K, T) { return f(v), v }, opts)
 	return sortedValues(pairs.needs(f == nil))
 }
 
@@ -29,7 +30,8 @@ func SortByFunc[T any](r *RDD[T], compare func(a, b T) int, opts ...ShuffleOptio
 		order = func(a, b T) int { return compare(b, a) }
 	}
 	type nothing = struct{}
-	pairs := sorted(r, "sortByFunc", shuffle.NewOrder(order), func(v T) (T, nothing) { return v, nothing{} }, opts)
+	bounds := &sortBounds[T]{order: shuffle.NewOrder(order)}
+	pairs := sorted(r, "sortByFunc", bounds, func(v T) (T, nothing) { return v, nothing{} }, opts)
 	out := Keys(pairs.needs(compare == nil))
 	out.node.Op = pairs.node.Op
 	return out
@@ -38,7 +40,10 @@ func SortByFunc[T any](r *RDD[T], compare func(a, b T) int, opts ...ShuffleOptio
 // SortByKey sorts the pairs by their keys; see [SortBy].
 func SortByKey[K cmp.Ordered, V any](r *RDD[Pair[K, V]], opts ...ShuffleOption) *RDD[Pair[K, V]] {
 	order := shuffle.NaturalOrder[K](newShuffleOptions(opts).descending)
-	return sorted(r, "sortByKey", order, func(kv Pair[K, V]) (K, V) { return kv.Key, kv.Value }, opts)
+	bounds := &sortBounds[K]{order: order}
+	out := sorted(r, "sortByKey", bounds, func(kv Pair[K, V]) (K, V) { return kv.Key, kv.Value }, opts)
+	out.sorted = bounds
+	return out
 }
 
 // RepartitionAndSortWithinPartitions deals the pairs by p and sorts each partition by its keys, equal keys in the order
@@ -88,12 +93,35 @@ func sortedValues[K, T any](pairs *RDD[Pair[K, T]]) *RDD[T] {
 // A sortedOutput is the output of a map task of a sort, which is cut into buckets when the bounds are known.
 type sortedOutput[K, V any] struct {
 	*shuffle.Sorted[K, V]
-	// bounds are shared by the outputs of all map tasks; decided before any bucket is read.
-	bounds *[]K
+	by *sortBounds[K] // shared by the outputs of all map tasks
 }
 
 // Bucket implements exec.MapOutput.
-func (s sortedOutput[K, V]) Bucket(p int) any { return s.Cut(p, *s.bounds) }
+func (s sortedOutput[K, V]) Bucket(p int) any { return s.Cut(p, s.by.get()) }
+
+// A sortBounds is how a sort deals its keys: the last keys of the partitions but the last one, which are found when all
+// map tasks have run, before any bucket is read.
+type sortBounds[K any] struct {
+	order shuffle.Order[K]
+	found atomic.Pointer[[]K] // nil until the sort has run
+}
+
+func (b *sortBounds[K]) get() []K {
+	if found := b.found.Load(); found != nil {
+		return *found
+	}
+	return nil
+}
+
+// overlaps tells whether partition p may hold keys between the two given ones.
+func (b *sortBounds[K]) overlaps(p int, lower, upper K) bool {
+	bounds := b.get()
+	if bounds == nil {
+		return true
+	}
+	first, last := shuffle.PartitionOf(lower, bounds, b.order), shuffle.PartitionOf(upper, bounds, b.order)
+	return min(first, last) <= p && p <= max(first, last) // The last comes first in a sort that descends.
+}
 
 // fetchSorted gives what the map tasks wrote for a reduce partition, in the order of the map partitions.
 func fetchSorted[K, V any](tc *TaskContext, sh *exec.Shuffle, p int) (cuts []shuffle.Cut[K, V]) {
@@ -108,19 +136,19 @@ func fetchSorted[K, V any](tc *TaskContext, sh *exec.Shuffle, p int) (cuts []shu
 }
 
 // sorted shuffles rows of K and V so that they come in order.
-func sorted[T, K, V any](r *RDD[T], op string, o shuffle.Order[K], row func(T) (K, V), opts []ShuffleOption,
+func sorted[T, K, V any](r *RDD[T], op string, bounds *sortBounds[K], row func(T) (K, V), opts []ShuffleOption,
 ) *RDD[Pair[K, V]] {
 	n, err := sortWidth(r.node.Partitions, opts)
 	var sh *exec.Shuffle
 	if err == nil {
-		sh, err = sortShuffle(r, op, n, o, row)
+		sh, err = sortShuffle(r, op, n, bounds, row)
 	}
 	wire := wireOf[K, V]()
 	out := shuffled(r.sc, r.node, op, &dealing{n: n}, func(tc *TaskContext, p int) iter.Seq[Pair[K, V]] {
 		return func(yield func(Pair[K, V]) bool) {
 			sp := r.sc.space(tc)
 			defer sp.Close()
-			rows := shuffle.MergeSorted(sp, wire, o, fetchSorted[K, V](tc, sh, p))
+			rows := shuffle.MergeSorted(sp, wire, bounds.order, fetchSorted[K, V](tc, sh, p))
 			rows(func(k K, v V) bool { return yield(Pair[K, V]{k, v}) })
 		}
 	})
@@ -133,6 +161,8 @@ func sorted[T, K, V any](r *RDD[T], op string, o shuffle.Order[K], row func(T) (
 func sortWidth(parents int, opts []ShuffleOption) (int, error) {
 	o := newShuffleOptions(opts)
 	switch {
+	case o.err != nil:
+		return 1, o.err
 	case o.by != nil:
 		return 1, errors.New("a sort deals by bounds, not by a partitioner: use Partitions, " +
 			"or RepartitionAndSortWithinPartitions")
@@ -144,14 +174,13 @@ func sortWidth(parents int, opts []ShuffleOption) (int, error) {
 	return o.n, nil
 }
 
-func sortShuffle[T, K, V any](r *RDD[T], op string, n int, o shuffle.Order[K], row func(T) (K, V),
+func sortShuffle[T, K, V any](r *RDD[T], op string, n int, by *sortBounds[K], row func(T) (K, V),
 ) (*exec.Shuffle, error) {
 	own, wire := owning[K, V](), wireOf[K, V]()
-	bounds := new([]K)
 	sh, err := newShuffle[T, K, V](r, n, func(tc *TaskContext, p int) (exec.MapOutput, error) {
 		sp := r.sc.space(tc)
 		defer sp.Close()
-		rows, err := shuffle.NewSorter(o, own(tc), sp, wire)
+		rows, err := shuffle.NewSorter(by.order, own(tc), sp, wire)
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +190,7 @@ func sortShuffle[T, K, V any](r *RDD[T], op string, n int, o shuffle.Order[K], r
 			}
 		})
 		out, err := rows.Publish(n)
-		return sortedOutput[K, V]{out, bounds}, err
+		return sortedOutput[K, V]{out, by}, err
 	})
 	if err != nil {
 		return nil, err
@@ -177,7 +206,8 @@ func sortShuffle[T, K, V any](r *RDD[T], op string, n int, o shuffle.Order[K], r
 		for _, out := range outputs {
 			samples = append(samples, out.(sortedOutput[K, V]).Samples()...)
 		}
-		*bounds = shuffle.Bounds(samples, n, o)
+		bounds := shuffle.Bounds(samples, n, by.order)
+		by.found.Store(&bounds)
 		return nil
 	}
 	return sh, nil

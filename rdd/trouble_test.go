@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/weirstream/weir/rdd"
 )
@@ -312,6 +313,26 @@ func TestNumbersBeyondReason(t *testing.T) {
 		"Sample": {func() error {
 			return count(rdd.Sample(r, true, 1e15))
 		}, "from 0 to 1000000"},
+		"NewRangePartitioner": {func() error {
+			_, err := rdd.NewRangePartitioner(ctx, pairs, many)
+			return err
+		}, "what it deals would have 1000000000"},
+		"TakeSample": {func() error {
+			_, err := rdd.TakeSample(ctx, r, true, 1<<40)
+			return err
+		}, "1099511627776 elements with replacement, of each of 2 partitions, do not fit into weir.memory.budget"},
+		"TakeSample of nothing": {func() error {
+			_, err := rdd.TakeSample(ctx, rdd.Map(r, func(int) struct{} { return struct{}{} }), true, math.MaxInt)
+			return err
+		}, "do not fit into weir.memory.budget"},
+		"HistogramN": {func() error {
+			_, _, err := rdd.HistogramN(ctx, r, math.MaxInt)
+			return err
+		}, "at most 16777216 buckets are possible"},
+		"HistogramN of what is close": {func() error {
+			_, _, err := rdd.HistogramN(ctx, rdd.Parallelize(sc, []float64{1, math.Nextafter(1, 2)}, 1), 100_000)
+			return err
+		}, "the elements reach from 1 to 1.0000000000000002, which is too little for 100000 buckets"},
 		"an action": {func() error {
 			_, err := rdd.Collect(ctx, rdd.Map(rdd.Repartition(r, many), func(v int) int { return v }))
 			return err
@@ -323,11 +344,70 @@ func TestNumbersBeyondReason(t *testing.T) {
 			t.Errorf("%s: got %v, want an error with %q", name, err, test.want)
 		}
 	}
+	if got, err := rdd.TakeSample(ctx, r, false, math.MaxInt); err != nil || len(got) != 3 {
+		t.Errorf("TakeSample: %v, %v", got, err)
+	}
 	if got, err := rdd.TakeOrdered(ctx, r, math.MaxInt); err != nil || !slices.Equal(got, []int{1, 2, 3}) {
 		t.Errorf("TakeOrdered: %v, %v", got, err)
 	}
 	if got, err := rdd.Take(ctx, r, math.MaxInt); err != nil || !slices.Equal(got, []int{3, 1, 2}) {
 		t.Errorf("Take: %v, %v", got, err)
+	}
+}
+
+// TestSampleByKeyExactOfMany gives as many as it is asked for without holding them: a reader that has enough ends it.
+func TestSampleByKeyExactOfMany(t *testing.T) {
+	sc := newContext(t)
+	var pairs []rdd.Pair[string, int]
+	for v := range 100_000 {
+		pairs = append(pairs, rdd.KV("a", v))
+	}
+	r := rdd.SampleByKeyExact(rdd.Parallelize(sc, pairs, 2), true, map[string]float64{"a": 1_000_000}, rdd.Seed(1))
+	if got, err := rdd.Take(t.Context(), r, 5); err != nil || len(got) != 5 {
+		t.Errorf("Take: %v, %v", got, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if n, err := rdd.Count(ctx, r); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Count: %d, %v", n, err)
+	}
+}
+
+// mute is a partitioner that does not tell how many partitions it has.
+type mute struct{ vague }
+
+func (*mute) NumPartitions() int { panic("ask somebody else") }
+
+// contrary panics when it is compared.
+type contrary struct{ vague }
+
+func (contrary) Equal(any) bool { panic("incomparable") }
+
+// TestPartitionersThatPanic are refused with their types, or count as different, and do not end who builds a graph.
+func TestPartitionersThatPanic(t *testing.T) {
+	sc := newContext(t)
+	pairs := rdd.Parallelize(sc, []rdd.Pair[int, int]{rdd.KV(1, 10), rdd.KV(2, 20)}, 2)
+	var none *mute // its method NumPartitions comes from nil
+	joined := rdd.Join(pairs, pairs, rdd.PartitionBy[int](&mute{}))
+	for op, r := range map[string]*rdd.RDD[rdd.Pair[int, int]]{
+		"reduceByKey":                        rdd.ReduceByKey(pairs, add, rdd.PartitionBy[int](none)),
+		"sortByKey":                          rdd.SortByKey(pairs, rdd.PartitionBy[int](&mute{})),
+		"cogroup":                            rdd.MapValues(joined, func(p rdd.Pair[int, int]) int { return p.Key }),
+		"repartitionAndSortWithinPartitions": rdd.RepartitionAndSortWithinPartitions(pairs, rdd.Partitioner[int](&mute{})),
+	} {
+		_, err := rdd.Count(t.Context(), r)
+		if err == nil || !strings.Contains(err.Error(), op+": NumPartitions of the partitioner *rdd_test.mute: panic at ") ||
+			strings.Count(err.Error(), "trouble_test.go:") < 2 {
+			t.Errorf("%s: %v", op, err)
+		}
+	}
+	if got := rdd.ReduceByKey(pairs, add, rdd.PartitionBy[int](&mute{}), rdd.Partitions(2)); got.Err() != nil {
+		t.Errorf("the last option counts: %v", got.Err())
+	}
+	left := rdd.ReduceByKey(pairs, add, rdd.PartitionBy[int](contrary{}))
+	right := rdd.ReduceByKey(pairs, add, rdd.PartitionBy[int](contrary{}))
+	if got, want := showOnce(false, rdd.Join(left, right)), "(1,(10,10)) (2,(20,20))"; got != want {
+		t.Errorf("compared: %s, want %s", got, want)
 	}
 }
 
