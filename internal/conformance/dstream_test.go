@@ -50,7 +50,7 @@ func always(int, int) bool { return true }
 
 // TestDStream runs each case with 1, 2 and 7 partitions.
 func TestDStream(t *testing.T) {
-	for _, c := range readCases[streamCase](t, "dstream.json") {
+	for _, c := range casesOf[streamCase](t, "dstream.json") {
 		t.Run(c.Name, func(t *testing.T) {
 			build, want, err := streamOp(c)
 			if err != nil {

@@ -1,15 +1,11 @@
 package conformance
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"iter"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,8 +13,6 @@ import (
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/rdd"
 )
-
-var folder = flag.String("conformance", "testdata", "the folder of the cases")
 
 // An rddCase is a line of rdd.json.
 type rddCase struct {
@@ -28,21 +22,6 @@ type rddCase struct {
 	Partitions int
 	Output     any
 	Error      bool
-}
-
-// readCases reads a file of the flag's folder; numbers are kept as they are written.
-func readCases[C any](t *testing.T, name string) (cases []C) {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join(*folder, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	if err := d.Decode(&cases); err != nil || len(cases) == 0 {
-		t.Fatalf("%s: %d cases, %v", name, len(cases), err)
-	}
-	return cases
 }
 
 // input is what an RDD case works on.
@@ -83,7 +62,7 @@ func floorMod(v, n int) int { return ((v % n) + n) % n }
 // TestRDD runs each case at its own number of partitions, and with others if its answer does not depend on them.
 func TestRDD(t *testing.T) {
 	ran := map[string]bool{}
-	for _, c := range readCases[rddCase](t, "rdd.json") {
+	for _, c := range casesOf[rddCase](t, "rdd.json") {
 		name, _, _ := strings.Cut(c.Name, "#")
 		ran[name] = true
 		run, ok := rddOps[name]
