@@ -44,6 +44,32 @@ func TestNewProject(t *testing.T) {
 	r.wants(t, 2, "is not empty, it holds README.md", "see 'weir new --help'")
 }
 
+// TestNewProjectReadme runs what the README of a new project says of topics and records, in its order.
+func TestNewProjectReadme(t *testing.T) {
+	k := cluster(t)
+	readme, err := os.ReadFile(filepath.Join("project", "README.md.tmpl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for line := range strings.Lines(string(readme)) {
+		command, ours := strings.CutPrefix(strings.TrimSpace(line), "weir ")
+		if !ours || strings.HasPrefix(command, "broker ") {
+			continue
+		}
+		c := exec.CommandContext(t.Context(), "sh", "-c", `printf '%s\n' `+command)
+		args, err := c.Output() // words as a shell makes them
+		if err != nil {
+			t.Fatal(err)
+		}
+		must(t, k, "", append(strings.Split(strings.TrimSpace(string(args)), "\n"), "--brokers", "%")...)
+		ran++
+	}
+	if got := must(t, k, "", "consume", "lines", "--brokers", "%"); ran != 2 || len(strings.Fields(got)) != 6 {
+		t.Errorf("%d commands ran, and the topic holds %q", ran, got)
+	}
+}
+
 // TestNewRefuses what it cannot make, and leaves nothing.
 func TestNewRefuses(t *testing.T) {
 	dir := t.TempDir()
