@@ -1,6 +1,7 @@
 package dstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -226,7 +227,7 @@ func (l *loop) goOn() error {
 		}
 	}
 	if n := len(l.unread); n > 0 {
-		l.tellCommitted(l.unread[n-1]) // Its process may have died before it did.
+		l.tellCommitted(l.unread[n-1], l.standsAt(l.unread[n-1])) // Its process may have died before it did.
 	}
 	for _, planned := range found.Opened() {
 		l.ssc.logger.Info("a batch that was planned and not committed runs again", "batch", planned.Plan.Sequence,
@@ -242,6 +243,19 @@ func (l *loop) goOn() error {
 		}
 	}
 	return nil
+}
+
+// standsAt gives the inputs that stand where the last committed batch left them. Others were moved since: what they
+// were told of it would send who looks at a group back to where it was.
+func (l *loop) standsAt(b *Batch) func(*input) bool {
+	found := l.ssc.durable.found
+	if len(found.Opened()) > 0 {
+		return everyInput // Nothing is moved while a batch is open.
+	}
+	return func(in *input) bool {
+		i := slices.Index(l.ssc.inputs, in)
+		return bytes.Equal(found.Positions[l.ids[i]].Data, b.inputs[in.node].rng)
+	}
 }
 
 // bringBack has states and windows be as the last committed batch left them.

@@ -42,7 +42,6 @@ func (p resplit) build(l *account) func(ssc *dstream.Context) {
 	}
 }
 
-
 // TestReplan: a planned batch of which no sink has anything is split as the new program does. One of which a sink has
 // something, or might, is the old program's to finish.
 func TestReplan(t *testing.T) {

@@ -404,17 +404,19 @@ func (l *loop) awaitCommit() error {
 // passed tells the inputs, and then the listeners, that the log is beyond a batch.
 func (l *loop) passed(b *Batch, how Event) {
 	l.committed++
-	l.tellCommitted(b)
+	l.tellCommitted(b, everyInput)
 	l.ssc.bus.emit(how)
 	l.unread = append(l.unread, b)
 	l.releaseUnread(b.Time)
 }
 
-// tellCommitted tells the inputs of a commit.
-func (l *loop) tellCommitted(b *Batch) {
+func everyInput(*input) bool { return true }
+
+// tellCommitted tells some of the inputs of a commit.
+func (l *loop) tellCommitted(b *Batch, told func(*input) bool) {
 	for _, in := range l.ssc.inputs {
 		p := b.inputs[in.node]
-		if p.absent {
+		if p.absent || !told(in) {
 			continue
 		}
 		committed := func(ctx context.Context) error { return in.committed(ctx, b, p.rng) }
@@ -457,7 +459,7 @@ func (l *loop) releaseUnread(now Time) {
 	over := slices.Clone(l.unread[:n])
 	l.unread = l.unread[n:]
 	if !l.ssc.durable.opened {
-		l.release(over, func(*input) bool { return true })
+		l.release(over, everyInput)
 		return
 	}
 	l.release(over, func(in *input) bool { return !in.outlives() })

@@ -273,14 +273,19 @@ func TestStateImportOpen(t *testing.T) {
 // TestMoveInputs: a program begins where its checkpoint was told to, and goes on where it was moved to.
 func TestMoveInputs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk, seen := vfs.NewDisk("disk"), []string{}
+		disk, seen, told := vfs.NewDisk("disk"), []string{}, []string{}
 		sc := outside(t, disk)
 		for _, to := range []string{"0-10", "0-100"} {
 			if err := dstream.MoveInputs(t.Context(), sc, "disk:/ck", map[string][]byte{"numbers": []byte(to)}); err != nil {
 				t.Fatal(err)
 			}
-			p := mustLive(t, disk, sums(&seen, nil))
+			told = nil
+			p := mustLive(t, disk, sums(&seen, &told))
 			time.Sleep(2500 * time.Millisecond)
+			at := strings.TrimPrefix(to, "0-")
+			if first := fmt.Sprintf("resolve %s, committed %s-", to, at); !strings.HasPrefix(strings.Join(told, ", "), first) {
+				t.Errorf("moved to %s, the source is told %q", to, told) // and of nothing before that
+			}
 			err := dstream.MoveInputs(t.Context(), sc, "disk:/ck", map[string][]byte{"numbers": []byte("0-0")})
 			if held, ok := errors.AsType[*dstream.HeldError](err); !ok {
 				t.Errorf("held: %v, %v", held, err)

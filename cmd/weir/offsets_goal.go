@@ -148,6 +148,12 @@ func (g *checkpointGoal) before(ctx context.Context, _ *kafka.Admin, _ []kafka.T
 	case err != nil:
 		return nil, err
 	}
+	for _, b := range info.Batches {
+		if b.Status == "planned" {
+			return nil, fmt.Errorf("batch %d of %s is planned and not committed: start the program, stop it "+
+				"gracefully (weir stop), and try again", b.Sequence, g.dir)
+		}
+	}
 	if g.input, err = kafkaInput(info, g.dir, g.input, g.new); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,8 @@ import (
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/connector/kafka"
 	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -87,6 +89,21 @@ func reads(t *testing.T, k *kfake.Cluster, dir string, n int) string {
 	return strings.Join(got, " ")
 }
 
+// planOne leaves a batch open in a checkpoint, as a process does that dies.
+func planOne(t *testing.T, dir string) {
+	t.Helper()
+	log, r, err := checkpoint.Open(t.Context(), vfs.Local{}, dir, checkpoint.Here("test"), checkpoint.Options{})
+	if err == nil {
+		err = log.Append(t.Context(), checkpoint.Plan{Sequence: r.Planned.Sequence + 1, Time: r.Planned.Time + 1000})
+	}
+	if err == nil {
+		err = log.Close(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestOffsetsMove is a transcript: from a group to a checkpoint, a program that begins there, and back.
 func TestOffsetsMove(t *testing.T) {
 	k := cluster(t, kfake.SeedTopics(2, "lines", "other"))
@@ -135,6 +152,17 @@ func TestOffsetsMove(t *testing.T) {
 	if got := reads(t, k, dir, 4); got != "0:2=c 0:3=d 1:0=x 1:1=y" {
 		t.Errorf("the second run reads %s", got)
 	}
+	torn := filepath.Join(t.TempDir(), "ckpt")
+	if err := os.CopyFS(torn, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	planOne(t, torn)
+	transcriptOn(t, k, torn, files, []said{
+		{args: "offsets import --checkpoint DIR --dry-run", stdin: "lines,0,2\n", code: 1,
+			err: []string{"of DIR is planned and not committed", "stop it gracefully"}},
+		{args: "offsets reset --checkpoint DIR --topic lines --to -1 --dry-run", code: 1,
+			err: []string{"of DIR is planned and not committed"}},
+	})
 	transcriptOn(t, k, dir, files, []said{
 		{args: "offsets export --checkpoint DIR FILES/new.csv"},
 		{args: "offsets import old FILES/new.csv", out: "" +
