@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -62,9 +63,37 @@ func shown(t *testing.T, n int64, text string) map[string]string {
 // TestReplay: each batch that is kept gives, run again, what it gave, from states and windows as they were, on any
 // number of cores, while the program runs and when it has stopped; and nothing changes.
 func TestReplay(t *testing.T) {
+	for _, store := range []string{"memory", dstream.Sorted{}.Name()} {
+		t.Run(store, func(t *testing.T) { replayAll(t, store) })
+	}
+}
+
+// A countedStore counts how often it is opened.
+type countedStore struct {
+	dstream.Sorted
+	opened *int
+}
+
+func (s countedStore) Open(dir string, memory int64) (dstream.StateRows, error) {
+	*s.opened++
+	return s.Sorted.Open(dir, memory)
+}
+
+func replayAll(t *testing.T, store string) {
 	synctest.Test(t, func(t *testing.T) {
-		disk, got := vfs.NewDisk("disk"), map[string]string{}
-		l := mustLive(t, disk, statesBeside(got, 4), "weir.checkpoint.retainedBatches", "4")
+		disk, got, local := vfs.NewDisk("disk"), map[string]string{}, t.TempDir()
+		opened := 0
+		build := func(ssc *dstream.Context) {
+			ssc.AddStateStore(countedStore{opened: &opened})
+			statesBeside(got, 4)(ssc)
+		}
+		where := []string{"weir.state.store", store, "spark.local.dir", local}
+		stores := func() string { // of states, in the folder for what is local
+			dirs, _ := filepath.Glob(filepath.Join(local, "weir-*"))
+			return strings.Join(dirs, " ")
+		}
+		l := mustLive(t, disk, build, append(where, "weir.checkpoint.retainedBatches", "4")...)
+		lives := stores()
 		time.Sleep(12500 * time.Millisecond)
 		replays := func() {
 			t.Helper()
@@ -72,7 +101,7 @@ func TestReplay(t *testing.T) {
 			ran := 0
 			for _, b := range s.Batches {
 				before := maps.Clone(got)
-				done, text, err := replayOf(t, disk, statesBeside(got, 4), dstream.Replay{Sequence: b.Sequence})
+				done, text, err := replayOf(t, disk, build, dstream.Replay{Sequence: b.Sequence}, where...)
 				if !maps.Equal(got, before) {
 					t.Errorf("the outputs of batch %d have run", b.Sequence)
 				}
@@ -96,11 +125,17 @@ func TestReplay(t *testing.T) {
 					t.Errorf("batch %d: %+v", b.Sequence, done)
 				}
 			}
+			if store != "memory" && opened <= ran {
+				t.Errorf("%d replays and the program have opened %d stores", ran, opened)
+			}
 			if ran < 4 {
 				t.Errorf("only %d of %d batches could be replayed", ran, len(s.Batches))
 			}
 		}
 		replays()
+		if now := stores(); now != lives {
+			t.Errorf("the stores were %s, and are %s", lives, now)
+		}
 		l.stop(t)
 		before := disk.Files()
 		replays()

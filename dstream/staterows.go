@@ -125,24 +125,35 @@ func (d *durability) place() string {
 }
 
 // stateRowsFolder makes the folder of the store. Its name is the checkpoint's, by its job and place, and the owner's:
-// what stands there of other owners of this checkpoint is of no use any more, for only the last one can commit.
+// what stands there of other owners of this checkpoint is of no use any more, for only the last one can commit. A
+// replay owns nothing, and the owner may run beside it.
 func (ssc *Context) stateRowsFolder() (string, error) {
 	var errs []error
 	for _, root := range conf.LocalDirs.Get(ssc.conf) {
 		name := fmt.Sprintf("weir-state-%s-%016x-", ssc.job, codec.Hash(0, []byte(ssc.durable.place())))
-		left, _ := filepath.Glob(filepath.Join(root, name+"*")) // What cannot be listed is left there.
-		for _, dir := range left {
-			if err := os.RemoveAll(dir); err != nil {
-				ssc.warn("a store of states of an earlier owner of the checkpoint was left there", err, "folder", dir)
-			}
+		own := fmt.Sprintf("%s%d-", name, ssc.epoch)
+		if ssc.durable.replays {
+			own = fmt.Sprintf("weir-replay-%s-", ssc.job)
+		} else {
+			ssc.removeRows(filepath.Join(root, name+"*"))
 		}
-		dir, err := os.MkdirTemp(root, fmt.Sprintf("%s%d-", name, ssc.epoch))
+		dir, err := os.MkdirTemp(root, own)
 		if err == nil {
 			return dir, nil
 		}
 		errs = append(errs, err)
 	}
 	return "", fmt.Errorf("no folder of it can be written to: %w", errors.Join(errs...))
+}
+
+// removeRows removes the stores that earlier owners have left behind. What cannot be listed is left there.
+func (ssc *Context) removeRows(pattern string) {
+	left, _ := filepath.Glob(pattern)
+	for _, dir := range left {
+		if err := os.RemoveAll(dir); err != nil {
+			ssc.warn("a store of states of an earlier owner of the checkpoint was left there", err, "folder", dir)
+		}
+	}
 }
 
 // closeStateStore ends the store, and removes what it had.
