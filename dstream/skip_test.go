@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +70,30 @@ func TestSkip(t *testing.T) {
 	}
 }
 
+// TestSkipLetsGo: what a batch that is given up has persisted is given back.
+func TestSkipLetsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := map[string]string{}
+		var sc *rdd.Context
+		l := mustLive(t, vfs.NewDisk("disk"), func(ssc *dstream.Context) {
+			sc = ssc.RDD()
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers").Cache()
+			dstream.ForeachRDD(d, func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
+				seen[fmt.Sprint(b.Sequence)] = fmt.Sprint(len(sc.PersistentRDDs()))
+				return rdd.Foreach(ctx, r, func(int) error { return nil })
+			}).Named("counts")
+			watch(poisoned(d, 6), "last", map[string]string{})
+		}, "weir.streaming.failedBatch", "skip", "weir.streaming.failedBatch.maxRetries", "1",
+			"weir.streaming.failedBatch.backoff", "10ms", "spark.task.maxFailures", "1")
+		time.Sleep(6500 * time.Millisecond)
+		left := sc.PersistentRDDs()
+		l.stop(t)
+		if got, want := fmt.Sprint(seen), "map[0:1 1:1 2:1 3:1 4:1 5:1]"; got != want || len(left) > 0 {
+			t.Errorf("persisted RDDs by batch: %s, want %s, and after them none, not %v", got, want, left)
+		}
+	})
+}
+
 // TestSkipTells: what is given up is written down, with the effects that are in and those that never will be.
 func TestSkipTells(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -118,14 +143,20 @@ func TestSkipTells(t *testing.T) {
 	})
 }
 
-// kept is a sink that keeps the identities of its effects.
-type kept struct{ last map[string]int64 }
+// kept is a sink that keeps the identities of its effects, and may tell of each.
+type kept struct {
+	mu    sync.Mutex
+	last  map[string]int64
+	wrote func(id dstream.Effect)
+}
 
 func (*kept) Open(context.Context, string, int64) error { return nil }
 
 func (*kept) Close(context.Context) error { return nil }
 
 func (s *kept) Last(_ context.Context, output, _ string, partition int) (int64, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	seq, ok := s.last[fmt.Sprint(output, partition)]
 	return seq, ok, nil
 }
@@ -133,7 +164,12 @@ func (s *kept) Last(_ context.Context, output, _ string, partition int) (int64, 
 func (s *kept) Write(_ context.Context, id dstream.Effect, in iter.Seq[int]) error {
 	for range in {
 	}
+	s.mu.Lock()
 	s.last[fmt.Sprint(id.Output, id.Partition)] = id.Sequence
+	s.mu.Unlock()
+	if s.wrote != nil {
+		s.wrote(id)
+	}
 	return nil
 }
 
@@ -198,41 +234,62 @@ func TestSkipRefused(t *testing.T) {
 // TestSkipOfAnother: what is in of a batch that another process has tried is asked for, in all partitions; and a number
 // that is no open batch's is said to be one.
 func TestSkipOfAnother(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		disk, store, warned := vfs.NewDisk("disk"), &kept{last: map[string]int64{}}, []string{}
-		build := func(ssc *dstream.Context) {
-			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
-			dstream.WriteTo(poisoned(d, 5), dstream.Sink[int](store)).Named("out")
-			ssc.AddListener(func(e dstream.Event) {
-				if w, ok := e.(dstream.Warning); ok {
-					warned = append(warned, w.Message)
+	for bad, master := range map[int]string{4: "local[2]", 5: "local[1]"} { // The first partition fails, or the second.
+		synctest.Test(t, func(t *testing.T) {
+			disk, warned, stored := vfs.NewDisk("disk"), []string{}, make(chan struct{})
+			store := &kept{last: map[string]int64{}, wrote: func(id dstream.Effect) {
+				if id.Sequence == 2 && id.Partition == 1 {
+					close(stored)
 				}
-			})
-		}
-		settings := []string{"spark.master", "local[1]", "spark.default.parallelism", "2", "spark.task.maxFailures", "1"}
-		l := mustLive(t, disk, build, append(settings, "weir.streaming.failedBatch", "stop")...)
-		if err := l.AwaitTermination(t.Context()); err == nil || !strings.Contains(err.Error(), "5 is poison") {
-			t.Fatalf("%v", err)
-		}
-		for _, named := range []string{"2", "7"} {
-			l = mustLive(t, disk, build, append(settings, "weir.checkpoint.skip", named)...)
-			time.Sleep(1500 * time.Millisecond)
-			l.stop(t)
-		}
-		sc, err := rdd.NewContext(nil, rdd.WithFileSystem(disk.Mount(nil)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer sc.Stop(t.Context())
-		info, err := dstream.ReadCheckpoint(t.Context(), sc, "disk:/ck")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := fmt.Sprintf("%+v", info.Skipped); !strings.Contains(got, "In:[out] Burned:[out]") {
-			t.Error(got)
-		}
-		if n := len(warned); n == 0 || !strings.Contains(warned[n-1], "weir.checkpoint.skip names a batch that is not open") {
-			t.Errorf("%q", warned)
-		}
-	})
+			}}
+			build := func(ssc *dstream.Context) {
+				d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+				second := dstream.Map(d, func(v int) int {
+					if v == bad && bad == 4 {
+						<-stored // The other partition is in before this one fails.
+					}
+					return v
+				})
+				dstream.WriteTo(poisoned(second, bad), dstream.Sink[int](store)).Named("out")
+				ssc.AddListener(func(e dstream.Event) {
+					if w, ok := e.(dstream.Warning); ok {
+						warned = append(warned, w.Message)
+					}
+				})
+			}
+			settings := []string{"spark.master", master, "spark.default.parallelism", "2", "spark.task.maxFailures", "1"}
+			l := mustLive(t, disk, build, append(settings, "weir.streaming.failedBatch", "stop")...)
+			poison := fmt.Sprint(bad, " is poison")
+			if err := l.AwaitTermination(t.Context()); err == nil || !strings.Contains(err.Error(), poison) {
+				t.Fatalf("%v", err)
+			}
+			for _, named := range []string{"2", "7"} {
+				l = mustLive(t, disk, build, append(settings, "weir.checkpoint.skip", named)...)
+				time.Sleep(1500 * time.Millisecond)
+				l.stop(t)
+			}
+			if got := fmt.Sprintf("%+v", skipsOf(t, disk)); !strings.Contains(got, "In:[out] Burned:[out]") {
+				t.Errorf("%s: %s", poison, got)
+			}
+			if n := len(warned); n == 0 ||
+				!strings.Contains(warned[n-1], "weir.checkpoint.skip names a batch that is not open") {
+				t.Errorf("%q", warned)
+			}
+		})
+	}
+}
+
+// skipsOf reads what the checkpoint has of batches that were given up.
+func skipsOf(t *testing.T, disk *vfs.Disk) any {
+	t.Helper()
+	sc, err := rdd.NewContext(nil, rdd.WithFileSystem(disk.Mount(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sc.Stop(t.Context())
+	info, err := dstream.ReadCheckpoint(t.Context(), sc, "disk:/ck")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Skipped
 }
