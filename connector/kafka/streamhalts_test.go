@@ -39,10 +39,18 @@ func (f *fragile) UnmarshalBinary(data []byte) error {
 
 // TestStreamLosesNothing: a record that does not encode for the write ahead log, or does not decode, has the receiver
 // started again, at that record, until it does. Nothing is passed over, nor committed before, also where the first
-// record is the one and auto.offset.reset would say otherwise by then.
+// record is the one and auto.offset.reset would say otherwise by then. One thread that reads both partitions stores those
+// of the second after the one of the first that it cannot store, with a position that must not be beyond it.
 func TestStreamLosesNothing(t *testing.T) {
-	for what, at := range map[string]int{"the value does not decode: it is early": 3, "it is fragile": 3,
-		"the value does not decode": 0, "encode a record for the write ahead log": 0} {
+	for _, row := range []struct {
+		what        string
+		at, threads int
+	}{
+		{"the value does not decode: it is early", 3, 2}, {"it is fragile", 3, 2}, {"it is fragile", 4, 1},
+		{"the value does not decode", 0, 2}, {"encode a record for the write ahead log", 0, 2},
+		{"encode a record for the write ahead log", 0, 1},
+	} {
+		what, at := row.what, row.at
 		synctest.Test(t, func(t *testing.T) {
 			c := kafkatest.Start(t, kfake.SeedTopics(2, "a"))
 			disk, good := vfs.NewDisk("disk").Mount(nil), time.Now().Add(8*time.Second)
@@ -73,7 +81,8 @@ func TestStreamLosesNothing(t *testing.T) {
 				}
 				return f, nil
 			}
-			d, err := kafka.Stream(ssc, map[string]int{"a": 2}, c.Params("group.id", "g", "auto.offset.reset", "largest"),
+			d, err := kafka.Stream(ssc, map[string]int{"a": row.threads}, c.Params("group.id", "g", "auto.offset.reset",
+				"largest"),
 				kafka.String, value, c.Dialer())
 			if err != nil {
 				t.Fatal(err)
