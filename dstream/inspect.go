@@ -37,6 +37,8 @@ type BatchRecord struct {
 	Sequence int64
 	// Status is planned, committed or skipped, or imported where states were changed by hand.
 	Status string
+	// Idle counts the batches before this one that had nothing to do, of which nothing else is kept.
+	Idle   int64
 	Inputs []InputRecord
 	// Wrote are the outputs that have written something.
 	Wrote []string
@@ -94,7 +96,7 @@ func infoOf(s *checkpoint.State) *CheckpointInfo {
 }
 
 func recordOf(b *checkpoint.Batch) BatchRecord {
-	r := BatchRecord{Time: Time(b.Plan.Time), Sequence: b.Plan.Sequence, Status: "planned"}
+	r := BatchRecord{Time: Time(b.Plan.Time), Sequence: b.Plan.Sequence, Idle: b.Plan.Idle, Status: "planned"}
 	for _, id := range names(b.Plan.Ranges) {
 		rng := b.Plan.Ranges[id]
 		r.Inputs = append(r.Inputs, InputRecord{Input: id, Range: rng.Data, Records: rng.Records})

@@ -20,6 +20,7 @@ type batchJSON struct {
 	Sequence int64       `json:"sequence"`
 	Time     time.Time   `json:"time"`
 	Status   string      `json:"status"`
+	Idle     int64       `json:"idle,omitempty"` // batches before it that had nothing to do
 	Inputs   []rangeJSON `json:"inputs"`
 	Wrote    []string    `json:"wrote,omitempty"`
 }
@@ -45,7 +46,8 @@ func batches() *cobra.Command {
 		Short: "List the batches that a checkpoint holds",
 		Long: "Lists the batches that are still kept in a program's checkpoint, the oldest first: what each takes\n" +
 			"from its inputs, whether it is committed, and which outputs have written. One that is imported has\n" +
-			"no inputs: states were changed by hand (weir state import). The checkpoint may be in use.",
+			"no inputs: states were changed by hand (weir state import). Of idle ones, which had nothing to do,\n" +
+			"nothing is kept. The checkpoint may be in use.",
 		Example: "  weir batches ./ckpt\n  weir batches ./ckpt --json",
 		Args:    takes(1, false, "a DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -74,7 +76,7 @@ func readCheckpoint(ctx context.Context, dir string) (info *dstream.CheckpointIn
 func batchesJSON(info *dstream.CheckpointInfo) []batchJSON {
 	all := []batchJSON{}
 	for _, b := range info.Batches {
-		j := batchJSON{Sequence: b.Sequence, Time: b.Time.Std().UTC(), Status: b.Status, Inputs: []rangeJSON{},
+		j := batchJSON{Sequence: b.Sequence, Time: b.Time.Std().UTC(), Status: b.Status, Idle: b.Idle, Inputs: []rangeJSON{},
 			Wrote: b.Wrote}
 		for _, in := range b.Inputs {
 			r := rangeJSON{Input: in.Input, Records: in.Records}
@@ -101,6 +103,9 @@ func showBatches(out io.Writer, info *dstream.CheckpointInfo) error {
 	w := table(out)
 	fmt.Fprintln(w, "BATCH\tTIME\tSTATUS\tINPUT\tRECORDS\tRANGE")
 	for _, b := range info.Batches {
+		if text := idleText(b); text != "" {
+			fmt.Fprintf(w, "%s\t-\tidle\t-\t-\t-\n", text)
+		}
 		at := b.Time.Std().UTC().Format("2006-01-02T15:04:05.000Z")
 		head := []string{strconv.FormatInt(b.Sequence, 10), at, b.Status}
 		if len(b.Inputs) == 0 { // Its states were changed by hand.
@@ -125,6 +130,17 @@ func showBatches(out io.Writer, info *dstream.CheckpointInfo) error {
 			s.Reason)
 	}
 	return nil
+}
+
+// idleText names the batches before one that had nothing to do, "" for none.
+func idleText(b dstream.BatchRecord) string {
+	switch b.Idle {
+	case 0:
+		return ""
+	case 1:
+		return strconv.FormatInt(b.Sequence-1, 10)
+	}
+	return fmt.Sprintf("%d-%d", b.Sequence-b.Idle, b.Sequence-1)
 }
 
 // listOr gives a list as text, a dash for an empty one.

@@ -79,3 +79,29 @@ func TestBatches(t *testing.T) {
 	weirIn(t.Context(), nil, "batches", dir+"/none").wants(t, 1, "there is none")
 	weirIn(t.Context(), nil, "batches").wants(t, 2, "weir batches needs a DIR")
 }
+
+// TestIdleBatches: those that had nothing to do are named where they were.
+func TestIdleBatches(t *testing.T) {
+	at := dstream.Time(1_000_000_000_000)
+	one := []dstream.InputRecord{{Input: "ones", Records: 1, Range: []byte("x")}}
+	info := &dstream.CheckpointInfo{Job: "j", Epoch: 1, Owner: "o", StoppedCleanly: true, Batches: []dstream.BatchRecord{
+		{Time: at, Sequence: 4, Status: "committed", Inputs: one},
+		{Time: at.Add(2 * time.Second), Sequence: 6, Idle: 1, Status: "committed", Inputs: one},
+		{Time: at.Add(9 * time.Second), Sequence: 13, Idle: 6, Status: "planned", Inputs: one},
+	}}
+	var out bytes.Buffer
+	if err := showBatches(&out, info); err != nil {
+		t.Fatal(err)
+	}
+	want := `job j, epoch 1 of o: stopped cleanly
+BATCH  TIME                      STATUS     INPUT  RECORDS  RANGE
+4      2001-09-09T01:46:40.000Z  committed  ones   1        "x"
+5      -                         idle       -      -        -
+6      2001-09-09T01:46:42.000Z  committed  ones   1        "x"
+7-12   -                         idle       -      -        -
+13     2001-09-09T01:46:49.000Z  planned    ones   1        "x"
+`
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}
