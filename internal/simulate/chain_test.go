@@ -101,7 +101,7 @@ func chainVerdict(t *testing.T, g *Graph, dir string) error {
 // runChain gives the elements of each output, and behind them what its action gives.
 func (g *Graph) runChain(ctx context.Context, s Settings, dir string) (results [][]string, err error) {
 	fs := vfs.NewMemory(scheme)
-	sc, err := rdd.NewContext(s.conf(g, dir), rdd.WithFileSystem(fs))
+	sc, err := rdd.NewContext(s.conf(g, dir, g.Parallelism), rdd.WithFileSystem(fs))
 	if err != nil {
 		return nil, err
 	}

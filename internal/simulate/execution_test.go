@@ -43,7 +43,7 @@ type observed struct {
 // run runs the graph in the engine; it must be called within a bubble, for it waits for the batches to come. dir is for
 // what does not fit into memory.
 func (g *Graph) run(ctx context.Context, s Settings, dir string) (*execution, error) {
-	ssc, err := dstream.NewContext(s.conf(g, dir), g.Interval)
+	ssc, err := dstream.NewContext(s.conf(g, dir, g.Parallelism), g.Interval)
 	if err != nil {
 		return nil, err
 	}
@@ -73,16 +73,19 @@ func ended(ctx context.Context, ssc *dstream.Context) <-chan struct{} {
 	return done
 }
 
-func (s Settings) conf(g *Graph, dir string) *conf.Conf {
+// conf has no parallelism if that is 0.
+func (s Settings) conf(g *Graph, dir string, parallelism int) *conf.Conf {
 	c := conf.New().
 		Set("spark.master", fmt.Sprintf("local[%d,%d]", s.Cores, attempts)).
-		Set("spark.default.parallelism", strconv.Itoa(g.Parallelism)).
 		Set("spark.streaming.concurrentJobs", strconv.Itoa(s.ConcurrentJobs)).
 		Set("spark.local.dir", dir).
 		Set("weir.honest", strconv.FormatBool(s.Honest)).
 		Set("weir.streaming.failedBatch", "retry").
 		Set("weir.streaming.failedBatch.maxRetries", strconv.Itoa(attempts)).
 		Set("weir.streaming.failedBatch.backoff", "0ms")
+	if parallelism > 0 {
+		c.Set("spark.default.parallelism", strconv.Itoa(parallelism))
+	}
 	if (g.Seed+uint64(s.Cores))%16 == 0 { // One of the runs of some graphs, and some lives of a program.
 		c.Set("weir.state.store", "pebble").Set("weir.state.memory", "8m")
 	}

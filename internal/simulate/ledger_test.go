@@ -46,7 +46,8 @@ func (l ledger) read(disk *vfs.Disk) error {
 	return nil
 }
 
-// add takes in a slot, and gives its number. The grave of one that is known says nothing.
+// add takes in a slot, and gives its number. What is known stays: the grave of a slot says nothing, and neither does one
+// that was put by a process which had slept until the slot that had been there was gone with those before it.
 func (l ledger) add(name string, data []byte) (int64, error) {
 	lines, err := checkpoint.DecodeRecord("slot", name, data)
 	if err != nil {
@@ -66,7 +67,7 @@ func (l ledger) add(name string, data []byte) (int64, error) {
 		}
 		s.entries = append(s.entries, entry)
 	}
-	if _, known := l[s.Number]; !known || !s.Grave {
+	if _, known := l[s.Number]; !known {
 		l[s.Number] = s
 	}
 	return s.Number, nil

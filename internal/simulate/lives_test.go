@@ -13,7 +13,8 @@ import (
 // A Life is one process of a durable program: how it begins, what it meets, and how it ends.
 type Life struct {
 	Settings
-	// Parallelism is spark.default.parallelism, with which the batches that this life plans are split.
+	// Parallelism is spark.default.parallelism, with which the batches that this life plans are split; 0 if it is not
+	// set, and the cores decide.
 	Parallelism int
 	// Pause is the time since the life before ended, by the clock of the machine: negative if that was set back.
 	Pause time.Duration
@@ -79,6 +80,11 @@ func NewDurable(seed uint64) *Graph {
 		g.Lives = append(g.Lives, newLife(r, g, i))
 	}
 	g.Lives = append(g.Lives, lastLife(newLife(r, g, 1)))
+	for i := range g.Lives {
+		if more.IntN(5) == 0 {
+			g.Lives[i].Parallelism = 0
+		}
+	}
 	return g
 }
 
