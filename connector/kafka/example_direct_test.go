@@ -20,8 +20,8 @@ import (
 	"github.com/weirstream/weir/weirtest"
 )
 
-// beside gives f a Kafka in memory whose topic words has two partitions: "to" and "be" lie in the first one, "or" in the
-// second.
+// beside gives f a Kafka in memory whose topic words has two partitions: "to" and "be" lie in the first one, "or" in
+// the second.
 func beside(f func(t *testing.T, k *kafkatest.Cluster)) {
 	synctest.Test(new(testing.T), func(t *testing.T) { // a test hands its own
 		k := kafkatest.Start(t, kfake.SeedTopics(2, "words"), kfake.SeedTopics(1, "counts", "dead"))
