@@ -12,7 +12,7 @@ type known struct {
 }
 
 const (
-	ownLog               = "it tunes Spark's write ahead log, and this version has none"
+	ownLog               = "it tunes the files of Spark's write ahead logs, and weir's need no tuning"
 	ownCache             = "weir reads by range from each leader and keeps no consumers"
 	noStreamingExecutors = "there are no executors to add or remove: the threads come from spark.master"
 	engineOwn            = "the engine sets it for each job; remove it"

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/weirstream/weir/codec"
+	"github.com/weirstream/weir/internal/exec"
 	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/internal/vfs/compress"
 	"github.com/weirstream/weir/internal/vfs/objectfile"
@@ -18,7 +19,7 @@ import (
 func SaveAsObjectFile[T any](ctx context.Context, r *RDD[T], path string) error {
 	c, err := codec.For[T]()
 	if err != nil {
-		return fmt.Errorf("saveAsObjectFile: %w", err)
+		return fmt.Errorf("saveAsObjectFile at %s: %w", exec.Caller(), err)
 	}
 	write := func(tc *TaskContext, p int, w io.Writer) error { return writeObjects(tc, r, p, c, w, false) }
 	return r.sc.save(ctx, r.node, "saveAsObjectFile", path, compress.None, write)

@@ -62,6 +62,11 @@ func Pipe[T any](r *RDD[T], command []string, opts ...PipeOption) *RDD[string] {
 	if len(command) == 0 || command[0] == "" {
 		out.refuse("pipe needs a command")
 	}
+	for _, v := range p.env {
+		if name, _, given := strings.Cut(v, "="); !given || name == "" {
+			out.refuse("pipe: a variable of PipeEnv is written NAME=VALUE, and not %q", v)
+		}
+	}
 	return out
 }
 

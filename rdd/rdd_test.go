@@ -314,6 +314,15 @@ func TestErrorsNameThePlace(t *testing.T) {
 			)
 			return err
 		}, []string{"hidden", "secret"}},
+		{"object file of what cannot be encoded", func() error {
+			at = here(1)
+			return rdd.SaveAsObjectFile(ctx, rdd.Map(r, func(v int) hidden { return hidden{v} }), t.TempDir()+"/o")
+		}, []string{"saveAsObjectFile at ", "secret"}},
+		{"variable of a command without a value", func() error {
+			at = here(1)
+			_, err := rdd.Count(ctx, rdd.Pipe(r, []string{"cat"}, rdd.PipeEnv("HOME=/", "PATH")))
+			return err
+		}, []string{`a variable of PipeEnv is written NAME=VALUE, and not "PATH"`}},
 		{"partitioner of other keys", func() error {
 			at = here(1)
 			_, err := rdd.Count(ctx, rdd.GroupByKey(kv(r), rdd.PartitionBy[int](byHalf{})))
