@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirstream/weir/internal/checkpoint"
@@ -18,19 +19,21 @@ import (
 // idleAtMost is for how long batches have no entries. A process that starts again takes their times for missed.
 const idleAtMost = 10 * time.Second
 
-// An unlogged is the plan of a batch that is in the log when the batch turns out to do something.
+// An unlogged is the plan of a batch that goes into the log when the batch turns out to do something.
 type unlogged struct {
 	plan checkpoint.Plan
 	// turn is held by who logs the plan; in says that it has been logged.
 	turn chan struct{}
-	in   bool
+	in   atomic.Bool
 	// over is closed when the batch has ended: the planner waits for it, for the next plan says what became of it.
 	over chan struct{}
 }
 
-// mayBeIdle tells whether a batch takes nothing from its inputs but what the last plan in the log says already.
+// mayBeIdle tells whether a batch takes nothing from its inputs but what the last plan in the log says already. It must
+// run at once, for nothing is planned until it is over.
 func (l *loop) mayBeIdle(b *Batch) bool {
-	if !l.ssc.durable.opened || l.split != nil || l.ssc.recall > 0 || b.Time >= l.loggedAt.Add(idleAtMost) {
+	if !l.ssc.durable.opened || l.split != nil || l.ssc.recall > 0 || b.Time >= l.loggedAt.Add(idleAtMost) ||
+		l.waiting.Load() > 0 {
 		return false
 	}
 	for _, in := range l.ssc.inputs {
@@ -60,18 +63,23 @@ func (ssc *Context) logPlan(ctx context.Context, plan checkpoint.Plan) error {
 	return nil
 }
 
-// decide waits until it is known whether the last batch is in the log; false says that the loop has ended.
+// decide waits until it is known whether the last batch is in the log; false says that nothing is to be planned.
 func (l *loop) decide() bool {
-	u := l.undecided
+	u, drain := l.undecided, l.drain
 	if u == nil {
 		return true
 	}
+	if l.draining {
+		drain = nil
+	}
 	select {
 	case <-u.over:
+	case <-drain:
+		return false
 	case <-l.life.Done():
 		return false
 	}
-	if u.in {
+	if u.in.Load() {
 		l.logged, l.loggedAt = u.plan.Sequence, Time(u.plan.Time)
 	}
 	l.undecided = nil
@@ -90,21 +98,24 @@ func (b *Batch) fix(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	defer func() { <-u.turn }()
-	if u.in {
+	if u.in.Load() {
 		return nil
 	}
 	if err := b.ssc.logPlan(ctx, u.plan); err != nil {
 		return err
 	}
-	u.in = true
+	u.in.Store(true)
 	return nil
 }
 
-// fixed tells whether the plan of the batch is in the log. It is asked when nothing of the batch runs any more.
-func (b *Batch) fixed() bool { return b.unlogged == nil || b.unlogged.in }
+// fixed tells whether the plan of the batch is in the log.
+func (b *Batch) fixed() bool { return b.unlogged == nil || b.unlogged.in.Load() }
 
 // fixUnlessIdle is called before the batch runs, and again when its steps have: the states say whether they change.
 func (l *loop) fixUnlessIdle(b *Batch) error {
+	if b.fixed() {
+		return nil
+	}
 	for _, k := range l.ssc.states {
 		if !k.idle(b.Time) || k.changed(b) {
 			return b.fix(l.life)

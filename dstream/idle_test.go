@@ -53,11 +53,27 @@ type account struct {
 	rows []string
 	// die is called when a batch is to be stored; it tells whether the process dies then, and whether before or after.
 	die func(sequence int64) (before, after bool)
+	// exact tells that it has been opened: before that it promises less, as real ones do.
+	exact bool
 }
 
 func newAccount() *account { return &account{last: -1} }
 
-func (s *account) Open(context.Context, string, int64) error { return nil }
+func (s *account) Open(_ context.Context, _ string, epoch int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.exact = epoch > 0
+	return nil
+}
+
+func (s *account) Guarantee() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.exact {
+		return ""
+	}
+	return "at-least-once"
+}
 
 func (s *account) Last(context.Context, string, string, int) (seq int64, ok bool, err error) {
 	s.mu.Lock()
@@ -110,7 +126,12 @@ func (s *account) Write(context.Context, dstream.Effect, iter.Seq[string]) error
 	panic("there are transactions")
 }
 
-func (s *account) Close(context.Context) error { return nil }
+func (s *account) Close(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.exact = false
+	return nil
+}
 
 // upTo lists the rows of batches up to one, those of a batch in the order of their texts.
 func (s *account) upTo(sequence int64) string {
@@ -251,32 +272,82 @@ func TestIdle(t *testing.T) {
 	}
 }
 
-// TestIdleDies: whatever batch the process dies in, with idle ones before it, the next one goes on with what comes.
+// TestIdleBehindOne: while a batch runs, those that come are planned in the log, idle or not: none waits for another to
+// be over, and a stop finds them.
+func TestIdleBehindOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, l := vfs.NewDisk("disk"), newAccount()
+		l.die = func(sequence int64) (before, after bool) { // It is but slow.
+			if sequence == 1 {
+				time.Sleep(4 * time.Second)
+			}
+			return false, false
+		}
+		source := &nowAndThen{time.Now(), []time.Duration{1500 * time.Millisecond}}
+		live := mustLive(t, disk, func(ssc *dstream.Context) {
+			toAccount(dstream.FromSource(ssc, "numbers", dstream.Source[int](source)).Named("numbers"), l)
+		})
+		time.Sleep(4500 * time.Millisecond)
+		if got, want := entries(t, disk), "0 1open 2open 3open"; got != want {
+			t.Errorf("behind a batch that runs the log has %q, want %q", got, want)
+		}
+		live.stop(t)
+		if got, want := entries(t, disk), "0 1 2 3"; got != want {
+			t.Errorf("in the end the log has %q, want %q", got, want)
+		}
+	})
+}
+
+// TestIdleDies: whatever batch the process dies in, with idle ones before it, the next one goes on with what comes, and
+// stops cleanly.
 func TestIdleDies(t *testing.T) {
 	for after := 500 * time.Millisecond; after < 10*time.Second; after += 700 * time.Millisecond {
-		synctest.Test(t, func(t *testing.T) {
-			disk, l := vfs.NewDisk("disk"), newAccount()
-			const s = time.Second
-			source := &nowAndThen{time.Now(), []time.Duration{1300 * time.Millisecond, 5200 * time.Millisecond, 5300 *
-				time.Millisecond, 9 * s, 13 * s}}
-			build := func(ssc *dstream.Context) {
-				counted(0)(dstream.FromSource(ssc, "numbers", dstream.Source[int](source)).Named("numbers"), l)
-			}
-			first := mustLive(t, disk, build)
-			time.Sleep(after)
-			first.die(t)
-			disk = disk.Crash(uint64(after))
-			second := mustLive(t, disk, build)
-			time.Sleep(16 * s)
-			second.stop(t)
-			var rows []string
-			for _, row := range strings.Fields(l.text()) {
-				_, v, _ := strings.Cut(row, ":")
-				rows = append(rows, v)
-			}
-			if want := []string{"n1", "n2", "n3", "n4", "n5"}; !slices.Equal(rows, want) {
-				t.Errorf("dead after %v: the sink has %v, want %v; the log has %s", after, l.text(), want, entries(t, disk))
-			}
+		dieAndGoOn(t, fmt.Sprint("after ", after), after, nil)
+	}
+	// Batch 5 is the first with records after idle ones.
+	for how, stored := range map[string]bool{"before it is stored": false, "when it is stored": true} {
+		dieAndGoOn(t, how, 7*time.Second, func(sequence int64) (before, after bool) {
+			return sequence == 5 && !stored, sequence == 5 && stored
 		})
 	}
+}
+
+func dieAndGoOn(t *testing.T, how string, after time.Duration, die func(sequence int64) (before, after bool)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		disk, l := vfs.NewDisk("disk"), newAccount()
+		const s = time.Second
+		source := &nowAndThen{time.Now(), []time.Duration{1300 * time.Millisecond, 5200 * time.Millisecond, 5300 *
+			time.Millisecond, 9 * s, 13 * s}}
+		build := func(ssc *dstream.Context) {
+			counted(0)(dstream.FromSource(ssc, "numbers", dstream.Source[int](source)).Named("numbers"), l)
+		}
+		first := mustLive(t, disk, build, "weir.streaming.failedBatch", "stop")
+		if die != nil {
+			l.die = func(sequence int64) (before, after bool) {
+				if before, after = die(sequence); before || after {
+					first.mount.Kill()
+				}
+				return before, after
+			}
+		}
+		time.Sleep(after)
+		first.die(t)
+		l.die = nil
+		disk = disk.Crash(uint64(after))
+		second := mustLive(t, disk, build)
+		time.Sleep(16 * s)
+		second.stop(t)
+		var rows []string
+		for _, row := range strings.Fields(l.text()) {
+			_, v, _ := strings.Cut(row, ":")
+			rows = append(rows, v)
+		}
+		if want := []string{"n1", "n2", "n3", "n4", "n5"}; !slices.Equal(rows, want) {
+			t.Errorf("dead %s: the sink has %v, want %v; the log has %s", how, l.text(), want, entries(t, disk))
+		}
+		if st, err := checkpoint.Read(t.Context(), disk.Mount(nil), "disk:/ck"); err != nil || !st.Stopped {
+			t.Errorf("dead %s: the stop of the next one was not clean: the log has %s, %v", how, entries(t, disk), err)
+		}
+	})
 }

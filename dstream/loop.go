@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirstream/weir/conf"
@@ -55,9 +56,10 @@ type loop struct {
 	next int64 // sequence of the next plan
 	last Time  // time of the last plan
 
-	logged    int64 // sequence of the last plan in the log, -1 for none
-	loggedAt  Time
-	undecided *unlogged // the last batch, if it is not known yet whether it will be in the log
+	logged    int64        // sequence of the last plan in the log, -1 for none
+	loggedAt  Time         // of the last plan that this process has logged
+	waiting   atomic.Int64 // batches that are planned and not over
+	undecided *unlogged    // the last batch, if it is not known yet whether it will be in the log
 
 	committed int64 // batches
 	unread    []*Batch
@@ -97,8 +99,8 @@ func newLoop(ssc *Context, ids []string) *loop {
 	l.outputs, l.lettersTo = ssc.letters.split(ssc.outputs)
 	if found := ssc.durable.found; found != nil {
 		l.next, l.last = found.Planned.Sequence+1, Time(found.Planned.Time)
-		l.logged, l.loggedAt = found.Planned.Sequence, l.last
-		l.committed = found.Committed.Sequence + 1
+		l.logged = found.Planned.Sequence
+		l.committed = l.next - int64(len(found.Opened()))
 		if found.Split != nil && reflect.DeepEqual(found.Split, l.split) {
 			l.split = nil
 		}
@@ -142,7 +144,9 @@ func (l *loop) start() {
 			return
 		}
 		for b := range l.queue {
-			if err := l.runBatch(b); err != nil {
+			err := l.runBatch(b)
+			l.waiting.Add(-1)
+			if err != nil {
 				l.end(errors.Join(err, l.awaitCommit()))
 				return
 			}
@@ -343,6 +347,7 @@ func (l *loop) planNext(t Time) error {
 	}
 	b.info.SubmissionTime = time.Now()
 	l.ssc.bus.emit(BatchSubmitted{b.info})
+	l.waiting.Add(1)
 	select {
 	case l.queue <- b:
 	case <-l.life.Done():

@@ -106,9 +106,10 @@ func prepare[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd.
 		}
 	}
 	if len(made) > 0 {
-		err = b.fix(ctx)
-	}
-	if err == nil && len(made) > 0 {
+		if err := b.fix(ctx); err != nil {
+			p.drop(ctx, made...)
+			return err
+		}
 		err = b.ssc.insist(ctx, func() error { return s.Commit(ctx, id, made) })
 	}
 	if err != nil {

@@ -9,44 +9,30 @@ import (
 	"github.com/weirstream/weir/internal/checkpoint"
 )
 
-// A planned batch runs again as its plan says, or not at all: what of it is in a sink already was dealt by that plan. But
-// where every output of it is a sink that can be asked, and none has anything of it, another plan of the same records
-// supersedes the first, and a program that would split it differently may go on at once.
+// A planned batch runs again as its plan says, or not at all: what of it is in a sink already was dealt by that plan.
+// But where every output of it is a sink that can be asked, and none has anything of it, another plan of the same
+// records supersedes the first, and a program that would split it differently may go on at once.
 
-// anew tells whether a batch may be planned anew, so far as is known before its sinks are asked.
+// anew tells whether a batch may be planned anew, so far as is known before its sinks are asked: its inputs and outputs
+// are there, at the same interval, and all outputs are sinks.
 func (f *fitting) anew(b *checkpoint.Batch) bool {
 	if b.Plan.Split == nil || len(b.Plan.Split.Operators) == 0 || len(b.Done) > 0 {
 		return false
 	}
-	for id, rng := range b.Plan.Ranges {
-		there := slices.ContainsFunc(f.ssc.inputs, func(in *input) bool { return f.ids[in.node] == id })
-		if rng.Records > 0 && !there {
-			return false // Its records are in no other batch.
-		}
-	}
-	for _, id := range outputsOf(b.Plan.Split.Operators) {
-		there := slices.ContainsFunc(f.ssc.outputs, func(o *Output) bool { return f.ids[o.node] == id })
-		if !there {
+	now := f.ssc.operators()
+	for _, o := range b.Plan.Split.Operators {
+		output := o.Type == "" // It has no elements.
+		switch at := find(now, o.ID); {
+		case !output && len(o.From) > 0: // What is between may be another thing.
+		case output && o.Op != writeTo:
+			return false // It may have done anything.
+		case at < 0 || now[at].Op != o.Op || now[at].Type != o.Type:
 			return false
+		case !output && now[at].Slide != o.Slide:
+			return false // Windows of the other interval do not look at its time.
 		}
 	}
-	return !slices.ContainsFunc(f.ssc.outputs, func(o *Output) bool { return !o.tells() })
-}
-
-// outputsOf gives the ids of a graph's outputs, which have no elements.
-func outputsOf(operators []checkpoint.Operator) (ids []string) {
-	for _, o := range operators {
-		if o.Type == "" {
-			ids = append(ids, o.ID)
-		}
-	}
-	return ids
-}
-
-// tells tells whether the output is a sink that knows of which batches it has anything, whatever their partitions were.
-func (o *Output) tells() bool {
-	whole := is[Transactor](o.sink) || is[BatchCommitter](o.sink) || is[SinkRewinder](o.sink)
-	return whole && is[laster](o.sink) && promiseOf(o.sink) == ""
+	return !slices.ContainsFunc(f.ssc.outputs, func(o *Output) bool { return o.node.op != writeTo })
 }
 
 // A resplit is a batch that the program would split differently, and why it is refused if a sink has anything of it.
@@ -64,27 +50,33 @@ func (ssc *Context) replan(ctx context.Context) error {
 			}
 		}
 	}
+	var entries []checkpoint.Entry
 	for _, r := range ssc.durable.anew {
-		plan := r.batch.Plan
-		plan.Split = ssc.split()
-		if err := ssc.log.Append(ctx, checkpoint.Replan{Plan: plan}); err != nil {
-			return fmt.Errorf("log that batch %d is planned anew: %w", plan.Sequence, err)
-		}
-		r.batch.Plan = plan
-		ssc.durable.found.Split = plan.Split
-		ssc.logger.Info("a planned batch is split anew, for no sink has anything of it", "batch", plan.Sequence)
+		r.batch.Plan.Split = ssc.split()
+		entries = append(entries, checkpoint.Replan{Plan: r.batch.Plan})
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	if err := ssc.log.Append(ctx, entries...); err != nil {
+		return fmt.Errorf("log that planned batches are planned anew: %w", err)
+	}
+	for _, r := range ssc.durable.anew {
+		ssc.durable.found.Split = r.batch.Plan.Split
+		ssc.logger.Info("a planned batch is split anew, for no sink has anything of it", "batch", r.batch.Plan.Sequence)
 	}
 	return nil
 }
 
-// hasNothing is an error if the sink of an output may have something of a batch.
+// hasNothing is an error if the sink of an output may have something of a batch: also if it does not know that for all
+// partitions at once, for the batch may have others now.
 func (ssc *Context) hasNothing(o *Output, sequence int64) error {
 	output := ssc.outputIDs()[o.number]
 	ssc.sinks.mu.Lock()
 	kept := ssc.sinks.known[effectOf{output, ""}]
 	ssc.sinks.mu.Unlock()
 	switch {
-	case kept == nil || kept.asked == nil:
+	case kept == nil || kept.asked == nil || kept.sink == nil && kept.back == nil && !is[BatchCommitter](o.sink):
 		return errors.New("the sink of the output " + o.label() + " does not say what it holds")
 	case kept.held && kept.last.Sequence >= sequence:
 		return fmt.Errorf("the sink of the output %s holds batches up to %d", o.label(), kept.last.Sequence)

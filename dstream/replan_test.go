@@ -1,6 +1,7 @@
 package dstream_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -20,6 +21,8 @@ type resplit struct {
 	input   string
 	another *account // one more output
 	body    bool     // one of the user's own
+	asBody  bool     // the first output is one
+	slow    bool     // the interval is another one
 }
 
 func (p resplit) build(l *account) func(ssc *dstream.Context) {
@@ -32,7 +35,13 @@ func (p resplit) build(l *account) func(ssc *dstream.Context) {
 		keyed := dstream.Map(d, func(v int) rdd.Pair[int, int] { return rdd.KV(v%3, v) })
 		out, _ := dstream.MapWithState(keyed, dstream.Spec(count).Partitions(p.parts))
 		out = out.Named("sums")
-		dstream.WriteTo(lines(out), l).Named("out")
+		if p.asBody {
+			dstream.ForeachRDD(lines(out), func(ctx context.Context, r *rdd.RDD[string], b *dstream.Batch) error {
+				return dstream.Save(ctx, b, "x", r, l)
+			}).Named("out")
+		} else {
+			dstream.WriteTo(lines(out), l).Named("out")
+		}
 		if p.another != nil {
 			dstream.WriteTo(lines(out), p.another).Named("another")
 		}
@@ -62,6 +71,11 @@ func TestReplan(t *testing.T) {
 		{name: "nothing has changed", change: func(*resplit) {}, stored: true},
 		{name: "an output that tells nothing", old: func(p *resplit) { p.body = true },
 			change: func(p *resplit) { p.parts = 5 }, refused: "would be split differently now", checked: true},
+		{name: "an output was of another kind", old: func(p *resplit) { p.asBody = true },
+			change:  func(p *resplit) { p.asBody, p.parts = false, 5 },
+			refused: `was foreachRDD`, checked: true},
+		{name: "another interval", change: func(p *resplit) { p.slow = true },
+			refused: `the setting "weir.streaming.interval" was 1s, is 2s`, checked: true},
 		{name: "an output is gone", old: func(p *resplit) { p.another = newAccount() },
 			change: func(p *resplit) { p.another = nil }, refused: `(sums)#2" is not in the program any more`,
 			checked: true},
@@ -90,11 +104,15 @@ func TestReplan(t *testing.T) {
 					t.Fatalf("the log has %s", entries(t, disk))
 				}
 				tt.change(&p)
-				fit, err := checkOn(t, disk, p.build(l))
-				if tt.checked != errors.Is(err, dstream.ErrUnfit) || !tt.checked && (len(fit.Anew) > 0) != (p != first) {
+				checked := p.context(t, disk, l)
+				fit, err := checked.CheckCheckpoint(t.Context())
+				err = errors.Join(err, checked.Stop(t.Context()))
+				anew := fit != nil && len(fit.Anew) > 0
+				if tt.checked != errors.Is(err, dstream.ErrUnfit) || !tt.checked && anew != (p != first) {
 					t.Errorf("a check says %+v, %v", fit, err)
 				}
-				live, err = liveOn(t, disk, p.build(l))
+				ssc := p.context(t, disk, l)
+				err = ssc.Start(t.Context())
 				if tt.refused != "" {
 					if !errors.Is(err, dstream.ErrUnfit) || !strings.Contains(err.Error(), tt.refused) {
 						t.Errorf("a start says %v, want %q", err, tt.refused)
@@ -105,7 +123,9 @@ func TestReplan(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(1500 * time.Millisecond)
-				live.stop(t)
+				if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+					t.Fatal(err)
+				}
 				const want = "0:0 0:11 1:22 1:30 2:51 2:72 3:121 3:90" // of 0 1, 2 3, 4 5, 6 7
 				if got := l.upTo(3); got != want {
 					t.Errorf("the sink has %s, want %s", got, want)
@@ -119,16 +139,19 @@ func TestReplan(t *testing.T) {
 	}
 }
 
-// checkOn is what a check of a program says.
-func checkOn(t *testing.T, disk *vfs.Disk, build func(ssc *dstream.Context)) (*dstream.Fit, error) {
+// context makes the program on a disk.
+func (p resplit) context(t *testing.T, disk *vfs.Disk, l *account) *dstream.Context {
 	t.Helper()
-	ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local[2]"), time.Second,
+	interval := time.Second
+	if p.slow {
+		interval = 2 * time.Second
+	}
+	ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local[2]"), interval,
 		rdd.WithFileSystem(disk.Mount(nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ssc.Checkpoint("disk:/ck")
-	build(ssc)
-	fit, err := ssc.CheckCheckpoint(t.Context())
-	return fit, errors.Join(err, ssc.Stop(t.Context()))
+	p.build(l)(ssc)
+	return ssc
 }

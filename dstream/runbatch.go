@@ -33,7 +33,7 @@ func (ssc *Context) failurePolicy() failurePolicy {
 }
 
 // runBatch runs the outputs of a batch and commits it. An error ends the program: the batch stays planned
-// and uncommitted.
+// and uncommitted, if it is in the log.
 func (l *loop) runBatch(b *Batch) error {
 	if b.unlogged != nil {
 		defer close(b.unlogged.over)

@@ -63,10 +63,13 @@ func promiseOf(s any) string {
 // SinkAttacher is a Sink that is told, before it is opened, which context opens it: for the settings and the log.
 type SinkAttacher interface{ Attach(ssc *Context) }
 
+// writeTo is the operator of WriteTo.
+const writeTo = "writeTo"
+
 // WriteTo has the sink store each batch of the stream: one effect for each partition.
 func WriteTo[T any](d *DStream[T], s Sink[T]) *Output {
 	var o *Output
-	o = register(d, "writeTo", func(g *generation) func(ctx context.Context) error {
+	o = register(d, writeTo, func(g *generation) func(ctx context.Context) error {
 		r := d.at(g)
 		if r == nil {
 			return nil

@@ -71,23 +71,10 @@ func (ssc *Context) start(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("the inputs did not answer in time"))
 	defer cancel()
-	start := checkpoint.Start{Positions: map[string]checkpoint.Range{}}
 	ids := ssc.inputIDs()
-	for i, in := range ssc.inputs {
-		in.rate = newRateControl(ssc.conf, ssc.interval)
-		if found := ssc.durable.found; found != nil {
-			in.logged = found.Rates[ids[i]]
-			in.rate.recall(in.logged)
-		}
-		found := ssc.resume(in, ids[i])
-		pos, err := resolve(ctx, in, found)
-		if err != nil {
-			return fmt.Errorf("start of %s: %w", in.where(), err)
-		}
-		in.from = pos
-		if found == nil || in.imported(found) {
-			start.Positions[ids[i]] = checkpoint.Range{Data: pos}
-		}
+	start, err := ssc.startPositions(ctx, ids)
+	if err != nil {
+		return err
 	}
 	if err := ssc.openAll(ctx); err != nil {
 		return err
@@ -124,6 +111,26 @@ func (ssc *Context) start(ctx context.Context) error {
 		go loop.watchLog()
 	}
 	return nil
+}
+
+// startPositions has all inputs stand where they begin, or go on, and gives those positions that the log does not have.
+func (ssc *Context) startPositions(ctx context.Context, ids []string) (start checkpoint.Start, err error) {
+	start.Positions = map[string]checkpoint.Range{}
+	for i, in := range ssc.inputs {
+		in.rate = newRateControl(ssc.conf, ssc.interval)
+		if found := ssc.durable.found; found != nil {
+			in.logged = found.Rates[ids[i]]
+			in.rate.recall(in.logged)
+		}
+		found := ssc.resume(in, ids[i])
+		if in.from, err = resolve(ctx, in, found); err != nil {
+			return start, fmt.Errorf("start of %s: %w", in.where(), err)
+		}
+		if found == nil || in.imported(found) {
+			start.Positions[ids[i]] = checkpoint.Range{Data: in.from}
+		}
+	}
+	return start, nil
 }
 
 // batchProperties are the local properties that the jobs of batches take over from the context that Start is given: all

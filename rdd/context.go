@@ -55,7 +55,8 @@ func WithLogger(l *slog.Logger) Option { return func(sc *Context) { sc.logger = 
 
 // NewContext makes a context with the settings of c, which it copies. The error names each setting that is
 // unknown, does not parse or contradicts another, and the remedy. spark.master says how many tasks run at
-// the same time: local (one), local[N], local[*] (one a core), local[N,F] (tasks fail after F attempts).
+// the same time: local (one), local[N], local[*] (one a core), local[N,F] (tasks fail after F attempts). The goroutines
+// that run them are kept until Stop.
 func NewContext(c *conf.Conf, opts ...Option) (*Context, error) {
 	if c == nil {
 		c = conf.New()

@@ -54,7 +54,8 @@ func (sc *Context) During(p Parallelism, f func() error) error {
 // Within has p hold while f runs, on the calling goroutine alone, as other ones may work on a batch with another
 // Parallelism at the time: for the stream engine.
 func (sc *Context) Within(p Parallelism, f func()) {
-	if p == sc.parallelism.now() {
+	// What holds during a batch may end while f runs.
+	if p == sc.parallelism.own && sc.parallelism.during.Load() == nil {
 		f()
 		return
 	}

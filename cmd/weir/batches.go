@@ -76,8 +76,8 @@ func readCheckpoint(ctx context.Context, dir string) (info *dstream.CheckpointIn
 func batchesJSON(info *dstream.CheckpointInfo) []batchJSON {
 	all := []batchJSON{}
 	for _, b := range info.Batches {
-		j := batchJSON{Sequence: b.Sequence, Time: b.Time.Std().UTC(), Status: b.Status, Idle: b.Idle, Inputs: []rangeJSON{},
-			Wrote: b.Wrote}
+		j := batchJSON{Sequence: b.Sequence, Time: b.Time.Std().UTC(), Status: b.Status, Idle: b.Idle,
+			Inputs: []rangeJSON{}, Wrote: b.Wrote}
 		for _, in := range b.Inputs {
 			r := rangeJSON{Input: in.Input, Records: in.Records}
 			if ranges, ok := kafka.ParseRange(in.Range); ok {

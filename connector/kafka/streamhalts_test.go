@@ -39,8 +39,8 @@ func (f *fragile) UnmarshalBinary(data []byte) error {
 
 // TestStreamLosesNothing: a record that does not encode for the write ahead log, or does not decode, has the receiver
 // started again, at that record, until it does. Nothing is passed over, nor committed before, also where the first
-// record is the one and auto.offset.reset would say otherwise by then. One thread that reads both partitions stores those
-// of the second after the one of the first that it cannot store, with a position that must not be beyond it.
+// record is the one and auto.offset.reset would say otherwise by then. One thread that reads both partitions stores
+// those of the second after the one of the first that it cannot store, with a position that must not be beyond it.
 func TestStreamLosesNothing(t *testing.T) {
 	for _, row := range []struct {
 		what        string

@@ -12,9 +12,10 @@ import (
 type gathering[T any] struct {
 	conn io.Reader
 	st   *dstream.Store[T]
-	// turn is held by who reads or changes vs: a decoder may read on a goroutine of its own.
-	turn chan struct{}
-	vs   []T
+	// turn is held by who reads or changes what follows: a decoder may read on a goroutine of its own.
+	turn    chan struct{}
+	vs      []T
+	reading bool // more bytes are being waited for
 }
 
 // gatheredMax is how many elements are gathered at most.
@@ -26,17 +27,26 @@ func gather[T any](conn io.Reader, st *dstream.Store[T]) *gathering[T] {
 
 // Read implements io.Reader.
 func (g *gathering[T]) Read(p []byte) (int, error) {
+	g.waits(true)
+	defer g.waits(false)
 	if err := g.store(); err != nil {
 		return 0, err
 	}
 	return g.conn.Read(p)
 }
 
-// add gathers an element. As many as the rate lets through at once are stored, that none waits for others.
+func (g *gathering[T]) waits(more bool) {
+	g.turn <- struct{}{}
+	g.reading = more
+	<-g.turn
+}
+
+// add gathers an element. As many as the rate lets through at once are stored, that none waits for others; and each at
+// once while more bytes are waited for.
 func (g *gathering[T]) add(v T) error {
 	g.turn <- struct{}{}
 	g.vs = append(g.vs, v)
-	full := len(g.vs) >= min(gatheredMax, g.st.Burst())
+	full := g.reading || len(g.vs) >= min(gatheredMax, g.st.Burst())
 	<-g.turn
 	if full {
 		return g.store()

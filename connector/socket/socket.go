@@ -118,8 +118,9 @@ func each[T any](decode func(io.Reader) iter.Seq2[T, error]) feed[T] {
 	if decode == nil {
 		return nil
 	}
-	return func(conn io.Reader, st *dstream.Store[T], garbage *garbage) error {
+	return func(conn io.Reader, st *dstream.Store[T], garbage *garbage) (err error) {
 		g := gather(conn, st)
+		defer func() { err = errors.Join(err, g.store()) }() // Also of a decoder that panics.
 		vs := decode(g)
 		if vs == nil {
 			return errors.New("the function that decodes gave nil and no elements")
@@ -130,13 +131,13 @@ func each[T any](decode func(io.Reader) iter.Seq2[T, error]) feed[T] {
 			case errors.As(err, &garbled):
 				garbage.add(garbled)
 			case err != nil:
-				return errors.Join(g.store(), err)
+				return err
 			}
 			if err := g.add(v); err != nil {
 				return err
 			}
 		}
-		return g.store()
+		return nil
 	}
 }
 

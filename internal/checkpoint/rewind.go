@@ -1,6 +1,9 @@
 package checkpoint
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Rewound gives the state as if a batch, which must not be released, had just been planned: those before it are as they
 // are, those after it are gone, and it is open. Positions, and what is known of effects, stay those of the log's end.
@@ -40,6 +43,10 @@ func (s *State) notKept(sequence int64) error {
 		return fmt.Errorf("batch %d is not kept: none is", sequence)
 	case sequence > s.Planned.Sequence:
 		return fmt.Errorf("batch %d has not been planned: the last one is %d", sequence, s.Planned.Sequence)
+	case slices.ContainsFunc(s.Batches, func(b *Batch) bool {
+		return sequence < b.Plan.Sequence && sequence >= b.Plan.Sequence-b.Plan.Idle
+	}):
+		return fmt.Errorf("batch %d had nothing to do, and nothing of it is kept", sequence)
 	default:
 		return fmt.Errorf("batch %d is not kept: those from %d to %d are", sequence, s.Batches[0].Plan.Sequence,
 			s.Batches[n-1].Plan.Sequence)

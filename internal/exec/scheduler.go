@@ -71,7 +71,7 @@ func NewScheduler(n, maxFailures int, store Store, inside *Goroutines, listen fu
 		listen = func(Event) {}
 	}
 	stop, halt := context.WithCancelCause(context.Background())
-	return &Scheduler{slots: newSlots(n, newWorkers(n, inside)), maxFailures: maxFailures, store: store, listen: listen,
+	return &Scheduler{slots: newSlots(n, newWorkers(n)), maxFailures: maxFailures, store: store, listen: listen,
 		inside: inside, stop: stop, halt: halt, running: map[*Task]*stage{}}
 }
 
@@ -85,8 +85,8 @@ func (s *Scheduler) Share(pools []Pool) { s.slots.share(pools) }
 // Speculate has slow tasks tried a second time. It is called before any job runs.
 func (s *Scheduler) Speculate(how Speculation) { s.speculation = how }
 
-// Stop cancels every task, waits until they have ended, and ends the goroutines that ran them. When ctx ends first, the tasks that still run
-// are named and abandoned: their jobs return, their goroutines are left to themselves.
+// Stop cancels every task, waits until they have ended, and ends the goroutines that ran them. When ctx ends first, the
+// tasks that still run are named and abandoned: their jobs return, their goroutines are left to themselves.
 func (s *Scheduler) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	if s.stop.Err() == nil {

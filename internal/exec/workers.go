@@ -8,8 +8,6 @@ import (
 // workers are the goroutines that run tasks, at most one a slot. They are kept between tasks: a new goroutine would
 // have its number looked up, and its stack grow, for every task, which is most of what a small task costs.
 type workers struct {
-	inside *Goroutines
-
 	mu     sync.Mutex
 	most   int       // how many may be idle
 	idle   []*worker // the last one to end its task is the first to begin one
@@ -35,7 +33,7 @@ type launch struct {
 	over *attempt
 }
 
-func newWorkers(most int, inside *Goroutines) *workers { return &workers{most: most, inside: inside} }
+func newWorkers(most int) *workers { return &workers{most: most} }
 
 // run has the task run by a worker that is idle, or else by a new one.
 func (ws *workers) run(l launch) {

@@ -64,7 +64,8 @@ func TestWorkers(t *testing.T) {
 				)
 				for i, end := range tt.jobs {
 					sum := 0
-					err := s.Run(t.Context(), &Job{Action: "sum", Target: &Node{Partitions: 5}, Partitions: []int{0, 1, 2, 3, 4},
+					err := s.Run(t.Context(), &Job{Action: "sum", Target: &Node{Partitions: 5},
+						Partitions: []int{0, 1, 2, 3, 4},
 						Task: func(t *Task, p int) (any, error) {
 							mu.Lock()
 							seen[current()] = true

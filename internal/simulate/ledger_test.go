@@ -46,8 +46,8 @@ func (l ledger) read(disk *vfs.Disk) error {
 	return nil
 }
 
-// add takes in a slot, and gives its number. What is known stays: the grave of a slot says nothing, and neither does one
-// that was put by a process which had slept until the slot that had been there was gone with those before it.
+// add takes in a slot, and gives its number. What is known stays: the grave of a slot says nothing, and neither does
+// one that was put by a process which had slept until the slot that had been there was gone with those before it.
 func (l ledger) add(name string, data []byte) (int64, error) {
 	lines, err := checkpoint.DecodeRecord("slot", name, data)
 	if err != nil {

@@ -131,7 +131,7 @@ func (d *Disk) Spoil(name string, f func(data []byte) []byte) error {
 type Step struct {
 	// Number counts the steps of a mount from 1 on.
 	Number int
-	// Op is create, write, sync, link, rename, remove, mkdir or syncdir.
+	// Op is create, write, sync, rename, renameNew, remove, mkdir or syncdir.
 	Op   string
 	Name string
 }

@@ -20,8 +20,10 @@ var list = []mutant{
 	}},
 	{"no fsync", []edit{
 		{"internal/vfs/local.go", "	if err == nil {\n		err = f.Sync()\n	}\n" +
-			"	if err = errors.Join(err, f.Close()); err == nil {\n		err = l.system().renameNew(hidden, name)\n",
-			"	if err = errors.Join(err, f.Close()); err == nil {\n		err = l.system().renameNew(hidden, name)\n"},
+			"	if err = errors.Join(err, f.Close()); err == nil {\n" +
+			"		err = l.system().renameNew(hidden, name)\n",
+			"	if err = errors.Join(err, f.Close()); err == nil {\n" +
+				"		err = l.system().renameNew(hidden, name)\n"},
 	}},
 	{"no fencing: a slot that another owner has counts as one's own", []edit{
 		{"internal/vfs/local.go", "			return Theirs, nil\n", "			return Ours, nil\n"},
@@ -67,8 +69,8 @@ func (s *stateStore[K, S]) task(`},
 `},
 	}},
 	{"effects of a batch that is in no log", []edit{
-		{"dstream/transaction.go", "	if err := b.fix(ctx); err != nil {\n		return err\n	}\n	ssc := b.ssc\n",
-			"	ssc := b.ssc\n"},
+		{"dstream/transaction.go",
+			"	if err := b.fix(ctx); err != nil {\n		return err\n	}\n	ssc := b.ssc\n", "	ssc := b.ssc\n"},
 	}},
 	{"clock-named batches", []edit{
 		{"dstream/recover.go", "	b := l.newBatch(plan.Sequence, Time(plan.Time), plan.Seed)\n",
