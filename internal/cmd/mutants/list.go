@@ -70,7 +70,8 @@ func (s *stateStore[K, S]) task(`},
 	}},
 	{"effects of a batch that is in no log", []edit{
 		{"dstream/transaction.go",
-			"	if err := b.fix(ctx); err != nil {\n		return err\n	}\n	ssc := b.ssc\n", "	ssc := b.ssc\n"},
+			"	if err := b.fix(ctx); err != nil {\n		return err\n	}\n	ssc := b.ssc\n",
+			"	ssc := b.ssc\n"},
 	}},
 	{"clock-named batches", []edit{
 		{"dstream/recover.go", "	b := l.newBatch(plan.Sequence, Time(plan.Time), plan.Seed)\n",
