@@ -41,8 +41,8 @@ func (s *stateBench) flags(args []string) error {
 	set.StringVar(&s.store, "store", "pebble", "weir.state.store")
 	set.StringVar(&s.memory, "memory", "32m", "weir.state.memory")
 	set.StringVar(&s.dir, "dir", os.TempDir(), "where the checkpoint and the store are made")
-	set.Int64Var(&s.limit, "limit", 160,
-		"MiB of Go's memory (GOMEMLIMIT), beside which pebble has its own; 0 for no limit")
+	set.Int64Var(&s.limit, "limit", 256,
+		"MiB of Go's memory (GOMEMLIMIT); 0 for no limit. With cgo pebble's memory lies beside it: set CGO_ENABLED=0")
 	set.Int64Var(&s.keys, "keys", 10_000_000, "keys of the state")
 	set.Int64Var(&s.fill, "fill", 25_000, "keys that a batch brings while the state grows")
 	set.Int64Var(&s.touched, "touched", 10_000, "keys that a batch touches then")

@@ -39,6 +39,9 @@ type loop struct {
 	life  context.Context // ends when the loop must stop at once
 	kill  context.CancelCauseFunc
 	drain chan struct{} // closed when no further time is to be awaited
+	// times ends with life, and when drain is closed.
+	times    context.Context
+	endTimes context.CancelFunc
 	gone  chan struct{} // closed when bodies that hang are abandoned
 	ran   chan struct{} // closed when the runner has ended
 	// loaded is closed when what earlier batches left has been brought back, restored when what they planned has run,
@@ -106,6 +109,7 @@ func newLoop(ssc *Context, ids []string) *loop {
 		}
 	}
 	l.life, l.kill = context.WithCancelCause(exec.WithProperties(context.Background(), ssc.properties))
+	l.times, l.endTimes = context.WithCancel(l.life)
 	return l
 }
 
@@ -194,6 +198,7 @@ func (l *loop) finishing(deadline time.Time) {
 	l.drainOnce.Do(func() {
 		l.deadline = deadline
 		close(l.drain)
+		l.endTimes()
 	})
 }
 
@@ -412,18 +417,18 @@ const (
 // planInput asks an input for its range, again and again for a while if time may mend its error. While the program
 // is being drained, nothing new is waited for: stopped tells that there is no range.
 func (l *loop) planInput(in *input, limit Limit) (rng planned, stopped bool, err error) {
-	drain := l.drain
+	ctx := l.times
 	if l.draining {
-		drain = nil
+		ctx = l.life
 	}
 	for since := time.Now(); ; {
-		rng, err = l.askRange(in, limit, drain)
+		rng, err = l.askRange(ctx, in, limit)
 		switch {
 		case l.life.Err() != nil:
 			return rng, true, nil
 		case err == nil:
 			return rng, false, nil
-		case drain != nil && l.stopping():
+		case ctx.Err() != nil:
 			return rng, true, nil
 		}
 		err = fmt.Errorf("plan %s: %w", in.where(), err)
@@ -437,25 +442,16 @@ func (l *loop) planInput(in *input, limit Limit) (rng planned, stopped bool, err
 		l.ssc.warn("an input cannot be planned; trying again", err, "input", in.label())
 		select {
 		case <-time.After(planPause):
-		case <-drain:
-			return rng, true, nil
-		case <-l.life.Done():
+		case <-ctx.Done():
 			return rng, true, nil
 		}
 	}
 }
 
-// askRange asks an input once, until drain is closed.
-func (l *loop) askRange(in *input, limit Limit, drain <-chan struct{}) (planned, error) {
-	ctx, cancel := context.WithTimeoutCause(l.life, planTimeout, errors.New("the input did not answer in time"))
+// askRange asks an input once.
+func (l *loop) askRange(ctx context.Context, in *input, limit Limit) (planned, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, planTimeout, errors.New("the input did not answer in time"))
 	defer cancel()
-	go func() {
-		select {
-		case <-drain:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	defer time.AfterFunc(planSilence, func() {
 		l.ssc.warn("an input has not answered yet, and the next batch waits for it", nil, "input", in.label(), "waited",
 			planSilence)
