@@ -42,11 +42,17 @@ func (a *answers) number(batch int) int {
 	return int(a.batches[batch].time) / int(a.g.Interval.Milliseconds())
 }
 
+// due tells whether the slide of a step has come. The log does not say the time of an idle batch, and the one that it is
+// given is a multiple of nothing, for no slide had come.
+func (a *answers) due(s *Step, batch int) bool {
+	return s.slide == 1 || a.batches[batch].time.IsMultipleOf(time.Duration(s.slide)*a.g.Interval)
+}
+
 // at gives the rows of a step in a batch, nil if it has none because its slide has not come.
 func (a *answers) at(step, batch int) any {
 	rows, ok := a.made[[2]int{step, batch}]
 	if !ok {
-		if s := a.g.Steps[step]; a.number(batch)%s.slide == 0 {
+		if s := a.g.Steps[step]; a.due(s, batch) {
 			rows = a.compute(s, batch)
 		}
 		a.made[[2]int{step, batch}] = rows

@@ -40,6 +40,9 @@ var keptSeeds = []struct {
 		"and not that of the plan, when its batch ran again"},
 	{seed: 14522, why: "a slot of the log that was gone with those before it was put again by a process that had slept: " +
 		"it means nothing, but the ledger took it for the slot"},
+	{seed: 30660, why: "an idle batch, whose time the log does not say, was due in the definition when the batch " +
+		"before it was"},
+	{seed: 32592, why: "the same, of a state that its function takes away"},
 }
 
 // TestKeptSeeds: what has failed does not fail again.
