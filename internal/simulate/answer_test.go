@@ -42,8 +42,8 @@ func (a *answers) number(batch int) int {
 	return int(a.batches[batch].time) / int(a.g.Interval.Milliseconds())
 }
 
-// due tells whether the slide of a step has come. The log does not say the time of an idle batch, and the one that it is
-// given is a multiple of nothing, for no slide had come.
+// due tells whether the slide of a step has come. The log does not say the time of an idle batch, and the one that it
+// is given is a multiple of nothing, for no slide had come.
 func (a *answers) due(s *Step, batch int) bool {
 	return s.slide == 1 || a.batches[batch].time.IsMultipleOf(time.Duration(s.slide)*a.g.Interval)
 }
