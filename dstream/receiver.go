@@ -90,7 +90,9 @@ func (st *Store[T]) Context() context.Context { return st.ended }
 // such as "socketTextStream".
 func ReceiverStream[T any](ssc *Context, name string, r Receiver[T]) *DStream[T] {
 	if r == nil {
-		d := FromSource[T](ssc, name, nil)
+		d := newStream[T](ssc, name, nil)
+		d.compute = read[T](d, nil)
+		d.node.refuse("%s needs a receiver, not nil", name)
 		return d
 	}
 	s := newSupervisor(ssc, r)

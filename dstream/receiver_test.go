@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
 	"github.com/weirstream/weir/rdd"
 )
@@ -292,4 +293,18 @@ func TestStopFollowsStart(t *testing.T) {
 			t.Errorf("%s, %v", got, err)
 		}
 	})
+}
+
+// TestReceiverThatIsNil is found at the start, with the place of the call.
+func TestReceiverThatIsNil(t *testing.T) {
+	ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local"), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dstream.Print(dstream.ReceiverStream[int](ssc, "ticks", nil), 1)
+	err = ssc.Start(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "ticks needs a receiver, not nil") ||
+		!strings.Contains(err.Error(), "receiver_test.go:") {
+		t.Error(err)
+	}
 }
