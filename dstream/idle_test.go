@@ -88,9 +88,12 @@ func (s *account) Fence(context.Context, []string) error { return nil }
 func (s *account) AppendRecord(dst []byte, v string) ([]byte, error) { return append(dst, v...), nil }
 
 func (s *account) WriteAll(_ context.Context, effects []dstream.Staged) error {
+	s.mu.Lock()
+	die := s.die
+	s.mu.Unlock()
 	var before, after bool
-	if s.die != nil {
-		before, after = s.die(effects[0].ID.Sequence)
+	if die != nil {
+		before, after = die(effects[0].ID.Sequence)
 	}
 	if before {
 		return errors.New("dead")
@@ -99,6 +102,13 @@ func (s *account) WriteAll(_ context.Context, effects []dstream.Staged) error {
 		return err
 	}
 	return errors.New("dead, and stored")
+}
+
+// dies sets die, nil for none.
+func (s *account) dies(die func(sequence int64) (before, after bool)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.die = die
 }
 
 func (s *account) store(effects []dstream.Staged) error {
@@ -277,12 +287,12 @@ func TestIdle(t *testing.T) {
 func TestIdleBehindOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk, l := vfs.NewDisk("disk"), newAccount()
-		l.die = func(sequence int64) (before, after bool) { // It is but slow.
+		l.dies(func(sequence int64) (before, after bool) { // It is but slow.
 			if sequence == 1 {
 				time.Sleep(4 * time.Second)
 			}
 			return false, false
-		}
+		})
 		source := &nowAndThen{time.Now(), []time.Duration{1500 * time.Millisecond}}
 		live := mustLive(t, disk, func(ssc *dstream.Context) {
 			toAccount(dstream.FromSource(ssc, "numbers", dstream.Source[int](source)).Named("numbers"), l)
@@ -324,16 +334,16 @@ func dieAndGoOn(t *testing.T, how string, after time.Duration, die func(sequence
 		}
 		first := mustLive(t, disk, build, "weir.streaming.failedBatch", "stop")
 		if die != nil {
-			l.die = func(sequence int64) (before, after bool) {
+			l.dies(func(sequence int64) (before, after bool) {
 				if before, after = die(sequence); before || after {
 					first.mount.Kill()
 				}
 				return before, after
-			}
+			})
 		}
 		time.Sleep(after)
 		first.die(t)
-		l.die = nil
+		l.dies(nil)
 		disk = disk.Crash(uint64(after))
 		second := mustLive(t, disk, build)
 		time.Sleep(16 * s)

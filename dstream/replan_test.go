@@ -91,15 +91,15 @@ func TestReplan(t *testing.T) {
 				}
 				live := mustLive(t, disk, p.build(l))
 				time.Sleep(3500 * time.Millisecond)
-				l.die = func(sequence int64) (before, after bool) {
+				l.dies(func(sequence int64) (before, after bool) {
 					if sequence == 3 {
 						live.mount.Kill()
 					}
 					return sequence == 3 && !tt.stored, sequence == 3 && tt.stored
-				}
+				})
 				time.Sleep(time.Second)
 				_ = live.Stop(t.Context())
-				l.die = nil
+				l.dies(nil)
 				if disk = disk.Crash(1); entries(t, disk) != "0 1 2 3open" {
 					t.Fatalf("the log has %s", entries(t, disk))
 				}

@@ -282,6 +282,7 @@ func TestMoveInputs(t *testing.T) {
 			told = nil
 			p := mustLive(t, disk, sums(&seen, &told))
 			time.Sleep(2500 * time.Millisecond)
+			synctest.Wait()
 			at := strings.TrimPrefix(to, "0-")
 			if first := fmt.Sprintf("resolve %s, committed %s-", to, at); !strings.HasPrefix(strings.Join(told, ", "), first) {
 				t.Errorf("moved to %s, the source is told %q", to, told) // and of nothing before that
