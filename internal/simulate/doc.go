@@ -23,6 +23,8 @@
 //	go run ./internal/cmd/soak --graphs N --seed S                  # more of them, from seed S on
 //	go run ./internal/cmd/soak --seeds N --seed S                   # more durable ones
 //
+// A durable graph that has failed, and whose reason is mended, is kept in keptSeeds with a sentence.
+//
 // A new operator of dstream wants a line in operators_test.go, one of rdd in chainoperators_test.go or action_test.go:
 // the engine's operator and its definition side by side. TestOperatorsAreCovered fails until it has one, or a reason
 // why not.
