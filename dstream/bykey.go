@@ -46,7 +46,7 @@ func Repartition[T any](d *DStream[T], n int) *DStream[T] {
 		out.node.refuse("repartition needs at least one partition, not %d", n)
 	}
 	out.node.deals = []rdd.ShuffleOption{rdd.Partitions(n)}
-	return out.sound(rdd.CheckShuffle[int, T]())
+	return out.sound(rdd.CheckShuffle[int, T](rdd.Partitions(max(n, 1))))
 }
 
 // RepartitionByKey deals the pairs of each batch as the options say: Spark's partitionBy. Shuffle; see

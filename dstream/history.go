@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/weirstream/weir/internal/exec"
@@ -55,7 +56,7 @@ func (g *generation) generationAt(t Time) *generation {
 func (d *DStream[T]) span(g *generation, length time.Duration) []*rdd.RDD[T] {
 	var rs []*rdd.RDD[T]
 	from := g.batch.Time.Add(-length)
-	for t := range d.node.ssc.loop.timesAfter(from, g.batch.Time) {
+	for t := range d.node.ssc.loop.timesOf(from, g.batch.Time) {
 		if past := g.generationAt(t); past != nil {
 			if r := d.at(past); r != nil {
 				rs = append(rs, r)
@@ -63,6 +64,22 @@ func (d *DStream[T]) span(g *generation, length time.Duration) []*rdd.RDD[T] {
 		}
 	}
 	return rs
+}
+
+// timesOf is timesAfter, or, where that would be more times than there are earlier batches, as in a window that is
+// longer than the program has run, the times of these and of the batch at until.
+func (l *loop) timesOf(from, until Time) iter.Seq[Time] {
+	if int64(until.Sub(from)/l.ssc.interval) <= int64(len(l.past)) {
+		return l.timesAfter(from, until)
+	}
+	times := []Time{until}
+	for t := range l.past {
+		if from < t && t < until {
+			times = append(times, t)
+		}
+	}
+	slices.Sort(times)
+	return slices.Values(times)
 }
 
 // timesAfter yields the times at which there may be batches after from, up to until: those of the interval, and of

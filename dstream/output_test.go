@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -229,4 +230,21 @@ func TestNamesOfOutputs(t *testing.T) {
 			t.Errorf("%v; want %s", err, want)
 		}
 	}
+}
+
+// TestPrintOfAll takes the largest number for no limit.
+func TestPrintOfAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ssc := newContext(t)
+		var out strings.Builder
+		ssc.SetOutput(&out)
+		dstream.Print(dstream.QueueStream(ssc, dstream.NewQueue([]int{1, 2})), math.MaxInt)
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(1500 * time.Millisecond)
+		if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil || !strings.Contains(out.String(), "\n1\n2\n\n") {
+			t.Errorf("%q, %v", out.String(), err)
+		}
+	})
 }

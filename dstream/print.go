@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/weirstream/weir/rdd"
 )
@@ -18,7 +19,7 @@ func Print[T any](d *DStream[T], num int) *Output {
 			return nil
 		}
 		return func(ctx context.Context) error {
-			vs, err := rdd.Take(ctx, r, num+1)
+			vs, err := rdd.Take(ctx, r, min(num, math.MaxInt-1)+1)
 			if err != nil {
 				return err
 			}

@@ -92,6 +92,8 @@ func TestTimes(t *testing.T) {
 		{slices.Collect(dstream.Time(1000).Until(3000, second)), []dstream.Time{1000, 2000}},
 		{slices.Collect(dstream.Time(1000).To(3000, second)), []dstream.Time{1000, 2000, 3000}},
 		{slices.Collect(dstream.Time(5).To(4, second)), []dstream.Time(nil)},
+		{dstream.Time(-1).Floor(second), dstream.Time(-1000)},
+		{dstream.Time(math.MinInt64).Floor(second), dstream.Time(math.MinInt64)},
 		{dstream.Interval{Begin: 1000, End: 3000}.Duration(), 2 * second},
 		{dstream.Interval{Begin: 1000, End: 3000}.String(), "[1000 ms, 3000 ms]"},
 	} {

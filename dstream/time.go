@@ -2,6 +2,7 @@ package dstream
 
 import (
 	"iter"
+	"math"
 	"strconv"
 	"time"
 )
@@ -22,16 +23,19 @@ func (t Time) Sub(u Time) time.Duration { return time.Duration(t-u) * time.Milli
 func (t Time) Floor(d time.Duration) Time {
 	ms := max(Time(d.Milliseconds()), 1)
 	f := t / ms * ms
-	if f > t {
-		f -= ms
+	switch {
+	case f <= t:
+		return f
+	case f < math.MinInt64+ms:
+		return math.MinInt64 // There is no multiple so early.
 	}
-	return f
+	return f - ms
 }
 
 // IsMultipleOf tells whether t is a multiple of d since 1970.
 func (t Time) IsMultipleOf(d time.Duration) bool { return t.Floor(d) == t }
 
-// Until lists the times from t on, in steps of d, before end.
+// Until lists the times from t on, in steps of d, which counts as at least a millisecond, before end.
 func (t Time) Until(end Time, d time.Duration) iter.Seq[Time] {
 	return func(yield func(Time) bool) {
 		for at := t; at < end && yield(at); at = at.Add(max(d, time.Millisecond)) {

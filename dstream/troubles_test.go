@@ -296,6 +296,12 @@ func TestTwoStreamsOnOneContext(t *testing.T) {
 	})
 }
 
+// mute is a partitioner that does not tell how many partitions it has.
+type mute struct{}
+
+func (mute) NumPartitions() int   { panic("ask somebody else") }
+func (mute) Partition(string) int { return 0 }
+
 // TestMisbuiltShuffles are found by Start, with their line.
 func TestMisbuiltShuffles(t *testing.T) {
 	type hidden struct{ secret int }
@@ -305,6 +311,15 @@ func TestMisbuiltShuffles(t *testing.T) {
 		},
 		"nil partitioner": func(d *dstream.DStream[rdd.Pair[string, int]]) {
 			dstream.GroupByKey(d, rdd.PartitionBy[string](nil))
+		},
+		"each batch would have 1000000000 partitions": func(d *dstream.DStream[rdd.Pair[string, int]]) {
+			dstream.GroupByKey(d, rdd.Partitions(1_000_000_000))
+		},
+		"at most 1048576 are possible": func(d *dstream.DStream[rdd.Pair[string, int]]) {
+			dstream.Repartition(d, 1_000_000_000)
+		},
+		"ask somebody else": func(d *dstream.DStream[rdd.Pair[string, int]]) {
+			dstream.GroupByKey(d, rdd.PartitionBy[string](mute{}))
 		},
 		"secret": func(d *dstream.DStream[rdd.Pair[string, int]]) {
 			dstream.Join(d, dstream.MapValues(d, func(v int) hidden { return hidden{v} }))

@@ -3,6 +3,7 @@ package dstream_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/weirstream/weir/dstream"
 	"github.com/weirstream/weir/rdd"
+	"github.com/weirstream/weir/weirtest"
 )
 
 // windowOfSums runs a window over the sums of a window by key, and gives what the batches of 2, 4 and 6 had. meanwhile
@@ -67,5 +69,21 @@ func TestWindowInABatchRunAgain(t *testing.T) {
 		"weir.streaming.failedBatch.backoff", "1s")
 	if got != sumsOfSums {
 		t.Errorf("%s, want %s", got, sumsOfSums)
+	}
+}
+
+// TestWindowsLongerThanTheProgram hold all that was there, and cost what was there and not their length.
+func TestWindowsLongerThanTheProgram(t *testing.T) {
+	forever := time.Duration(math.MaxInt64).Truncate(time.Second)
+	in := [][]int{{1, 2}, {}, {3}}
+	for name, length := range map[string]time.Duration{"a century": 100 * 365 * 24 * time.Hour, "all": forever} {
+		t.Run(name, func(t *testing.T) {
+			weirtest.Op(t, in, func(d *dstream.DStream[int]) *dstream.DStream[int] {
+				return dstream.Window(d, length, time.Second)
+			}, [][]int{{1, 2}, {1, 2}, {1, 2, 3}})
+			weirtest.Op(t, in, func(d *dstream.DStream[int]) *dstream.DStream[int64] {
+				return dstream.CountByWindow(d, length, time.Second)
+			}, [][]int64{{2}, {2}, {3}})
+		})
 	}
 }

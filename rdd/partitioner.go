@@ -169,6 +169,9 @@ func CheckShuffle[K comparable, V any](opts ...ShuffleOption) error {
 	if err != nil {
 		return err
 	}
+	if d.n > maxPartitions {
+		return tooMany("each batch", d.n)
+	}
 	if _, err := dealer[K](d); err != nil {
 		return err
 	}
