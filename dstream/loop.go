@@ -42,8 +42,8 @@ type loop struct {
 	// times ends with life, and when drain is closed.
 	times    context.Context
 	endTimes context.CancelFunc
-	gone  chan struct{} // closed when bodies that hang are abandoned
-	ran   chan struct{} // closed when the runner has ended
+	gone     chan struct{} // closed when bodies that hang are abandoned
+	ran      chan struct{} // closed when the runner has ended
 	// loaded is closed when what earlier batches left has been brought back, restored when what they planned has run,
 	// too.
 	loaded, restored chan struct{}

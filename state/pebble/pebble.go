@@ -7,8 +7,8 @@
 // spark.local.dir, which should be a fast disk, and is filled from the checkpoint at each start: what a crash leaves of
 // it is thrown away. Results are those of states in memory, in their order, too.
 //
-// Built without cgo (CGO_ENABLED=0, as most containers are built), pebble's memory is Go's, and GOMEMLIMIT holds for all
-// of it. With cgo pebble takes it from the C library: leave room for weir.state.memory twice beside GOMEMLIMIT then.
+// Built without cgo (CGO_ENABLED=0, as most containers are built), pebble's memory is Go's, and GOMEMLIMIT holds for
+// all of it. With cgo pebble takes it from the C library: leave room for weir.state.memory twice beside GOMEMLIMIT then.
 package pebble
 
 import (
