@@ -8,7 +8,7 @@
 // it is thrown away. Results are those of states in memory, in their order, too.
 //
 // Built without cgo (CGO_ENABLED=0, as most containers are built), pebble's memory is Go's, and GOMEMLIMIT holds for
-// all of it. With cgo pebble takes it from the C library: leave room for weir.state.memory twice beside GOMEMLIMIT then.
+// all of it. With cgo pebble takes it from the C library: leave room for weir.state.memory twice beside GOMEMLIMIT.
 package pebble
 
 import (
