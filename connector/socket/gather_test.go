@@ -1,7 +1,10 @@
 package socket_test
 
 import (
+	"bytes"
 	"context"
+	"io"
+	"iter"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -71,4 +74,37 @@ func TestGathered(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestGatheredBeforeAPanic: what a decoder gave before it failed is stored.
+func TestGatheredBeforeAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local[2]"), time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ssc.SetOutput(&out)
+		ours, theirs := net.Pipe()
+		defer theirs.Close()
+		dial := func(context.Context, string, string) (net.Conn, error) { return ours, nil }
+		decode := func(io.Reader) iter.Seq2[string, error] {
+			return func(yield func(string, error) bool) {
+				if yield("first", nil) && yield("second", nil) {
+					panic("no third")
+				}
+			}
+		}
+		dstream.Print(socket.Stream(ssc, "example", 9999, decode, socket.WithDialer(dial)), 10)
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(1500 * time.Millisecond)
+		if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); !strings.Contains(got, "first\nsecond\n") {
+			t.Errorf("printed %s", got)
+		}
+	})
 }

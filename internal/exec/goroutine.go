@@ -12,7 +12,8 @@ import (
 
 // Goroutines remembers which goroutines run a task, an output's body or a listener, so that a call that
 // would wait for its own caller is answered by an error instead of by silence. The id is read from the
-// header of the goroutine's stack trace: a microsecond, paid once a task and once an action.
+// header of the goroutine's stack trace: a microsecond or more, paid once by a goroutine that runs tasks, once a body,
+// and by actions while tasks run.
 type Goroutines struct {
 	mu sync.Mutex
 	in map[int64]inside
