@@ -142,8 +142,8 @@ func (m *stateMapper[K, V, S, U]) mapPartition(tc *rdd.TaskContext, now Time, in
 			c.value, c.live, c.put = st.value, true, true
 		}
 	}
-	in(func(kv rdd.Pair[K, V]) bool {
-		call(kv.Key, rdd.Optional[V]{Value: kv.Value, Present: true}, t.change(kv.Key), false)
+	eachChange(t, in, func(kv rdd.Pair[K, V], c *change[S]) bool {
+		call(kv.Key, rdd.Optional[V]{Value: kv.Value, Present: true}, c, false)
 		return true
 	})
 	if m.timeout > 0 {

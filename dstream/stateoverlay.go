@@ -35,24 +35,30 @@ func newOverlay[K comparable, S any](own func(K) K) *overlay[K, S] {
 
 // finish finds the order of what changes the state; touches counts keys that were touched without being changed.
 func (o *overlay[K, S]) finish(touches bool) {
+	type place struct {
+		bucket, entry int32
+		base          uint64 // the new ones, whose base is 0, stand last
+	}
+	places := make([]place, 0, o.table.Len())
 	for i := range o.table.Len() {
 		_, c := o.table.At(i)
 		if c.live && (c.put || touches) || !c.live && c.base != 0 {
-			o.order = append(o.order, int32(i))
+			places = append(places, place{c.bucket, int32(i), uint64(c.base - 1)})
 		}
 	}
-	slices.SortFunc(o.order, func(x, y int32) int {
-		_, a := o.table.At(int(x))
-		_, b := o.table.At(int(y))
+	slices.SortFunc(places, func(a, b place) int {
 		switch {
 		case a.bucket != b.bucket:
 			return cmp.Compare(a.bucket, b.bucket)
 		case a.base != b.base:
-			// The new ones, whose base is 0, stand last.
-			return cmp.Compare(uint64(a.base-1), uint64(b.base-1))
+			return cmp.Compare(a.base, b.base)
 		}
-		return cmp.Compare(x, y)
+		return cmp.Compare(a.entry, b.entry)
 	})
+	o.order = make([]int32, len(places))
+	for i, p := range places {
+		o.order[i] = p.entry
+	}
 }
 
 // size is how many entries change the state.
@@ -155,10 +161,15 @@ func (t *stateTable[K, S]) apply(p *statePart[K, S], o *overlay[K, S], now Time)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.changes++
+	warm := 0
 	for i, n := 0, o.size(); i < n; {
 		_, first := o.at(i)
 		b := &p.buckets[first.bucket]
 		for ; i < n; i++ {
+			if i == warm {
+				warm = min(i+shuffle.FindLen, n)
+				p.warmed += t.warm(p, o, i, warm)
+			}
 			k, c := o.at(i)
 			if c.bucket != first.bucket {
 				break
@@ -170,6 +181,34 @@ func (t *stateTable[K, S]) apply(p *statePart[K, S], o *overlay[K, S], now Time)
 		b.compact()
 	}
 	return nil
+}
+
+// warm reads the entries that some changes will meet, so that the processor waits for all of them at the same time.
+// What it gives is of no use, but that the reading is not left out.
+func (t *stateTable[K, S]) warm(p *statePart[K, S], o *overlay[K, S], from, until int) (used Time) {
+	for i := from; i < until; i++ {
+		if _, c := o.at(i); c.base != 0 {
+			used += p.buckets[c.bucket].at(int(c.base) - 1).touch
+		}
+	}
+	if !t.timed {
+		return used
+	}
+	for i := from; i < until; i++ { // Their neighbours in the order of touches are written, too.
+		_, c := o.at(i)
+		if c.base == 0 {
+			continue
+		}
+		b := &p.buckets[c.bucket]
+		e := b.at(int(c.base) - 1)
+		if e.older != 0 {
+			used += b.at(int(e.older) - 1).touch
+		}
+		if e.newer != 0 {
+			used += b.at(int(e.newer) - 1).touch
+		}
+	}
+	return used
 }
 
 func (t *stateTable[K, S]) change(b *bucket[K, S], k K, c *change[S], now Time) error {

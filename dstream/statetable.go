@@ -50,6 +50,7 @@ type statePart[K comparable, S any] struct {
 	changes int            // counts how often it was changed
 	buckets []bucket[K, S] // nil where they lie in a store
 	first   int            // the number of the first bucket among those of the state
+	warmed  Time           // says nothing: see warm
 }
 
 // stands tells whether the partition was not changed since it had been so many times.

@@ -156,8 +156,8 @@ func (u *stateUpdater[K, V, S]) update(ctx context.Context, g *generation, group
 				t.drop(c)
 			}
 		}
-		in(func(kv rdd.Pair[K, []V]) bool {
-			call(kv.Key, kv.Value, t.change(kv.Key))
+		eachChange(t, in, func(kv rdd.Pair[K, []V], c *change[S]) bool {
+			call(kv.Key, kv.Value, c)
 			return true
 		})
 		t.rest(func(k K, v S) bool {
@@ -207,8 +207,8 @@ func (u *stateUpdater[K, V, S]) groupsOf(t *stateTask[K, S], in iter.Seq[rdd.Pai
 ) iter.Seq[StateGroup[K, V, S]] {
 	return func(yield func(StateGroup[K, V, S]) bool) {
 		more := true
-		in(func(kv rdd.Pair[K, []V]) bool {
-			g, c := StateGroup[K, V, S]{Key: kv.Key, Values: kv.Value}, t.change(kv.Key)
+		eachChange(t, in, func(kv rdd.Pair[K, []V], c *change[S]) bool {
+			g := StateGroup[K, V, S]{Key: kv.Key, Values: kv.Value}
 			if c.live {
 				g.State = rdd.Optional[S]{Value: u.lent(c.value), Present: true}
 			}

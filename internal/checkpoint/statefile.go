@@ -209,6 +209,17 @@ func (d Delta) Bytes() (n int64) {
 	return n + int64(len(d.Inline))
 }
 
+// name is what errors call the segment.
+func (s stateSource) name(dir string) string {
+	if s.inline != nil {
+		return s.where
+	}
+	return vfs.Join(dir, s.file.Name)
+}
+
+// bytes is how many bytes the segment has.
+func (s stateSource) bytes() int64 { return s.file.Length + int64(len(s.inline)) }
+
 type inlineFile struct{ io.Reader }
 
 func (inlineFile) Close() error            { return nil }
@@ -217,10 +228,10 @@ func (inlineFile) Info() (vfs.Info, error) { return vfs.Info{}, nil }
 func (s stateSource) open(ctx context.Context, fsys vfs.FS, dir string) (*SegmentReader, error) {
 	if s.inline != nil {
 		f := inlineFile{bytes.NewReader(s.inline)}
-		r := &SegmentReader{name: s.where, file: f, r: bufio.NewReader(f), need: Need{Whole: true}}
+		r := &SegmentReader{name: s.name(dir), file: f, r: bufio.NewReader(f), need: Need{Whole: true}}
 		return r, r.readHead(s.kind)
 	}
-	r, err := OpenSegment(ctx, fsys, vfs.Join(dir, s.file.Name), s.kind, Need{Whole: true})
+	r, err := OpenSegment(ctx, fsys, s.name(dir), s.kind, Need{Whole: true})
 	if err != nil {
 		return nil, err
 	}

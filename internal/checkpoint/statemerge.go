@@ -1,10 +1,8 @@
 package checkpoint
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/weirstream/weir/internal/vfs"
 )
@@ -44,11 +42,11 @@ func (m *StateMerge) Bytes() int64 {
 func (m *StateMerge) Run(ctx context.Context, fsys vfs.FS, dir string) (StateRun, error) {
 	m.fs, m.dir, m.Head.Base = fsys, dir, !m.Below
 	if m.Bytes() <= m.Small {
-		folds, err := m.folds(ctx, 0, StateParts)
+		all, err := m.folds(ctx, 0, StateParts)
 		if err != nil {
 			return nil, err
 		}
-		f, err := m.write(ctx, AllParts, folds)
+		f, err := m.write(ctx, AllParts, all)
 		return StateRun{f}, err
 	}
 	var run StateRun
@@ -57,38 +55,24 @@ func (m *StateMerge) Run(ctx context.Context, fsys vfs.FS, dir string) (StateRun
 		step /= 2
 	}
 	for from := 0; from < StateParts; from += step {
-		folds, err := m.folds(ctx, from, from+step)
+		some, err := m.folds(ctx, from, from+step)
 		if err != nil {
 			return nil, err
 		}
-		for i := range folds {
-			f, err := m.write(ctx, from+i, folds[i:i+1])
+		for part := from; part < from+step; part++ {
+			f, err := m.write(ctx, part, some.take(part))
 			if err != nil {
 				return nil, err
 			}
 			run = append(run, f)
-			folds[i] = nil
 		}
 	}
 	return run, nil
 }
 
 // folds holds what the newer runs say of the parts from from to until, exclusively.
-func (m *StateMerge) folds(ctx context.Context, from, until int) ([]*fold, error) {
-	folds := make([]*fold, until-from)
-	for i := range folds {
-		folds[i] = &fold{at: map[string]int{}}
-	}
-	take := func(r StateRow) error {
-		p := statePart(m.Head.Seed, r.Key)
-		if p < from || p >= until {
-			return nil
-		}
-		if until-from < StateParts { // A frame has rows of all parts, and must not be held for the sake of some.
-			r.Key, r.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
-		}
-		return folds[p-from].add(r)
-	}
+func (m *StateMerge) folds(ctx context.Context, from, until int) (*folds, error) {
+	all := newFolds(m.Head.Seed, from, until)
 	var sources []stateSource
 	for _, r := range m.Newer {
 		files := r.sources()
@@ -100,16 +84,29 @@ func (m *StateMerge) folds(ctx context.Context, from, until int) ([]*fold, error
 	for _, d := range m.Deltas {
 		sources = append(sources, d.sources()...)
 	}
+	// A frame has rows of all parts, and must not be held for the sake of some.
+	clone := until-from < StateParts
+	return all, m.each(ctx, sources, all, clone, (*fold).add)
+}
+
+// each gives the rows of sources to what is to be done with those that are of the parts of folds.
+func (m *StateMerge) each(ctx context.Context, sources []stateSource, of *folds, clone bool,
+	do func(f *fold, hash uint64, r StateRow) error,
+) error {
+	rows := foldRows{folds: of, clone: clone, do: do}
 	for _, s := range sources {
-		if err := s.read(ctx, m.fs, m.dir, func(StateHead) error { return nil }, take); err != nil {
-			return nil, err
+		if err := s.read(ctx, m.fs, m.dir, func(StateHead) error { return nil }, rows.take); err != nil {
+			return err
+		}
+		if err := rows.flush(); err != nil {
+			return &DamageError{File: s.name(m.dir), Offset: s.bytes(), What: err.Error(), Remedy: fromCopy}
 		}
 	}
-	return folds, nil
+	return nil
 }
 
 // write writes the file of a part, or of all.
-func (m *StateMerge) write(ctx context.Context, part int, folds []*fold) (File, error) {
+func (m *StateMerge) write(ctx context.Context, part int, of *folds) (File, error) {
 	h := m.Head
 	h.Part = part
 	var failed error
@@ -122,8 +119,8 @@ func (m *StateMerge) write(ctx context.Context, part int, folds []*fold) (File, 
 				w.Row(r)
 			}
 		}
-		failed = m.stream(ctx, part, folds, put)
-		for _, fo := range folds {
+		failed = m.stream(ctx, of, put)
+		for _, fo := range of.parts {
 			failed = errors.Join(failed, fo.rest(h.Base, put))
 		}
 		w.err = failed
@@ -132,106 +129,14 @@ func (m *StateMerge) write(ctx context.Context, part int, folds []*fold) (File, 
 }
 
 // stream reads the oldest run and gives its rows, as the newer ones have left them.
-func (m *StateMerge) stream(ctx context.Context, part int, folds []*fold, put func(StateRow)) error {
+func (m *StateMerge) stream(ctx context.Context, of *folds, put func(StateRow)) error {
 	sources := m.Oldest.sources()
-	if part != AllParts && len(sources) == StateParts {
-		sources = sources[part : part+1]
+	if len(of.parts) == 1 && len(sources) == StateParts {
+		sources = sources[of.from : of.from+1]
 	}
-	for _, s := range sources {
-		err := s.read(ctx, m.fs, m.dir, func(StateHead) error { return nil }, func(r StateRow) error {
-			p := statePart(m.Head.Seed, r.Key)
-			switch {
-			case part == AllParts:
-				return folds[p].over(r, put)
-			case p == part:
-				return folds[0].over(r, put)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// A fold is what newer runs say of the keys of a part.
-type fold struct {
-	at   map[string]int
-	rows []StateRow
-}
-
-// gone is the kind of a row that another took the place of, or that was given out.
-const gone RowKind = 0
-
-var errNoKey = errors.New("a row changes a key that is not there")
-
-// add takes a row of a newer run in.
-func (f *fold) add(r StateRow) error {
-	i, there := f.at[string(r.Key)]
-	if !there {
-		f.at[string(r.Key)] = len(f.rows)
-		f.rows = append(f.rows, r)
-		return nil
-	}
-	old := &f.rows[i]
-	if r.Kind == Came {
-		old.Kind = gone
-		f.at[string(r.Key)] = len(f.rows)
-		f.rows = append(f.rows, r)
-		return nil
-	}
-	merged, err := newer(*old, r)
-	*old = merged
-	return err
-}
-
-// newer is an old row as a row that does not move the key has left it.
-func newer(old, r StateRow) (StateRow, error) {
-	switch {
-	case r.Kind == Removed:
-		return r, nil
-	case old.Kind == Removed:
-		return old, fmt.Errorf("%w: %q", errNoKey, r.Key)
-	case r.Kind == Touched:
-		old.Touch = r.Touch
-		return old, nil
-	case old.Kind == Came:
-		r.Kind = Came
-	}
-	return r, nil
-}
-
-// over gives a row of the oldest run, or what became of it.
-func (f *fold) over(r StateRow, put func(StateRow)) error {
-	i, there := f.at[string(r.Key)]
-	if !there {
-		put(r)
-		return nil
-	}
-	change := f.rows[i]
-	if change.Kind == Came {
-		return nil // It comes at the end.
-	}
-	f.rows[i].Kind = gone
-	merged, err := newer(r, change)
-	if err == nil {
-		put(merged)
-	}
-	return err
-}
-
-// rest gives the rows that the oldest run said nothing of.
-func (f *fold) rest(base bool, put func(StateRow)) error {
-	for _, r := range f.rows {
-		if base && (r.Kind == Touched || r.Kind == Changed) {
-			return fmt.Errorf("%w: %q", errNoKey, r.Key)
-		}
-		if r.Kind != gone {
-			put(r)
-		}
-	}
-	return nil
+	return m.each(ctx, sources, of, false, func(f *fold, hash uint64, r StateRow) error {
+		return f.over(hash, r, put)
+	})
 }
 
 // ScanState gives the rows of a version of a state, as [State.Version] names it, each key once and in order: part after
@@ -251,7 +156,7 @@ func ScanState(ctx context.Context, fsys vfs.FS, dir string, snapshot []File, de
 		if part != AllParts && part != p {
 			continue
 		}
-		folds, err := m.folds(ctx, p, p+1)
+		of, err := m.folds(ctx, p, p+1)
 		if err != nil {
 			return err
 		}
@@ -261,9 +166,9 @@ func ScanState(ctx context.Context, fsys vfs.FS, dir string, snapshot []File, de
 				err = take(r)
 			}
 		}
-		err = errors.Join(m.stream(ctx, p, folds, put), err)
+		err = errors.Join(m.stream(ctx, of, put), err)
 		if err == nil {
-			err = errors.Join(folds[0].rest(true, put), err)
+			err = errors.Join(of.parts[0].rest(true, put), err)
 		}
 		if err != nil {
 			return err

@@ -50,10 +50,12 @@ func (t *Table[K, V]) Remove(k K) {
 }
 
 // slotOf finds the slot of the index that leads to k.
-func (t *Table[K, V]) slotOf(k K) (i uint64, ok bool) {
+func (t *Table[K, V]) slotOf(k K) (i uint64, ok bool) { return t.slotFrom(k, t.hashOf(&k)) }
+
+// slotFrom is slotOf where the hash is known.
+func (t *Table[K, V]) slotFrom(k K, h uint64) (i uint64, ok bool) {
 	mask := uint64(len(t.index) - 1)
 	if t.kind != kindText {
-		h := hashCell(&t.seed, t.kind, k)
 		for i := h >> t.shift; ; i++ {
 			x := t.index[i&mask]
 			if x == 0 {
@@ -66,7 +68,6 @@ func (t *Table[K, V]) slotOf(k K) (i uint64, ok bool) {
 	}
 	s := textOf(&k)
 	lo, hi := pack(textBytes(s))
-	h := t.seed.bytes(textBytes(s))
 	for i := h >> t.shift; ; i++ {
 		x := t.index[i&mask]
 		if x == 0 {
@@ -76,4 +77,12 @@ func (t *Table[K, V]) slotOf(k K) (i uint64, ok bool) {
 			return i & mask, true
 		}
 	}
+}
+
+// hashOf gives the hash by which the table finds a key.
+func (t *Table[K, V]) hashOf(k *K) uint64 {
+	if t.kind == kindText {
+		return t.seed.bytes(textBytes(textOf(k)))
+	}
+	return hashCell(&t.seed, t.kind, *k)
 }
