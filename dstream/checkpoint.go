@@ -98,6 +98,7 @@ func (ssc *Context) findLog() (err error) {
 	if d.dir == "" {
 		return ssc.noLog()
 	}
+	ssc.keepWindows()
 	if err := ssc.mustTell(); err != nil {
 		return err
 	}

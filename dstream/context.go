@@ -50,7 +50,7 @@ type Context struct {
 	states   []*keeping
 	replaced []*node // what substituted streams were made from
 	errs     []error
-	keep     time.Duration // the longest that any stream's RDDs are kept; findNeeds sets it, and recall
+	keep     time.Duration // the longest that any stream's RDDs are kept; findNeeds sets it
 	recall   time.Duration // the longest recall of any node
 	// byDefault tells that a shuffle has as many partitions as spark.default.parallelism says.
 	byDefault bool

@@ -40,12 +40,16 @@ type node struct {
 	deals []rdd.ShuffleOption
 	// holds is how far back before its own batch what the node's step has taken in still counts.
 	holds time.Duration
+	// paned tells that what it has taken in is in the checkpoint.
+	paned bool
+	// window is the window that the node gives in another form: who names the node means both.
+	window *node
 	// used tells that an output reads the node, need for how long after its batch an RDD of it is asked for; findNeeds
 	// sets both.
 	used bool
 	need time.Duration
 	// recall is for how long after its batch an RDD of the node has to be had again in another process, so that it
-	// comes to where this one is; findNeeds sets it.
+	// comes to where this one is; findRecall sets it.
 	recall time.Duration
 }
 
@@ -138,6 +142,9 @@ func (n *node) rename(name string) {
 		n.refuse("Named needs a name that is not empty")
 	}
 	n.name = name
+	if n.window != nil {
+		n.window.rename(name + " (window)")
+	}
 }
 
 // Persist has the RDD of each batch kept as [rdd.RDD.Persist] does, until nothing will ask for it again. It returns d.

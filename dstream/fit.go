@@ -26,7 +26,7 @@ type Fit struct {
 
 // A Change is something in which a program differs from what has left a checkpoint.
 type Change struct {
-	// Kind is input, state, output, operator or setting.
+	// Kind is input, state, window, output, operator or setting.
 	Kind string `json:"kind"`
 	// Name is the id by which the checkpoint knows it, or the program if the checkpoint does not, or the name of the
 	// setting.
@@ -147,6 +147,7 @@ func (ssc *Context) compareWith(ctx context.Context, found *checkpoint.State) (*
 	if err := ssc.takeWidth(found); err != nil {
 		return nil, err
 	}
+	ssc.findRecall(found, f.before)
 	if len(f.errs) == 0 {
 		f.open()
 	}
@@ -163,15 +164,20 @@ func (f *fitting) err() error {
 
 // kinds compares inputs, states and outputs, which the log knows by their ids.
 func (f *fitting) kinds() {
-	var inputs, states, outputs []*node
+	var inputs, states, windows, outputs []*node
 	for _, in := range f.ssc.inputs {
 		inputs = append(inputs, in.node)
 	}
 	for _, k := range f.ssc.states {
-		states = append(states, k.node)
+		if k.window() {
+			windows = append(windows, k.node)
+		} else {
+			states = append(states, k.node)
+		}
 	}
 	f.kind("input", names(f.found.Positions), inputs)
-	f.kind("state", names(f.found.States), states)
+	f.kind("state", f.found.Keyed(), states)
+	f.kind("window", f.found.Windows(), windows)
 	written := f.written()
 	for _, o := range f.ssc.outputs {
 		// Of outputs without a sink the log knows nothing, so that one cannot tell which of them are new.
@@ -334,7 +340,7 @@ func (f *fitting) types(ctx context.Context) error {
 		d := &f.ssc.durable
 		was, ok, err := checkpoint.NewestHead(ctx, d.fs, d.path, snapshot, deltas)
 		if err != nil {
-			return fmt.Errorf("checkpoint %s: the state of %s: %w", d.dir, id, err)
+			return fmt.Errorf("checkpoint %s: the %s %s: %w", d.dir, k.kind(), id, err)
 		}
 		now := k.head()
 		if !ok || was.Key == now.Key && was.Value == now.Value {
@@ -344,9 +350,9 @@ func (f *fitting) types(ctx context.Context) error {
 		if was.Key == now.Key {
 			what = fmt.Sprintf("values were %s, are %s", was.Value, now.Value)
 		}
-		f.changes = append(f.changes, Change{"state", id, changed, what})
-		f.errs = append(f.errs, fmt.Errorf("the state %q (%s): %w: its %s: %s", id, k.node.site, ErrStateType, what,
-			toType))
+		f.changes = append(f.changes, Change{k.kind(), id, changed, what})
+		f.errs = append(f.errs, fmt.Errorf("the %s %q (%s): %w: its %s: %s", k.kind(), id, k.node.site, ErrStateType,
+			what, toType))
 	}
 	return nil
 }

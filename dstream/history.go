@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirstream/weir/internal/checkpoint"
 	"github.com/weirstream/weir/internal/exec"
 	"github.com/weirstream/weir/rdd"
 )
@@ -25,8 +26,8 @@ type step struct {
 	forgo func(b *Batch) error
 }
 
-// findNeeds finds for how long after its batch each stream's RDD is asked for, by this process and by one that begins
-// with nothing, which windows and Remember decide, and which nodes an output reads.
+// findNeeds finds for how long after its batch each stream's RDD is asked for, which windows and Remember decide, and
+// which nodes an output reads.
 func (ssc *Context) findNeeds() {
 	for _, o := range ssc.outputs {
 		o.node.used = true
@@ -34,14 +35,41 @@ func (ssc *Context) findNeeds() {
 	for i := len(ssc.nodes) - 1; i >= 0; i-- { // A node's children stand behind it.
 		n := ssc.nodes[i]
 		n.need = max(n.need, ssc.remember)
-		n.recall = max(n.recall, n.need)
 		for _, p := range n.parents {
 			p.used = p.used || n.used
 			p.need = max(p.need, n.need+n.looksBack)
-			p.recall = max(p.recall, n.recall+n.looksBack+n.holds)
 		}
-		ssc.keep, ssc.recall = max(ssc.keep, n.need), max(ssc.recall, n.recall)
+		ssc.keep = max(ssc.keep, n.need)
 	}
+}
+
+// findRecall finds for how long after its batch an RDD of each node has to be had again in a process that begins with
+// what the log holds. before gives the id by which the log knows an operator.
+func (ssc *Context) findRecall(found *checkpoint.State, before func(id string) string) {
+	ids := ssc.operatorIDs()
+	for _, k := range ssc.states {
+		// Checkpoints of early releases hold no panes: there the batches run through once more.
+		_, there := found.States[before(ids[k.node])]
+		k.node.paned = k.window() && (there || found.Committed.Sequence < 0)
+	}
+	ssc.recall = 0
+	for _, n := range ssc.nodes {
+		n.recall = n.need
+	}
+	for _, n := range slices.Backward(ssc.nodes) {
+		for _, p := range n.parents {
+			p.recall = max(p.recall, n.recall+n.looksBack+n.lacks())
+		}
+		ssc.recall = max(ssc.recall, n.recall)
+	}
+}
+
+// lacks is for how long before a batch another process lacks what the node's step took in.
+func (n *node) lacks() time.Duration {
+	if n.paned {
+		return 0
+	}
+	return n.holds
 }
 
 // generationAt gives the RDDs of an earlier batch, nil if there was none at that time or it is needed no more.

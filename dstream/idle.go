@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +33,8 @@ type unlogged struct {
 // mayBeIdle tells whether a batch takes nothing from its inputs but what the last plan in the log says already. It must
 // run at once, for nothing is planned until it is over.
 func (l *loop) mayBeIdle(b *Batch) bool {
-	if !l.ssc.durable.opened || l.split != nil || l.ssc.recall > 0 || b.Time >= l.loggedAt.Add(idleAtMost) ||
+	if !l.ssc.durable.opened || l.split != nil || l.ssc.recall > 0 ||
+		slices.ContainsFunc(l.ssc.states, (*keeping).window) || b.Time >= l.loggedAt.Add(idleAtMost) ||
 		l.waiting.Load() > 0 {
 		return false
 	}

@@ -27,8 +27,8 @@ type CheckpointInfo struct {
 	Positions map[string][]byte
 	// Skipped are all batches that were ever given up, kept or not.
 	Skipped []SkippedBatch
-	// States are the operators that keep a state.
-	States []string
+	// States are the operators that keep a state by key, Windows those that keep panes.
+	States, Windows []string
 }
 
 // A BatchRecord is what a checkpoint holds of a batch.
@@ -81,7 +81,8 @@ func ReadCheckpoint(ctx context.Context, sc *rdd.Context, dir string) (*Checkpoi
 
 func infoOf(s *checkpoint.State) *CheckpointInfo {
 	info := &CheckpointInfo{Job: s.Job, Created: time.UnixMilli(s.Created), Owner: s.Owner.Owner.String(),
-		Epoch: s.Owner.Epoch, StoppedCleanly: s.Stopped, Positions: map[string][]byte{}, States: names(s.States)}
+		Epoch: s.Owner.Epoch, StoppedCleanly: s.Stopped, Positions: map[string][]byte{}, States: s.Keyed(),
+		Windows: s.Windows()}
 	for id, p := range s.Positions {
 		info.Positions[id] = p.Data
 	}

@@ -16,6 +16,7 @@ type keyedWindow[K comparable, V any] struct {
 	reduced, out *DStream[rdd.Pair[K, V]]
 	length       time.Duration
 	fold         folding[V]
+	files        *paneFiles[K, V] // nil where nothing outlives its batch
 
 	version    Time // the last batch that was taken in
 	before     Time // the one before that
@@ -29,43 +30,64 @@ func (w *keyedWindow[K, V]) take(ctx context.Context, g *generation) error {
 		return fmt.Errorf("the window was left half-way by an earlier error: %w", w.broken)
 	}
 	if w.version == g.batch.Time { // The batch failed after it was taken in, and runs again.
-		return w.settle(ctx, g)
+		return w.keepForLater(ctx, g)
+	}
+	if w.files != nil && w.files.has(g.batch) {
+		return nil
 	}
 	r := w.reduced.at(g)
 	if r == nil {
 		return nil
 	}
-	fresh := make([][]paneRow[K, V], r.NumPartitions())
-	err := rdd.RunJob(ctx, r, nil, func(_ *rdd.TaskContext, in iter.Seq[rdd.Pair[K, V]]) ([]paneRow[K, V], error) {
-		var rows []paneRow[K, V]
+	now, write := g.batch.Time, w.files != nil && w.files.writes(g.batch)
+	fresh, encoded := make([][]paneRow[K, V], r.NumPartitions()), make([][][]byte, r.NumPartitions())
+	err := rdd.RunJob(ctx, r, nil, func(_ *rdd.TaskContext, in iter.Seq[rdd.Pair[K, V]]) (p freshPane[K, V],
+		err error) {
 		in(func(kv rdd.Pair[K, V]) bool {
-			rows = append(rows, paneRow[K, V]{key: kv.Key, value: kv.Value, next: nowhere})
+			p.rows = append(p.rows, paneRow[K, V]{key: kv.Key, value: kv.Value, next: nowhere})
 			return true
 		})
-		return rows, nil
-	}, func(i int, rows []paneRow[K, V]) error { fresh[i] = rows; return nil })
+		if write {
+			p.encoded, err = w.files.encode(now, p.rows)
+		}
+		return p, err
+	}, func(i int, p freshPane[K, V]) error { fresh[i], encoded[i] = p.rows, p.encoded; return nil })
+	if err == nil {
+		err = w.add(now, fresh)
+	}
 	if err != nil {
 		return err
 	}
+	if w.files != nil {
+		w.files.take(encoded)
+	}
+	w.before, w.version = w.version, now
+	return w.keepForLater(ctx, g)
+}
+
+// A freshPane is what a task makes: the rows of its partition, and as they are written.
+type freshPane[K comparable, V any] struct {
+	rows    []paneRow[K, V]
+	encoded [][]byte
+}
+
+// add has the panes of a batch let in.
+func (w *keyedWindow[K, V]) add(now Time, fresh [][]paneRow[K, V]) error {
+	ssc := w.out.node.ssc
 	if w.partitions == nil {
 		w.partitions = make([]*panes[K, V], len(fresh))
 		for i := range w.partitions {
 			w.partitions[i] = newPanes[K](w.fold, w.length, nil) // The keys of a shuffle own their memory.
-			w.partitions[i].ordered = g.batch.ssc.durable.found != nil
-			w.partitions[i].undoable = g.batch.ssc.loop.failed.skip
+			w.partitions[i].ordered = ssc.durable.found != nil
+			w.partitions[i].undoable = ssc.failurePolicy().skip
 		}
 	}
-	now := g.batch.Time
-	if err := w.fold.guarded(func() {
+	w.broken = w.fold.guarded(func() {
 		for i, p := range w.partitions {
 			p.take(pane[K, V]{now, fresh[i]})
 		}
-	}); err != nil {
-		w.broken = err
-		return err
-	}
-	w.before, w.version = w.version, now
-	return w.settle(ctx, g)
+	})
+	return w.broken
 }
 
 // forgo takes a batch out again that is given up.
@@ -78,13 +100,16 @@ func (w *keyedWindow[K, V]) forgo(b *Batch) error {
 		for _, p := range w.partitions {
 			p.takeBack()
 		}
+		if w.files != nil {
+			w.files.takeBack()
+		}
 		w.version = w.before
 	}
 	return nil
 }
 
-// settle computes the window's RDD at once if it will be asked for after the window has moved on.
-func (w *keyedWindow[K, V]) settle(ctx context.Context, g *generation) error {
+// keepForLater computes the window's RDD at once if it will be asked for after the window has moved on.
+func (w *keyedWindow[K, V]) keepForLater(ctx context.Context, g *generation) error {
 	if w.out.node.need == 0 || !w.out.node.due(g.batch.Time) {
 		return nil
 	}

@@ -151,7 +151,7 @@ func (ssc *Context) loadStates(ctx context.Context) error {
 		at := ssc.loadedAt(k)
 		snapshot, deltas := found.Version(ids[i], at)
 		folder := stateFolder{fs: ssc.durable.fs, dir: ssc.durable.path, epoch: ssc.epoch, operator: ids[i], loaded: at,
-			readOnly: ssc.durable.replays}
+			newest: found.Committed.Sequence, readOnly: ssc.durable.replays}
 		folder.snapshot, folder.deltas = found.Version(ids[i], found.Committed.Sequence)
 		if err := k.load(ctx, folder, snapshot, deltas); err != nil {
 			return fmt.Errorf("the state of %s (%s) as of batch %d: %w", ids[i], k.node.site, at, err)

@@ -109,6 +109,7 @@ func (ssc *Context) replayable(ctx context.Context, was *checkpoint.State) error
 	if err := ssc.takeWidth(was); err != nil {
 		return err
 	}
+	ssc.findRecall(was, f.before)
 	plan := was.Batches[len(was.Batches)-1].Plan
 	if what := f.differently(plan.Split); what != "" {
 		f.errs = append(f.errs, fmt.Errorf("batch %d would not be what it was: %s; replay it with the program that "+

@@ -37,7 +37,8 @@ type stateFiles struct {
 	inline int // bytes of a delta that needs no file
 	small  int64
 	held   int64
-	most   int // runs
+	most   int       // runs
+	ages   *paneAges // nil unless these are the panes of a window
 
 	sealed *checkpoint.StateChange // of the open batch
 	named  *mergedRun              // the merge that sealed names
@@ -54,6 +55,8 @@ type mergedRun struct {
 	run    checkpoint.StateRun
 	from   int   // the runs from this one on are in it
 	upTo   int64 // so are the deltas up to this batch
+	drop   int   // the runs before this one are gone
+	end    Time  // of panes, the time of the newest
 	err    error
 	deltas int
 }
@@ -125,10 +128,10 @@ func (f *stateFiles) change() (c checkpoint.StateChange) {
 	if f.sealed != nil {
 		c = *f.sealed
 	}
-	c.Operator = f.operator
+	c.Operator, c.Panes = f.operator, f.ages != nil
 	f.collect()
 	if f.named = f.ready; f.named != nil {
-		c.Snapshot = checkpoint.Files(append(f.runs[:f.named.from:f.named.from], f.named.run))
+		c.Snapshot = checkpoint.Files(f.named.among(f.runs))
 		c.SnapshotAt = f.named.upTo
 	}
 	return c
@@ -142,7 +145,8 @@ func (f *stateFiles) settle(sequence int64, committed bool) {
 		return
 	}
 	if named != nil {
-		f.runs = append(f.runs[:named.from:named.from], named.run)
+		f.runs = named.among(f.runs)
+		f.ages.merged(named)
 		f.deltas, f.ready, f.after = f.deltas[named.deltas:], nil, 0
 	}
 	if sealed != nil {
@@ -150,6 +154,11 @@ func (f *stateFiles) settle(sequence int64, committed bool) {
 		f.deltas = append(f.deltas, checkpoint.Delta{Sequence: sequence, Files: sealed.Delta, Inline: sealed.Inline})
 	}
 	f.merge()
+}
+
+// among puts the run in the place of those that are in it.
+func (m *mergedRun) among(runs []checkpoint.StateRun) []checkpoint.StateRun {
+	return append(slices.Clone(runs[m.drop:m.from]), m.run)
 }
 
 // full tells whether there are enough deltas for a merge.
@@ -184,10 +193,11 @@ func (f *stateFiles) merge() {
 		m.Oldest, m.Newer = m.Newer[0], m.Newer[1:]
 	}
 	m.Below = from > 0
+	done := &mergedRun{from: from, upTo: m.Head.To, deltas: len(f.deltas)}
+	f.ages.merge(m, done, f.runs)
 	f.number++
 	number := f.number
 	m.Name = func(part int) string { return f.name(number, part) }
-	done := &mergedRun{from: from, upTo: m.Head.To, deltas: len(f.deltas)}
 	ctx, cancel := context.WithTimeout(context.Background(), mergeTimeout)
 	f.merging, f.cancel = make(chan *mergedRun, 1), cancel
 	fsys, dir, over := f.fs, f.dir, f.merging

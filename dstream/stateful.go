@@ -54,6 +54,8 @@ type stateFolder struct {
 	// loaded is the batch whose state is loaded. Those up to it may be run through once more for what other operators
 	// keep: their steps find that the state has them already.
 	loaded int64
+	// newest is the last committed batch.
+	newest int64
 	// snapshot and deltas are those of the last version in the log, on which the next changes build.
 	snapshot []checkpoint.File
 	deltas   []checkpoint.Delta

@@ -49,8 +49,13 @@ func StateOf[K comparable, S any](ssc *Context, name string) (*StateReader[K, S]
 // stateNamed finds an operator of the program that keeps a state.
 func (ssc *Context) stateNamed(name string) (*keeping, error) {
 	ids := ssc.stateIDs()
+	for i, k := range slices.Backward(ssc.states) {
+		if k.window() { // What it keeps is not by key.
+			ids = slices.Delete(ids, i, i+1)
+		}
+	}
 	if i := slices.Index(ids, name); i >= 0 {
-		return ssc.states[i], nil
+		return ssc.states[slices.Index(ssc.stateIDs(), name)], nil
 	}
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("%w as %q: the program keeps none", ErrNoState, name)

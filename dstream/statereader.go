@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"slices"
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/internal/checkpoint"
@@ -178,8 +179,8 @@ func (r *StateReader[K, S]) view(ctx context.Context) (*stateView, error) {
 
 // find looks a version up.
 func (v *stateView) find(s *checkpoint.State, name string, at int64) error {
-	if _, ok := s.States[name]; !ok {
-		return noState(s)
+	if !slices.Contains(s.Keyed(), name) {
+		return noState(s, name)
 	}
 	if at < 0 {
 		at = max(s.Committed.Sequence, 0)
@@ -204,8 +205,11 @@ func (v *stateView) find(s *checkpoint.State, name string, at int64) error {
 // ErrNoState is wrapped by the error of a reader whose state is not in the checkpoint.
 var ErrNoState = errors.New("there is no such state")
 
-func noState(s *checkpoint.State) error {
-	all := names(s.States)
+func noState(s *checkpoint.State, name string) error {
+	all := s.Keyed()
+	if slices.Contains(s.Windows(), name) {
+		return fmt.Errorf("%w: %w", ErrNoState, checkpoint.ErrPanes)
+	}
 	if len(all) == 0 {
 		return fmt.Errorf("%w: the checkpoint holds none, or none yet: one is there when a batch is committed",
 			ErrNoState)

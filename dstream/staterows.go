@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/weirstream/weir/codec"
@@ -93,7 +94,7 @@ func (ssc *Context) stateStoreNamed() (StateStore, error) {
 // stores that an earlier owner of the checkpoint left behind are removed.
 func (ssc *Context) openStateStore() error {
 	store, err := ssc.stateStoreNamed()
-	if err != nil || store == nil || len(ssc.states) == 0 {
+	if err != nil || store == nil || !slices.ContainsFunc(ssc.states, (*keeping).keyed) {
 		return err
 	}
 	if ssc.rows.dir, err = ssc.stateRowsFolder(); err == nil {

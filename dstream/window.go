@@ -81,7 +81,7 @@ func windowed[T any](d *DStream[T], op string, f func(T, T) T, length, slide tim
 	keyed := Map(d, func(v T) rdd.Pair[one, T] { return rdd.KV(one{}, v) })
 	folded := windowByKey(keyed, op, f, length, slide, []rdd.ShuffleOption{rdd.Partitions(1)})
 	out := Map(folded, func(kv rdd.Pair[one, T]) T { return kv.Value })
-	out.node.op = op
+	out.node.op, out.node.window = op, folded.node
 	return out
 }
 
@@ -98,7 +98,8 @@ func CountByValueAndWindow[T comparable](d *DStream[T], length, slide time.Durat
 // associative: batch after batch, those of a batch as [ReduceByKey] does. Keys without values are absent. See [Window]
 // for length and slide. Shuffle of each batch, combined on the map side; it keeps one value for each key and batch, and
 // at a slide calls f at most once a key, and twice for each key of each batch in its life, however many batches the
-// window has.
+// window has. With a checkpoint these values are in it, written with each batch's commit: a start needs no input for
+// them.
 func ReduceByKeyAndWindow[K comparable, V any](d *DStream[rdd.Pair[K, V]], f func(V, V) V, length, slide time.Duration,
 	opts ...rdd.ShuffleOption,
 ) *DStream[rdd.Pair[K, V]] {
@@ -116,7 +117,7 @@ func ReduceByKeyAndWindowInverse[K comparable, V any](d *DStream[rdd.Pair[K, V]]
 		return out
 	}
 	kept := Filter(out, func(kv rdd.Pair[K, V]) bool { return keep(kv.Key, kv.Value) })
-	kept.node.op = out.node.op
+	kept.node.op, kept.node.window = out.node.op, out.node
 	return kept
 }
 
@@ -156,7 +157,14 @@ func windowByKey[K comparable, V any](d *DStream[rdd.Pair[K, V]], op string, f f
 	out.node.slides(length, slide)
 	out.node.holds = length - d.node.slide
 	w.out = out
-	out.node.ssc.addStep(out.node, w.take, w.forgo)
+	ssc := out.node.ssc
+	if out.node.holds > 0 {
+		var err error
+		w.files, err = newPaneFiles[K, V](ssc, length, opts)
+		out.sound(err)
+		ssc.keeps(out.node, w)
+	}
+	ssc.addStep(out.node, w.take, w.forgo)
 	return out
 }
 

@@ -191,6 +191,8 @@ type StateChange struct {
 	// Snapshot, if not empty, is the whole state as of the batch SnapshotAt, which is this one or an earlier one.
 	Snapshot   []File `json:"snapshot,omitempty"`
 	SnapshotAt int64  `json:"snapshotAt,omitempty"`
+	// Panes tells that the operator is a window, and that the rows are those of its panes.
+	Panes bool `json:"panes,omitempty"`
 }
 
 // A Rate is what the rate control of an input has learnt.

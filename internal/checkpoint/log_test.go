@@ -289,13 +289,13 @@ func TestRenameOfBatches(t *testing.T) {
 				got = append(got, fmt.Sprint(b.Skip.In, b.Skip.Burned))
 			}
 		}
-		ranges, left, state := map[string]Range{"other": {Records: 2}}, effects("old")[1:], []StateChange{}
-		done := []Done{}
+		ranges, left, done := map[string]Range{"other": {Records: 2}}, effects("old")[1:], []Done{}
 		if to != "" {
 			ranges[to], left = Range{Records: 1}, effects(to)
-			done, state = []Done{{Output: to, Effects: left}}, []StateChange{{Operator: to, Inline: []byte{1}}}
+			done = []Done{{Output: to, Effects: left}}
 		}
-		want = []string{fmt.Sprint(ranges, done), fmt.Sprint(left, state), fmt.Sprint(ranges, []Done{}),
+		// Changes of states are kept with these, not with the batch.
+		want = []string{fmt.Sprint(ranges, done), fmt.Sprint(left, []StateChange{}), fmt.Sprint(ranges, []Done{}),
 			fmt.Sprint(left, left)}
 		if !slices.Equal(got, want) {
 			t.Errorf("to %q:\n%q, want\n%q", to, got, want)
@@ -304,4 +304,51 @@ func TestRenameOfBatches(t *testing.T) {
 	if len(plan.Ranges) != 2 || plan.Ranges["old"].Records != 1 {
 		t.Errorf("the plan became %v", plan.Ranges)
 	}
+}
+
+// TestManyBatches: the log of a long window, whose batches are all kept, is written and read: with ten partitions of
+// Kafka, a slot has room for more than a day in batches of a second, which are 86,400.
+func TestManyBatches(t *testing.T) {
+	const batches = 6000
+	var topic strings.Builder
+	for p := range 10 {
+		fmt.Fprintf(&topic, `,{"partition":%d,"from":%d,"until":%d,"leaderEpoch":7}`, p, 123456789+p, 123457789+p)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		l, _ := mustOpen(t, disk.Mount(nil), "first", 100)
+		for from := int64(0); from < batches; from += 1000 {
+			var entries []Entry
+			for n := from; n < min(from+1000, batches); n++ {
+				data := fmt.Appendf(nil, `{"topic":"orders","batch":%d%s}`, n, topic.String())
+				entries = append(entries, Plan{Sequence: n, Time: 1000 * (n + 1), Seed: uint64(n),
+					Ranges: map[string]Range{"kafka": {Data: data, Records: 1000}}},
+					Commit{Sequence: n, Time: 1000 * (n + 1), Effects: []Effect{{Output: "out", Wrote: true}}})
+			}
+			if err := l.Append(t.Context(), entries...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := describe(l.state)
+		mustClose(t, l)
+		for range 2 { // Enough takeovers to come by a base.
+			l, r := mustOpen(t, disk.Mount(nil), "next", 100)
+			if got := describe(r.State); got != want || len(r.Batches) != batches {
+				t.Fatalf("%d batches are there, or not as they were", len(r.Batches))
+			}
+			for range 60 {
+				if err := l.Append(t.Context(), Transactions{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			mustClose(t, l)
+		}
+		largest := 0
+		for _, data := range disk.Files() {
+			largest = max(largest, len(data))
+		}
+		if largest*(2*86_400/batches) > slotMax {
+			t.Errorf("a file has %d bytes", largest)
+		}
+	})
 }

@@ -1,17 +1,26 @@
 package checkpoint
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
 	"github.com/weirstream/weir/internal/vfs"
 )
 
-// slotMax bounds a slot, state included.
-const slotMax = 64 << 20
+const (
+	// slotMax bounds a slot, with a state that is packed.
+	slotMax = 64 << 20
+	// packMin is from how many bytes on a state is packed: the batches of long windows are many, and alike.
+	packMin = 1 << 20
+	// stateMax bounds a state that is not packed.
+	stateMax = 2 << 30
+)
 
 // A slot is one file of the log.
 type slot struct {
@@ -35,25 +44,80 @@ type slotHead struct {
 	Every int64 `json:"every"`
 	// Base tells that the next line is the state of the log before this slot.
 	Base bool `json:"base,omitempty"`
+	// Packed tells that the line of the state is a text that is its JSON, compressed.
+	Packed bool `json:"packed,omitempty"`
 	// Grave tells that the slot is of no use any more but that nobody may take it: it holds the takeover only.
 	Grave bool `json:"grave,omitempty"`
 }
 
 func (s *slot) encode() ([]byte, error) {
 	s.Base = s.base != nil
+	var state json.RawMessage
+	if s.Base {
+		var err error
+		if state, err = encodeLine(s.base); err == nil && len(state) >= packMin {
+			s.Packed = true
+			state, err = pack(state)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	lines := []any{s.slotHead}
 	if s.Base {
-		lines = append(lines, s.base)
+		lines = append(lines, state)
 	}
 	for _, line := range s.lines {
 		lines = append(lines, line)
 	}
 	data, err := EncodeRecord("slot", lines...)
 	if err == nil && len(data) > slotMax {
-		err = fmt.Errorf("slot %d of the log would have %d bytes, and may have %d: release batches earlier",
-			s.Number, len(data), slotMax)
+		err = fmt.Errorf("slot %d of the log would have %d bytes, and may have %d: it holds %d batches; fewer are "+
+			"needed where windows of elements are shorter, or the interval is longer, or fewer are retained",
+			s.Number, len(data), slotMax, s.batches())
 	}
 	return data, err
+}
+
+// batches is how many the state holds.
+func (s *slot) batches() int {
+	if s.base == nil {
+		return 0
+	}
+	return len(s.base.Batches)
+}
+
+// pack compresses a line to one that holds a text.
+func pack(line []byte) (json.RawMessage, error) {
+	var packed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+	if err == nil {
+		_, err = w.Write(line)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return encodeLine(packed.Bytes())
+}
+
+// unpack is the way back.
+func unpack(line json.RawMessage) (json.RawMessage, error) {
+	var packed []byte
+	if err := strictly(line, &packed); err != nil {
+		return nil, err
+	}
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	plain, err := io.ReadAll(io.LimitReader(r, stateMax+1))
+	if err == nil && len(plain) > stateMax {
+		err = fmt.Errorf("it has more than %d bytes", stateMax)
+	}
+	return plain, err
 }
 
 // takeover gives the entry that a slot begins with if it begins an epoch.
@@ -87,7 +151,13 @@ func decodeSlot(name string, data []byte) (*slot, error) {
 		if len(lines) == 0 {
 			return nil, bad(fmt.Errorf("its state is missing"))
 		}
-		if err := strictly(lines[0], s.base); err != nil {
+		state := lines[0]
+		if s.Packed {
+			if state, err = unpack(state); err != nil {
+				return nil, bad(fmt.Errorf("its state is not unpacked: %w", err))
+			}
+		}
+		if err := strictly(state, s.base); err != nil {
 			return nil, bad(err)
 		}
 		lines = lines[1:]

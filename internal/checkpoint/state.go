@@ -87,6 +87,8 @@ type Generation struct {
 	At       int64   `json:"at"`
 	Snapshot []File  `json:"snapshot,omitempty"`
 	Deltas   []Delta `json:"deltas,omitempty"`
+	// Panes tells that the rows are those of a window's panes.
+	Panes bool `json:"panes,omitempty"`
 }
 
 // A Delta is what a batch changed in a state.
@@ -178,6 +180,22 @@ func (s *State) Batch(sequence int64) *Batch {
 		return nil
 	}
 	return s.Batches[i]
+}
+
+// Keyed lists the operators that keep a state by key, Windows those that keep panes.
+func (s *State) Keyed() []string { return s.keeping(false) }
+
+// Windows is documented with Keyed.
+func (s *State) Windows() []string { return s.keeping(true) }
+
+func (s *State) keeping(panes bool) (operators []string) {
+	for operator, generations := range s.States {
+		if generations[0].Panes == panes {
+			operators = append(operators, operator)
+		}
+	}
+	slices.Sort(operators)
+	return operators
 }
 
 // Version gives the files of an operator's state as it was after a batch that is not released: a snapshot, and the
@@ -299,6 +317,7 @@ func (s *State) commit(c Commit) {
 	for _, change := range c.State {
 		s.change(c.Sequence, change)
 	}
+	c.State = nil // It is among the generations, and would be in each base as long as the batch is.
 	s.Batch(c.Sequence).Commit = &c
 	s.over(c.Sequence, c.Time, c.Effects)
 	maps.Copy(s.Done, c.Positions)
@@ -309,6 +328,11 @@ func (s *State) imported(i Import) {
 	for _, change := range i.State {
 		s.change(i.Sequence, change)
 	}
+	changed := make([]StateChange, len(i.State))
+	for n, c := range i.State {
+		changed[n].Operator = c.Operator // As with a commit.
+	}
+	i.State = changed
 	s.Planned = Mark{i.Sequence, i.Time}
 	s.Committed = s.Planned
 	s.Batches = append(s.Batches, &Batch{Plan: Plan{Sequence: i.Sequence, Time: i.Time, Split: s.Split}, Import: &i})
@@ -342,14 +366,14 @@ func (s *State) over(sequence, time int64, effects []Effect) {
 func (s *State) change(sequence int64, c StateChange) {
 	generations := s.States[c.Operator]
 	if len(generations) == 0 {
-		generations = []Generation{{At: -1}}
+		generations = []Generation{{At: -1, Panes: c.Panes}}
 	}
 	last := &generations[len(generations)-1]
 	if len(c.Delta) > 0 || len(c.Inline) > 0 {
 		last.Deltas = append(last.Deltas, Delta{sequence, c.Delta, c.Inline})
 	}
 	if len(c.Snapshot) > 0 {
-		next := Generation{At: c.SnapshotAt, Snapshot: c.Snapshot}
+		next := Generation{At: c.SnapshotAt, Snapshot: c.Snapshot, Panes: c.Panes}
 		for _, d := range last.Deltas {
 			if d.Sequence > c.SnapshotAt {
 				next.Deltas = append(next.Deltas, d)
@@ -442,7 +466,7 @@ func (b *Batch) rename(r Rename) {
 	if b.Commit != nil {
 		c := *b.Commit
 		c.Effects, c.Positions, c.Rates = renamed(c.Effects, r), moved(c.Positions, r), moved(c.Rates, r)
-		c.State = renamedStates(c.State, r)
+		c.State = renamedStates(c.State, r) // Bases of early releases have it.
 		b.Commit = &c
 	}
 	if b.Skip != nil {

@@ -38,6 +38,8 @@ type StateHead struct {
 	To    int64  `json:"to"`
 	Part  int    `json:"part"`
 	Base  bool   `json:"base,omitempty"`
+	// Panes tells that the rows are those of a window's panes.
+	Panes bool `json:"panes,omitempty"`
 }
 
 // A RowKind says what a row does to its key.

@@ -19,6 +19,8 @@ type StateMerge struct {
 	Deltas []Delta
 	// Name gives the name of the file of a part.
 	Name func(part int) string
+	// Gone is, of panes, the time of the newest batch whose rows are left out.
+	Gone int64
 	// Small is up to how many bytes a run is one file, Held how many bytes of rows are in memory at a time, about.
 	Small, Held int64
 
@@ -41,6 +43,10 @@ func (m *StateMerge) Bytes() int64 {
 // Run merges the files of the checkpoint in dir.
 func (m *StateMerge) Run(ctx context.Context, fsys vfs.FS, dir string) (StateRun, error) {
 	m.fs, m.dir, m.Head.Base = fsys, dir, !m.Below
+	if m.Head.Panes {
+		f, err := m.panes(ctx)
+		return StateRun{f}, err
+	}
 	if m.Bytes() <= m.Small {
 		all, err := m.folds(ctx, 0, StateParts)
 		if err != nil {
@@ -68,6 +74,33 @@ func (m *StateMerge) Run(ctx context.Context, fsys vfs.FS, dir string) (StateRun
 		}
 	}
 	return run, nil
+}
+
+// panes writes the rows of panes one behind the other: none of them changes another.
+func (m *StateMerge) panes(ctx context.Context) (File, error) {
+	sources := m.Oldest.sources()
+	for _, r := range m.Newer {
+		sources = append(sources, r.sources()...)
+	}
+	for _, d := range m.Deltas {
+		sources = append(sources, d.sources()...)
+	}
+	h := m.Head
+	h.Part, h.Base = AllParts, true
+	return WriteState(ctx, m.fs, m.dir, m.Name(AllParts), Snapshot, h, func(w *StateWriter) {
+		for _, s := range sources {
+			err := s.read(ctx, m.fs, m.dir, func(StateHead) error { return nil }, func(r StateRow) error {
+				if r.Touch > m.Gone {
+					w.Row(r)
+				}
+				return w.err
+			})
+			if err != nil {
+				w.err = err
+				return
+			}
+		}
+	})
 }
 
 // folds holds what the newer runs say of the parts from from to until, exclusively.
@@ -145,6 +178,9 @@ func (m *StateMerge) stream(ctx context.Context, of *folds, put func(StateRow)) 
 func ScanState(ctx context.Context, fsys vfs.FS, dir string, snapshot []File, deltas []Delta, part int,
 	take func(StateRow) error) error {
 	head, err := StateHeadOf(ctx, fsys, dir, snapshot, deltas)
+	if err == nil && head.Panes {
+		err = ErrPanes
+	}
 	if err != nil {
 		return err
 	}
@@ -176,6 +212,9 @@ func ScanState(ctx context.Context, fsys vfs.FS, dir string, snapshot []File, de
 	}
 	return nil
 }
+
+// ErrPanes is the error of who reads the panes of a window as a state.
+var ErrPanes = errors.New("it is a window: the checkpoint holds what each batch added to it, and no state by key")
 
 // GetState gives the row of a key, by its canonical bytes; there is none if ok is false.
 func GetState(ctx context.Context, fsys vfs.FS, dir string, snapshot []File, deltas []Delta, key []byte,
