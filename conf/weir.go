@@ -100,7 +100,8 @@ var (
 		doc: "What follows when a batch has failed after the retries of its tasks: the job stops with " +
 			"its error (stop), the same batch runs again (retry), or that and, if it does not help, the batch is " +
 			"given up and written down as skipped (skip, which needs a checkpoint; skipWithState where states " +
-			"and windows would miss its records); auto is retry with a checkpoint and stop without one.",
+			"and windows would miss its records; never for a sink that does not open, or whose past asks for " +
+			"weir.sink.accept); auto is retry with a checkpoint and stop without one.",
 		why: "Without a checkpoint a supervisor that starts the job again is the better retry. Spark " +
 			"goes on as if nothing had happened, and the batch's data are lost.",
 	}

@@ -2,6 +2,7 @@ package dstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -38,6 +39,7 @@ type Batch struct {
 	effects map[effectName]bool
 	wrote   map[effectName]checkpoint.Effect // what effects came to
 	tried   map[effectName]int               // how many partitions they have
+	barred  map[int]bool                     // outputs of which Save last gave an admissionError
 }
 
 // planned is what a batch takes from one input.
@@ -93,6 +95,35 @@ func (b *Batch) forget(o *Output) {
 			delete(b.effects, key)
 		}
 	}
+	delete(b.barred, o.number)
+}
+
+// bar keeps that an effect was not admitted, for what a body makes of the error may not tell.
+func (b *Batch) bar(o *Output, err error) {
+	if _, ok := errors.AsType[admissionError](err); !ok {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.barred == nil {
+		b.barred = map[int]bool{}
+	}
+	b.barred[o.number] = true
+}
+
+// notAdmitted tells that an error, or what the bodies of unfinished outputs have made of one, is an admissionError.
+func (b *Batch) notAdmitted(err error) bool {
+	if _, ok := errors.AsType[admissionError](err); ok {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range b.barred {
+		if !b.done[i] {
+			return true
+		}
+	}
+	return false
 }
 
 // Range is the range that a source planned for the batch, nil if d is no source of the batch's context. It

@@ -53,7 +53,7 @@ func (l *loop) runBatch(b *Batch) error {
 	case err == nil:
 		l.learn(b)
 		err = l.commit(b)
-	case l.mayGiveUp(err):
+	case l.mayGiveUp(b, err):
 		err = l.giveUp(b, err)
 	}
 	if err == nil {

@@ -98,7 +98,8 @@ func usable(s held) error {
 }
 
 // Save has the sink store r, in a ForeachRDD body: the effect is named, for a body may save several RDDs. The
-// name must be the same each time the body runs; a second effect of the same name is an error.
+// name must be the same each time the body runs; a second effect of the same name is an error. Where the sink does not
+// open, or the user must say first what its past means (weir.sink.accept), the batch is never given up for that.
 func Save[T any](ctx context.Context, b *Batch, effect string, r *rdd.RDD[T], s Sink[T]) error {
 	o := b.running(ctx)
 	if o == nil {
@@ -110,14 +111,25 @@ func Save[T any](ctx context.Context, b *Batch, effect string, r *rdd.RDD[T], s 
 	if err := b.claim(o, effect); err != nil {
 		return err
 	}
-	if err := b.ssc.openLate(ctx, s); err != nil {
-		return err
+	err := b.ssc.openLate(ctx, s)
+	if err == nil {
+		err = b.ssc.admit(ctx, o, effect, s)
 	}
-	if err := b.ssc.admit(ctx, o, effect, s); err != nil {
-		return err
+	if err != nil {
+		err = admissionError{err}
+	} else {
+		err = store(ctx, b, o, effect, r, s)
 	}
-	return store(ctx, b, o, effect, r, s)
+	b.bar(o, err)
+	return err
 }
+
+// An admissionError says that an effect cannot be written whatever the batch holds: its sink does not open, has another
+// past than the log, or a rival. The next batch would meet the same, and some of it only the user can answer, so no
+// batch is given up for it.
+type admissionError struct{ error }
+
+func (e admissionError) Unwrap() error { return e.error }
 
 // store has the sink store what an effect of a batch holds, and notes what came of it.
 func store[T any](ctx context.Context, b *Batch, o *Output, name string, r *rdd.RDD[T], s Sink[T]) error {

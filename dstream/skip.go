@@ -52,10 +52,11 @@ func (ssc *Context) isState(n *node) bool {
 	return false
 }
 
-// mayGiveUp tells whether a batch that failed is given up: not one that a stop has cut, and not for the log's sake.
-func (l *loop) mayGiveUp(cause error) bool {
+// mayGiveUp tells whether a batch that failed is given up: not one that a stop has cut, and neither for the log's sake
+// nor for that of a sink that would take no other batch.
+func (l *loop) mayGiveUp(b *Batch, cause error) bool {
 	_, lost := errors.AsType[*FencedError](cause)
-	return l.failed.skip && l.life.Err() == nil && !lost
+	return l.failed.skip && l.life.Err() == nil && !lost && !b.notAdmitted(cause)
 }
 
 // errNamed is why a batch is given up that has not failed in this process.

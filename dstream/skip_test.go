@@ -293,3 +293,56 @@ func skipsOf(t *testing.T, disk *vfs.Disk) any {
 	}
 	return info.Skipped
 }
+
+// TestSkipAsks: what only the user may answer, and what the next batch would meet as well, gives no batch up, whatever a
+// body makes of the error.
+func TestSkipAsks(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		open     error
+		returned func(err error) error
+		want     string
+	}{
+		{"an older checkpoint was restored", nil, func(err error) error { return err }, "weir.sink.accept"},
+		{"the body tells the text only", nil, func(err error) error { return fmt.Errorf("save: %v", err) },
+			"weir.sink.accept"},
+		{"the sink does not open", errors.New("no such table"), func(err error) error { return err },
+			"no such table"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewDisk("disk")
+			store := &locked{kept: kept{last: map[string]int64{"out0": 1, "out1": 1}}, open: tt.open}
+			build := func(ssc *dstream.Context) {
+				d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+				dstream.ForeachRDD(d, func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
+					if err := dstream.Save(ctx, b, "", r, dstream.Sink[int](store)); err != nil {
+						return tt.returned(err)
+					}
+					return nil
+				}).Named("out")
+			}
+			settings := []string{"weir.streaming.failedBatch", "skip", "weir.streaming.failedBatch.maxRetries", "1",
+				"weir.streaming.failedBatch.backoff", "10ms", "spark.task.maxFailures", "1"}
+			l := mustLive(t, disk, build, settings...)
+			time.Sleep(2500 * time.Millisecond)
+			if err := l.AwaitTermination(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+			store.open = nil
+			l = mustLive(t, disk, build, append(settings, "weir.sink.accept", "out=loss")...)
+			time.Sleep(4500 * time.Millisecond)
+			l.stop(t)
+			if got := fmt.Sprint(skipsOf(t, disk)); got != "[]" || store.last["out0"] < 3 {
+				t.Errorf("%s: given up: %s; the sink holds %v", tt.name, got, store.last)
+			}
+		})
+	}
+}
+
+// A locked sink may not open.
+type locked struct {
+	kept
+	open error
+}
+
+func (s *locked) Open(context.Context, string, int64) error { return s.open }

@@ -148,8 +148,8 @@ func (ssc *Context) insist(ctx context.Context, f func() error) error {
 			return errors.Join(lost, err)
 		}
 		if try == insistTries {
-			return fmt.Errorf("%w (tried %d times, while the log says that this process owns the job: does another "+
-				"program use its transactional ids?)", err, try)
+			return admissionError{fmt.Errorf("%w (tried %d times, while the log says that this process owns the job: "+
+				"does another program use its transactional ids?)", err, try)}
 		}
 		ssc.warn("a transaction was fenced, or its end is in doubt; trying again", err, "try", try+1)
 		select {
