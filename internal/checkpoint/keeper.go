@@ -13,12 +13,14 @@ import (
 	"github.com/weirstream/weir/internal/vfs"
 )
 
-// keep gives signs of life and removes what is not needed any more, until the log is over or closed.
+// keep gives signs of life, and has what is not needed any more removed beside that, until the log is over or closed.
 func (l *Log) keep() {
 	defer close(l.rested)
+	var pruning sync.WaitGroup
+	pruning.Go(l.pruner)
+	defer pruning.Wait()
 	ticker := time.NewTicker(l.opts.Beat)
 	defer ticker.Stop()
-	graves := map[int64]bool{}
 	var last StopRequest
 	for beat := int64(1); ; {
 		select {
@@ -30,7 +32,7 @@ func (l *Log) keep() {
 			if !l.signOfLife(beat) {
 				return
 			}
-			err := l.within(func(ctx context.Context) error { return l.heed(ctx, &last) })
+			err := l.within(l.opts.Stale, func(ctx context.Context) error { return l.heed(ctx, &last) })
 			if err != nil {
 				l.opts.Report("it cannot be seen whether the program is asked to stop", err)
 			}
@@ -40,8 +42,24 @@ func (l *Log) keep() {
 				return
 			}
 			beat++
+		}
+	}
+}
+
+// pruneTimeout bounds one round of removing: a store that is slow must not fall behind for want of time.
+const pruneTimeout = 10 * time.Minute
+
+// pruner removes what is not needed any more. It may take long, and no sign of life waits for it.
+func (l *Log) pruner() {
+	graves := map[int64]bool{}
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-l.over:
+			return
 		case <-l.prune:
-			err := l.within(func(ctx context.Context) error {
+			err := l.within(pruneTimeout, func(ctx context.Context) error {
 				return errors.Join(l.removeSlots(ctx, graves), l.removeFiles(ctx))
 			})
 			if err != nil {
@@ -53,7 +71,7 @@ func (l *Log) keep() {
 
 // signOfLife gives one; false says that the log is over.
 func (l *Log) signOfLife(beat int64) bool {
-	err := l.within(func(ctx context.Context) error { return l.beat(ctx, beat) })
+	err := l.within(l.opts.Stale, func(ctx context.Context) error { return l.beat(ctx, beat) })
 	if _, fenced := errors.AsType[*FencedError](err); fenced {
 		l.fail(err)
 		return false
@@ -64,9 +82,9 @@ func (l *Log) signOfLife(beat int64) bool {
 	return true
 }
 
-// within bounds what the keeper does, and ends it when the log is closed.
-func (l *Log) within(f func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), l.opts.Stale)
+// within bounds what is done beside the log, and ends it when the log is closed.
+func (l *Log) within(bound time.Duration, f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
 	go func() {
 		select {

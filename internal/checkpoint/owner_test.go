@@ -332,3 +332,40 @@ func TestOwnerAfterCleanStop(t *testing.T) {
 		mustClose(t, second)
 	})
 }
+
+// TestAliveWhileRemoving: who removes old files for longer than it takes to be taken for dead gives signs of life, and
+// sees that it is asked to stop.
+func TestAliveWhileRemoving(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, removed := vfs.NewDisk("disk"), 0
+		slow := func(s vfs.Step) vfs.Fault {
+			if s.Op == "remove" && strings.HasSuffix(s.Name, slotSuffix) {
+				time.Sleep(20 * time.Second) // Nothing interrupts it, as a local disk's.
+				removed++
+			}
+			return vfs.None
+		}
+		a, _ := mustOpen(t, disk.Mount(slow), "a", 4)
+		batches(t, a, 20)
+		time.Sleep(5 * time.Second)
+		if err := AskToStop(t.Context(), disk.Mount(nil), dir, StopRequest{Job: a.Job(), Epoch: 1, At: 1}); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(5 * time.Second)
+		select {
+		case <-a.Asked():
+		default:
+			t.Error("it does not see that it is asked to stop")
+		}
+		_, _, err := Open(t.Context(), disk.Mount(nil), dir, someone("b"), Options{})
+		if held := (*HeldError)(nil); !errors.As(err, &held) {
+			t.Errorf("another one has taken it over: %v", err)
+		}
+		time.Sleep(2 * time.Minute)
+		batches(t, a, 1)
+		mustClose(t, a)
+		if removed < 3 {
+			t.Errorf("%d slots were removed", removed)
+		}
+	})
+}
