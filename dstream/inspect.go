@@ -44,12 +44,13 @@ type BatchRecord struct {
 	Wrote []string
 }
 
-// A SkippedBatch is one that was given up: its records are in none of the outputs Burned, and in those of In.
+// A SkippedBatch is one that was given up: its records are in none of the outputs Burned, and in those of In. Of the
+// Unknown ones, whose sinks could not be asked, that is not known.
 type SkippedBatch struct {
-	Time       Time
-	Sequence   int64
-	Reason     string
-	In, Burned []string
+	Time                Time
+	Sequence            int64
+	Reason              string
+	In, Burned, Unknown []string
 }
 
 // An InputRecord is what a batch takes from an input: Range is in the words of its source.
@@ -88,7 +89,7 @@ func infoOf(s *checkpoint.State) *CheckpointInfo {
 	}
 	for _, b := range s.Skipped {
 		info.Skipped = append(info.Skipped, SkippedBatch{Time: Time(b.Time), Sequence: b.Sequence, Reason: b.Reason,
-			In: effectTexts(b.In), Burned: effectTexts(b.Burned)})
+			In: effectTexts(b.In), Burned: effectTexts(b.Burned), Unknown: effectTexts(b.Unknown)})
 	}
 	for _, b := range s.Batches {
 		info.Batches = append(info.Batches, recordOf(b))

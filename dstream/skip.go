@@ -72,12 +72,10 @@ func (l *loop) giveUp(b *Batch, cause error) error {
 	}
 	skip := checkpoint.Skip{Sequence: b.Sequence, Time: int64(b.Time), Reason: cause.Error()}
 	for i, o := range l.ssc.outputs {
-		in, burned, err := l.burn(b, i, o)
-		if err != nil {
+		if err := l.burn(b, i, &skip); err != nil {
 			return errors.Join(fmt.Errorf("give batch %d up: output %s (%s): %w", b.Sequence, o.label(), o.node.site,
 				err), cause)
 		}
-		skip.In, skip.Burned = append(skip.In, in...), append(skip.Burned, burned...)
 	}
 	if err := l.forgetBatch(b); err != nil {
 		return errors.Join(fmt.Errorf("give batch %d up: %w", b.Sequence, err), cause)
@@ -90,7 +88,8 @@ func (l *loop) giveUp(b *Batch, cause error) error {
 	}
 	l.release(released, (*input).outlives)
 	l.ssc.warn("a batch is given up, and its records are passed over for ever", cause, "batch", b.Sequence, "time",
-		b.Time.String(), "in", effectTexts(skip.In), "burned", effectTexts(skip.Burned))
+		b.Time.String(), "in", effectTexts(skip.In), "burned", effectTexts(skip.Burned), "unknown",
+		effectTexts(skip.Unknown))
 	l.passed(b, BatchSkipped{BatchTime: b.Time, Sequence: b.Sequence, Reason: skip.Reason})
 	return nil
 }
@@ -120,39 +119,63 @@ func (l *loop) forgetBatch(b *Batch) error {
 	return nil
 }
 
-// burn makes sure that nothing of an output enters its sink any more for the batch, and tells what is in: as far as
-// its sink can be asked. What a body did otherwise, nobody knows.
-func (l *loop) burn(b *Batch, i int, o *Output) (in, burned []checkpoint.Effect, err error) {
+// burn makes sure that nothing of an output enters its sink any more for the batch, and adds to skip what is in: as far
+// as its sink can be asked.
+func (l *loop) burn(b *Batch, i int, skip *checkpoint.Skip) error {
+	output := l.outputIDs[i]
 	if b.done[i] {
-		return b.effectsOf(i), nil, nil
+		skip.In = append(skip.In, b.effectsOf(i)...)
+		return nil
 	}
-	known := l.ssc.sinks.of(l.outputIDs[i])
+	if open := l.ssc.sinks.unfenced(output); open != nil {
+		return fmt.Errorf("its body, in which its sink is opened, has not run in this process, and an earlier owner "+
+			"may still commit the transactions %q: let the batch run once with %s=%s", open, conf.Failed.Name(),
+			conf.SkipWithStateFailed)
+	}
+	known := l.ssc.sinks.of(output)
+	known = append(known, l.notOpened(b, i, known)...)
 	if len(known) == 0 {
-		if open := l.ssc.sinks.unfenced(l.outputIDs[i]); open != nil {
-			return nil, nil, fmt.Errorf("its body, in which its sink is opened, has not run in this process, and an "+
-				"earlier owner may still commit the transactions %q: let the batch run once with %s=%s", open,
-				conf.Failed.Name(), conf.SkipWithStateFailed)
-		}
-		return nil, []checkpoint.Effect{{Output: l.outputIDs[i]}}, nil
+		known = []identity{{last: Effect{Output: output}}}
 	}
 	for _, kept := range known {
-		e := checkpoint.Effect{Output: kept.last.Output, Name: kept.last.Name}
+		e := checkpoint.Effect{Output: output, Name: kept.last.Name}
 		parts := max(b.partitionsOf(i, e.Name), l.ssc.sinks.log.partitionsOf(e), 1)
 		has, err := l.settleEffect(kept, b, parts)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		if has > 0 {
 			there := e
 			there.Wrote, there.Partitions = true, parts
-			in = append(in, there)
+			skip.In = append(skip.In, there)
 		}
-		if has < parts {
+		if kept.asked == nil && l.touched(b, i) {
+			skip.Unknown = append(skip.Unknown, e)
+		} else if has < parts {
 			e.Partitions = parts - has
-			burned = append(burned, e)
+			skip.Burned = append(skip.Burned, e)
 		}
 	}
-	return in, burned, nil
+	return nil
+}
+
+// notOpened are the effects that the log has of an output, and whose sinks its body has not opened in this process.
+func (l *loop) notOpened(b *Batch, i int, known []identity) (list []identity) {
+	for _, w := range l.ssc.sinks.log.written {
+		named := func(k identity) bool { return k.last.Name == w.Name }
+		if w.Output == l.outputIDs[i] && !slices.ContainsFunc(known, named) && l.touched(b, i) {
+			list = append(list, identity{last: Effect{Output: w.Output, Name: w.Name}})
+		}
+	}
+	return list
+}
+
+// touched tells that an output of a batch may have done something, here or in an earlier process, which planned it.
+func (l *loop) touched(b *Batch, i int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	found := l.ssc.durable.found
+	return !b.outputs[i].Start.IsZero() || found != nil && b.Sequence <= found.Planned.Sequence
 }
 
 // settleEffect fences an effect and counts the identities of the batch that are in.
@@ -219,6 +242,6 @@ func (ssc *Context) sayGivenUp() {
 	}
 	for _, s := range found.Skipped {
 		ssc.logger.Warn("a batch was given up", "batch", s.Sequence, "time", Time(s.Time).String(), "reason", s.Reason,
-			"in", effectTexts(s.In), "burned", effectTexts(s.Burned))
+			"in", effectTexts(s.In), "burned", effectTexts(s.Burned), "unknown", effectTexts(s.Unknown))
 	}
 }

@@ -346,3 +346,57 @@ type locked struct {
 }
 
 func (s *locked) Open(context.Context, string, int64) error { return s.open }
+
+// TestSkipUnknown: what another process may have written where nobody can be asked is not said to be burned.
+func TestSkipUnknown(t *testing.T) {
+	body := func(effect string, store *kept) func(d *dstream.DStream[int]) *dstream.Output {
+		return func(d *dstream.DStream[int]) *dstream.Output {
+			return dstream.ForeachRDD(d, func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
+				if store == nil {
+					return rdd.Foreach(ctx, r, func(int) error { return nil })
+				}
+				return dstream.Save(ctx, b, effect, r, dstream.Sink[int](store))
+			})
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		bad    int // the first batch fails, or the third one, in its second partition
+		output func(d *dstream.DStream[int]) *dstream.Output
+		want   string
+	}{
+		{"a body that is not known to save", 1, body("rows", &kept{last: map[string]int64{}}),
+			"In:[] Burned:[] Unknown:[out]"},
+		{"one of which the log knows", 5, body("rows", &kept{last: map[string]int64{}}),
+			"In:[] Burned:[] Unknown:[out/rows]"},
+		{"a body of any kind", 5, body("", nil), "In:[] Burned:[] Unknown:[out]"},
+		{"a sink that keeps no identities", 5, func(d *dstream.DStream[int]) *dstream.Output {
+			return dstream.WriteTo(d, dstream.Sink[int](&forgetful{kept{last: map[string]int64{}}}))
+		}, "In:[] Burned:[] Unknown:[out]"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewDisk("disk")
+			build := func(ssc *dstream.Context) {
+				d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+				tt.output(poisoned(d, tt.bad)).Named("out")
+			}
+			settings := []string{"spark.master", "local[1]", "spark.default.parallelism", "2",
+				"spark.task.maxFailures", "1"}
+			l := mustLive(t, disk, build, append(settings, "weir.streaming.failedBatch", "stop")...)
+			if err := l.AwaitTermination(t.Context()); err == nil || !strings.Contains(err.Error(), "is poison") {
+				t.Fatalf("%s: %v", tt.name, err)
+			}
+			l = mustLive(t, disk, build, append(settings, "weir.checkpoint.skip", fmt.Sprint(tt.bad/2))...)
+			time.Sleep(1500 * time.Millisecond)
+			l.stop(t)
+			if got := fmt.Sprintf("%+v", skipsOf(t, disk)); !strings.Contains(got, tt.want) {
+				t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+			}
+		})
+	}
+}
+
+// A forgetful sink cannot be asked.
+type forgetful struct{ kept }
+
+func (*forgetful) Guarantee() string { return "at-least-once" }

@@ -126,8 +126,8 @@ func showBatches(out io.Writer, info *dstream.CheckpointInfo) error {
 		return err
 	}
 	for _, s := range info.Skipped {
-		fmt.Fprintf(out, "batch %d was given up; burned: %s; in: %s; %s\n", s.Sequence, listOr(s.Burned), listOr(s.In),
-			s.Reason)
+		fmt.Fprintf(out, "batch %d was given up; burned: %s; in: %s; not known: %s; %s\n", s.Sequence, listOr(s.Burned),
+			listOr(s.In), listOr(s.Unknown), s.Reason)
 	}
 	return nil
 }

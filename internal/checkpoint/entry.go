@@ -225,6 +225,8 @@ type Skip struct {
 	// In are the effects that are in, Burned those that will never be.
 	In     []Effect `json:"in,omitempty"`
 	Burned []Effect `json:"burned,omitempty"`
+	// Unknown are those that may be in, wholly or in part: nobody could be asked.
+	Unknown []Effect `json:"unknown,omitempty"`
 }
 
 // An Import says that states were changed by hand, while nothing ran. It is a batch of its own, that has neither plan

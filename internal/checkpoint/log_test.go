@@ -278,7 +278,7 @@ func TestRenameOfBatches(t *testing.T) {
 		s.apply(Done{Output: "old", Effects: effects("old")})
 		s.apply(Commit{Effects: effects("old"), State: []StateChange{{Operator: "old", Inline: []byte{1}}}})
 		s.apply(Plan{Sequence: 1, Ranges: plan.Ranges})
-		s.apply(Skip{Sequence: 1, In: effects("old"), Burned: effects("old")})
+		s.apply(Skip{Sequence: 1, In: effects("old"), Burned: effects("old"), Unknown: effects("old")})
 		s.apply(Rename{From: "old", To: to})
 		var got, want []string
 		for _, b := range s.Batches {
@@ -286,7 +286,7 @@ func TestRenameOfBatches(t *testing.T) {
 			if b.Commit != nil {
 				got = append(got, fmt.Sprint(b.Commit.Effects, b.Commit.State))
 			} else {
-				got = append(got, fmt.Sprint(b.Skip.In, b.Skip.Burned))
+				got = append(got, fmt.Sprint(b.Skip.In, b.Skip.Burned, b.Skip.Unknown))
 			}
 		}
 		ranges, left, done := map[string]Range{"other": {Records: 2}}, effects("old")[1:], []Done{}
@@ -296,7 +296,7 @@ func TestRenameOfBatches(t *testing.T) {
 		}
 		// Changes of states are kept with these, not with the batch.
 		want = []string{fmt.Sprint(ranges, done), fmt.Sprint(left, []StateChange{}), fmt.Sprint(ranges, []Done{}),
-			fmt.Sprint(left, left)}
+			fmt.Sprint(left, left, left)}
 		if !slices.Equal(got, want) {
 			t.Errorf("to %q:\n%q, want\n%q", to, got, want)
 		}

@@ -471,7 +471,7 @@ func (b *Batch) rename(r Rename) {
 	}
 	if b.Skip != nil {
 		s := *b.Skip
-		s.In, s.Burned = renamed(s.In, r), renamed(s.Burned, r)
+		s.In, s.Burned, s.Unknown = renamed(s.In, r), renamed(s.Burned, r), renamed(s.Unknown, r)
 		b.Skip = &s
 	}
 	if b.Import != nil {
