@@ -294,8 +294,8 @@ func skipsOf(t *testing.T, disk *vfs.Disk) any {
 	return info.Skipped
 }
 
-// TestSkipAsks: what only the user may answer, and what the next batch would meet as well, gives no batch up, whatever a
-// body makes of the error.
+// TestSkipAsks: what only the user may answer, and what the next batch would meet as well, gives no batch up, whatever
+// a body makes of the error.
 func TestSkipAsks(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
