@@ -208,8 +208,7 @@ func (f *stateFiles) merge() {
 	}()
 }
 
-// collect looks whether a merge has come to its end. One that failed is begun again after the next commit: its files
-// are swept at the next start.
+// collect looks whether a merge has come to its end. One that failed is begun again after some more commits.
 func (f *stateFiles) collect() {
 	if f.merging == nil {
 		return
@@ -224,12 +223,22 @@ func (f *stateFiles) collect() {
 	}
 }
 
-// close ends the merge.
+// close ends the merge, and removes what one has written that no commit has named.
 func (f *stateFiles) close() {
-	if f.merging == nil {
+	if f.merging != nil {
+		f.cancel()
+		if done := <-f.merging; done.err == nil {
+			f.ready = done
+		}
+		f.merging = nil
+	}
+	if f.ready == nil {
 		return
 	}
-	f.cancel()
-	<-f.merging
-	f.merging = nil
+	var names []string
+	for _, part := range f.ready.run {
+		names = append(names, part.Name)
+	}
+	checkpoint.RemoveFiles(context.Background(), f.fs, f.dir, names...)
+	f.ready = nil
 }

@@ -2,7 +2,10 @@ package dstream
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/weirstream/weir/internal/checkpoint"
@@ -59,4 +62,54 @@ func TestStateMergesArePaidOff(t *testing.T) {
 		t.Errorf("merges wrote %d bytes for %d bytes of changes; there were up to %d runs", merged, deltas, most)
 	}
 	t.Logf("merges wrote %.1f times the changes; there were up to %d runs", float64(merged)/float64(deltas), most)
+}
+
+// TestStateMergesLeaveNothing: neither a merge that fails, wherever, nor one that no commit has named when the program
+// ends leaves files behind, which may be what has filled the disk.
+func TestStateMergesLeaveNothing(t *testing.T) {
+	for step, failed := 1, true; failed; step++ {
+		for _, fault := range []vfs.Fault{vfs.Fail, vfs.Full} {
+			disk, steps, reported := vfs.NewDisk("disk"), 0, false
+			armed := false
+			mount := disk.Mount(func(vfs.Step) vfs.Fault {
+				if armed {
+					steps++
+				}
+				if armed && steps == step {
+					return fault
+				}
+				return vfs.None
+			})
+			f := newStateFiles(checkpoint.StateHead{Key: "string", Value: "int64"}, func(error) { reported = true })
+			f.limit, f.inline, f.small = 2, 0, 0
+			if err := f.open(t.Context(), stateFolder{fs: mount, dir: "disk:/ck", operator: "op"}); err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			for seq := range int64(2) {
+				var rows [][]byte
+				for k := range 40 {
+					row := checkpoint.StateRow{Kind: checkpoint.Came, Key: fmt.Append(nil, seq, k), Value: []byte("v")}
+					rows = append(rows, row.Append(nil))
+				}
+				if err := f.seal(t.Context(), seq, rows); err != nil {
+					t.Fatal(err)
+				}
+				want = slices.Sorted(maps.Keys(disk.Files())) // The deltas.
+				armed = seq == 1
+				f.settle(seq, true)
+			}
+			done := <-f.merging
+			f.merging <- done
+			armed = false
+			if failed = done.err != nil; failed {
+				f.collect()
+			}
+			f.close()
+			left := slices.Sorted(maps.Keys(disk.Files()))
+			if !slices.Equal(left, want) || failed != reported || !strings.HasSuffix(want[1], "-all") {
+				t.Fatalf("fault %v at step %d (%v): there are %v, and should be %v", fault, step, done.err, left, want)
+			}
+		}
+	}
 }

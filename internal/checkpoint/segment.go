@@ -142,10 +142,14 @@ func WriteSegment(ctx context.Context, fsys vfs.FS, dir, name string, h SegmentH
 		return File{}, err
 	}
 	p, err := w.Finish()
-	if err == nil {
-		err = fsys.Publish(ctx, p)
+	if err != nil {
+		return File{}, err
 	}
-	return f, err
+	if err := fsys.Publish(ctx, p); err != nil {
+		_ = fsys.Discard(context.WithoutCancel(ctx), p)
+		return File{}, err
+	}
+	return f, nil
 }
 
 // A Frame is one of a segment.

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/weirstream/weir/internal/vfs"
 )
@@ -24,8 +25,9 @@ type StateMerge struct {
 	// Small is up to how many bytes a run is one file, Held how many bytes of rows are in memory at a time, about.
 	Small, Held int64
 
-	fs  vfs.FS
-	dir string
+	fs    vfs.FS
+	dir   string
+	begun []string // files that may be there
 }
 
 // Bytes is how many bytes the merge reads, and writes at most.
@@ -40,9 +42,32 @@ func (m *StateMerge) Bytes() int64 {
 	return n
 }
 
-// Run merges the files of the checkpoint in dir.
+// Run merges the files of the checkpoint in dir. If it fails, what it has written is removed: it may be what has filled
+// the disk.
 func (m *StateMerge) Run(ctx context.Context, fsys vfs.FS, dir string) (StateRun, error) {
 	m.fs, m.dir, m.Head.Base = fsys, dir, !m.Below
+	run, err := m.run(ctx)
+	if err != nil {
+		RemoveFiles(ctx, fsys, dir, m.begun...)
+		return nil, err
+	}
+	return run, nil
+}
+
+// removeTimeout bounds the removing of files that no entry names, also when their writing was cancelled.
+const removeTimeout = 10 * time.Second
+
+// RemoveFiles removes files of the checkpoint in dir that no entry of the log names, as far as it can: what stays is
+// swept at the next start.
+func RemoveFiles(ctx context.Context, fsys vfs.FS, dir string, names ...string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
+	defer cancel()
+	for _, name := range names {
+		_ = fsys.Remove(ctx, vfs.Join(dir, name))
+	}
+}
+
+func (m *StateMerge) run(ctx context.Context) (StateRun, error) {
 	if m.Head.Panes {
 		f, err := m.panes(ctx)
 		return StateRun{f}, err
@@ -85,9 +110,10 @@ func (m *StateMerge) panes(ctx context.Context) (File, error) {
 	for _, d := range m.Deltas {
 		sources = append(sources, d.sources()...)
 	}
-	h := m.Head
+	h, name := m.Head, m.Name(AllParts)
 	h.Part, h.Base = AllParts, true
-	return WriteState(ctx, m.fs, m.dir, m.Name(AllParts), Snapshot, h, func(w *StateWriter) {
+	m.begun = append(m.begun, name)
+	return WriteState(ctx, m.fs, m.dir, name, Snapshot, h, func(w *StateWriter) {
 		for _, s := range sources {
 			err := s.read(ctx, m.fs, m.dir, func(StateHead) error { return nil }, func(r StateRow) error {
 				if r.Touch > m.Gone {
@@ -140,10 +166,11 @@ func (m *StateMerge) each(ctx context.Context, sources []stateSource, of *folds,
 
 // write writes the file of a part, or of all.
 func (m *StateMerge) write(ctx context.Context, part int, of *folds) (File, error) {
-	h := m.Head
+	h, name := m.Head, m.Name(part)
 	h.Part = part
+	m.begun = append(m.begun, name)
 	var failed error
-	f, err := WriteState(ctx, m.fs, m.dir, m.Name(part), Snapshot, h, func(w *StateWriter) {
+	f, err := WriteState(ctx, m.fs, m.dir, name, Snapshot, h, func(w *StateWriter) {
 		put := func(r StateRow) {
 			if !h.Base {
 				w.Row(r)
