@@ -190,11 +190,14 @@ func (ssc *Context) closeLog(ctx context.Context) {
 	if !ssc.durable.opened {
 		return
 	}
-	var err error
-	if ssc.durable.clean && ssc.failure() == nil {
-		err = ssc.log.Append(ctx, checkpoint.Stop{})
-	}
-	if err = errors.Join(err, ssc.log.Close(ctx)); err != nil && ssc.failure() == nil {
+	clean := ssc.durable.clean && ssc.failure() == nil
+	err := tell(ctx, func(ctx context.Context) (err error) { // A disk that does not answer cannot be interrupted.
+		if clean {
+			err = ssc.log.Append(ctx, checkpoint.Stop{})
+		}
+		return errors.Join(err, ssc.log.Close(ctx))
+	})
+	if err != nil && ssc.failure() == nil {
 		ssc.fail(fmt.Errorf("checkpoint %s: %w", ssc.durable.dir, err))
 	}
 }

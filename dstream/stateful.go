@@ -2,6 +2,7 @@ package dstream
 
 import (
 	"context"
+	"sync"
 
 	"github.com/weirstream/weir/internal/checkpoint"
 	"github.com/weirstream/weir/internal/vfs"
@@ -84,10 +85,20 @@ func (ssc *Context) settle(b *Batch, committed bool) {
 	}
 }
 
-// closeStates ends what states do in the background.
-func (ssc *Context) closeStates() {
+// closeStates ends what states do in the background. One whose disk does not answer is left to itself when ctx has
+// ended.
+func (ssc *Context) closeStates(ctx context.Context) {
+	var wg sync.WaitGroup
 	for _, k := range ssc.states {
-		k.stateful.close()
+		wg.Go(func() {
+			err := tell(ctx, func(context.Context) error {
+				k.stateful.close()
+				return nil
+			})
+			if err != nil {
+				ssc.warn("a state did not close", err, "operator", k.node.op, "site", k.node.site.String())
+			}
+		})
 	}
-	ssc.closeStateStore()
+	wg.Wait()
 }

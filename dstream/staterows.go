@@ -1,6 +1,7 @@
 package dstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -157,17 +158,21 @@ func (ssc *Context) removeRows(pattern string) {
 	}
 }
 
-// closeStateStore ends the store, and removes what it had.
-func (ssc *Context) closeStateStore() {
-	var errs []error
-	if ssc.rows.open != nil {
-		errs = append(errs, ssc.rows.open.Close())
-	}
-	if ssc.rows.dir != "" {
-		errs = append(errs, os.RemoveAll(ssc.rows.dir))
-	}
+// closeStateStore ends the store, and removes what it had, or leaves it to itself when ctx has ended.
+func (ssc *Context) closeStateStore(ctx context.Context) {
+	open, dir := ssc.rows.open, ssc.rows.dir
 	ssc.rows.open, ssc.rows.dir = nil, ""
-	if err := errors.Join(errs...); err != nil {
+	err := tell(ctx, func(context.Context) error {
+		var errs []error
+		if open != nil {
+			errs = append(errs, open.Close())
+		}
+		if dir != "" {
+			errs = append(errs, os.RemoveAll(dir))
+		}
+		return errors.Join(errs...)
+	})
+	if err != nil {
 		ssc.warn("the store of states did not close as it should", err)
 	}
 }

@@ -158,7 +158,8 @@ func (ssc *Context) finish(ctx context.Context) {
 	}
 	step(ssc.closeInputs)
 	step(ssc.closeSinks)
-	ssc.closeStates()
+	step(ssc.closeStates)
+	step(ssc.closeStateStore)
 	step(ssc.closeLog)
 	step(func(ctx context.Context) {
 		if err := ssc.stopRDD(ctx); err != nil {

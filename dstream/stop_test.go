@@ -5,12 +5,14 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -188,3 +190,58 @@ func TestStopCutsABody(t *testing.T) {
 		}
 	})
 }
+
+// TestADiskThatHangs keeps no stop from its end: neither under a merge of state nor under the last slot of the log.
+func TestADiskThatHangs(t *testing.T) {
+	for _, tt := range []struct {
+		name, hangs string
+		late        bool // it hangs when the sinks are closed
+		want        string
+	}{
+		{"under a merge", "/state/", false, ""},
+		{"under the last slot", "/log/", true, "it does not return although its context has ended"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var late atomic.Bool
+			release := make(chan struct{})
+			mount := vfs.NewDisk("disk").Mount(func(s vfs.Step) vfs.Fault {
+				if s.Op == "create" && strings.Contains(s.Name, tt.hangs) && late.Load() == tt.late {
+					<-release
+				}
+				return vfs.None
+			})
+			ssc, err := dstream.NewContext(conf.New().Set("spark.master", "local[2]"), time.Second,
+				rdd.WithFileSystem(mount))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ssc.Checkpoint("disk:/ck")
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			keyed := dstream.Map(d, func(v int) pair { return rdd.KV("k", v) })
+			watch(dstream.UpdateStateByKey(keyed, add), "state", map[string]string{})
+			dstream.WriteTo(d, dstream.Sink[int](&closing{closed: func() { late.Store(true) }})).Named("out")
+			if err := ssc.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(130*time.Second + time.Second/2) // A merge begins after 128 batches.
+			begin := time.Now()
+			err = ssc.Stop(t.Context(), dstream.Graceful())
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+			}
+			if took := time.Since(begin); took < 5*time.Second || took > 20*time.Second {
+				t.Errorf("%s: the stop took %v", tt.name, took)
+			}
+			close(release)
+			synctest.Wait()
+		})
+	}
+}
+
+// closing is a sink that tells when it is closed.
+type closing struct {
+	store
+	closed func()
+}
+
+func (s *closing) Close(context.Context) error { s.closed(); return nil }
