@@ -20,7 +20,8 @@ import (
 
 // Exit codes of Main.
 const (
-	// ExitDrained: the program ended and all that was received is processed and committed.
+	// ExitDrained: the program ended and all that was received is processed and committed. So ends a standby that was
+	// told to go while it waited.
 	ExitDrained = 0
 	// ExitFailed: the program failed.
 	ExitFailed = 1

@@ -73,7 +73,7 @@ func WithStateStore(s dstream.StateStore) Option {
 // Run runs a streaming program inside of a service: it parses no flags, handles no signals, opens no port,
 // registers nothing and never ends the process. Several may run in one process. It returns when the program
 // has ended and nothing of it is left: with nil when ctx ended and the program was drained (what was received
-// and planned is processed and committed, within spark.streaming.gracefulStopTimeout), with
+// and planned is processed and committed, within spark.streaming.gracefulStopTimeout) or had waited as a standby, with
 // dstream.ErrDrainCut among its errors when the deadline cut that, and with the program's error when it failed.
 func Run(ctx context.Context, build Build, opts ...Option) error {
 	o := options{conf: conf.New(), logger: slog.New(slog.DiscardHandler)}
@@ -98,7 +98,11 @@ var errStartInterrupted = errors.New("interrupted during the start")
 // drains it.
 func drive(ctx context.Context, ssc *dstream.Context, start func(context.Context) error) error {
 	if err := start(ctx); err != nil {
-		if errors.Is(ctx.Err(), context.Canceled) && errors.Is(err, context.Canceled) {
+		ended := errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))
+		switch {
+		case ctx.Err() != nil && errors.Is(err, dstream.ErrStandby):
+			return nil
+		case errors.Is(ctx.Err(), context.Canceled) && ended:
 			return errors.Join(errStartInterrupted, err)
 		}
 		return err

@@ -327,17 +327,51 @@ func TestFirstSignal(t *testing.T) {
 	}
 }
 
+// TestStandbyGoes: a standby that is told to go while it waits has done all that was asked of it.
+func TestStandbyGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := WithFileSystem(vfs.NewDisk("disk").Mount(nil))
+		build := func(ssc *dstream.Context) error {
+			dstream.Print(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), 1)
+			return nil
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			settings := conf.New().Set("spark.streaming.checkpoint.directory", "disk:/ck")
+			ended <- Run(ctx, build, Conf(settings), disk, Output(io.Discard))
+		}()
+		time.Sleep(1500 * time.Millisecond)
+		args := []string{"--log-level", "error", "--checkpoint", "disk:/ck", "--conf", "weir.checkpoint.standby=true"}
+		signalled, signal := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Minute, func() { signal(errSignalled) })
+		var stderr bytes.Buffer
+		code := mainCode(signalled, "job", args, &bytes.Buffer{}, &stderr, build, []Option{disk, Output(io.Discard)})
+		if want := "job: draining; a second Ctrl-C ends at once\n"; code != ExitDrained || stderr.String() != want {
+			t.Errorf("exit %d, said %q, want %q", code, stderr.String(), want)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the owner ended with %v", err)
+		}
+	})
+}
+
 // TestInterruptedStart: what the start was waiting for is not what is wrong.
 func TestInterruptedStart(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	build := func(ssc *dstream.Context) error {
-		dstream.WriteTo(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), dstream.Sink[int](&asking{cancel}))
-		return nil
-	}
-	var stderr bytes.Buffer
-	code := mainCode(ctx, "job", []string{"--log-level", "error"}, &bytes.Buffer{}, &stderr, build, nil)
-	if want := "job: interrupted during the start\n"; code != ExitFailed || stderr.String() != want {
-		t.Errorf("exit %d, said %q, want %q", code, stderr.String(), want)
+	for _, cause := range []error{context.Canceled, errors.New("a roll-out")} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		build := func(ssc *dstream.Context) error {
+			sink := &asking{func() { cancel(cause) }}
+			dstream.WriteTo(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), dstream.Sink[int](sink))
+			return nil
+		}
+		var stderr bytes.Buffer
+		code := mainCode(ctx, "job", []string{"--log-level", "error"}, &bytes.Buffer{}, &stderr, build, nil)
+		said := stderr.String()
+		if want := "job: interrupted during the start\n"; code != ExitFailed || said != want {
+			t.Errorf("%v: exit %d, said %q, want %q", cause, code, said, want)
+		}
 	}
 }
 

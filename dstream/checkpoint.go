@@ -71,6 +71,10 @@ type FencedError = checkpoint.FencedError
 // ErrUnfit is wrapped by the error of a Start whose program does not fit the checkpoint. Nothing has run.
 var ErrUnfit = errors.New("the checkpoint does not fit the program")
 
+// ErrStandby is wrapped by the error of a Start that waited for another owner of the checkpoint to be gone, as
+// weir.checkpoint.standby says, until its context ended or Stop was called. Nothing has run, and nothing is wrong.
+var ErrStandby = errors.New("a standby was told to go before it was needed")
+
 // A durability is what a context knows of its checkpoint.
 type durability struct {
 	dir  string // as it was given; "" if there is none
@@ -126,6 +130,9 @@ func (ssc *Context) openLog(ctx context.Context) error {
 		Wait:        conf.Standby.Get(ssc.conf),
 		Report:      func(message string, err error) { ssc.warn(message, err) },
 	})
+	if err != nil && ctx.Err() != nil && conf.Standby.Get(ssc.conf) {
+		return fmt.Errorf("checkpoint %s: %w: %w", d.dir, ErrStandby, err)
+	}
 	if err != nil {
 		return fmt.Errorf("checkpoint %s: %w", d.dir, err)
 	}
