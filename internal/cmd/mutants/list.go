@@ -37,9 +37,9 @@ var list = []mutant{
 			"ssc.log, ssc.job, ssc.epoch = log, conf.AppName.Get(ssc.conf), log.Epoch()\n"},
 	}},
 	{"state not rolled back on retry", []edit{
-		{"dstream/statestore.go", "p: tc.PartitionID(), over: newOverlay[K, S](s.ownKey)}\n",
+		{"dstream/statetask.go", "p: tc.PartitionID(), over: newOverlay[K, S](s.ownKey)}\n",
 			"p: tc.PartitionID(), over: overOf(s, tc)}\n"},
-		{"dstream/statestore.go", "func (s *stateStore[K, S]) task(", `var overs sync.Map
+		{"dstream/statetask.go", "func (s *stateStore[K, S]) task(", `var overs sync.Map
 
 func overOf[K comparable, S any](s *stateStore[K, S], tc *rdd.TaskContext) *overlay[K, S] {
 	key := fmt.Sprintf("%p %d %d", s, tc.BatchSequence(), tc.PartitionID())
@@ -48,7 +48,7 @@ func overOf[K comparable, S any](s *stateStore[K, S], tc *rdd.TaskContext) *over
 }
 
 func (s *stateStore[K, S]) task(`},
-		{"dstream/statestore.go", "	\"runtime\"\n", "	\"runtime\"\n	\"sync\"\n"},
+		{"dstream/statetask.go", "	\"iter\"\n", "	\"iter\"\n	\"sync\"\n"},
 	}},
 	{"attempt output straight into the open transaction", []edit{
 		{"dstream/transaction.go", "	task := func(_ *rdd.TaskContext, in iter.Seq[T]) (*staged, error) {\n",

@@ -6,7 +6,8 @@
 //
 // builds the tests once for each of the faults in list.go, which are laid over the source and never written into it,
 // and runs seeds until one fails. Each line says at which; a fault that all seeds survive is one that the tests do not
-// see. It exits with 0 if all are caught, with 1 if not, and with 2 for wrong flags. It takes some minutes.
+// see. Before that all seeds must pass without a fault, and only a failure that names a seed counts: one of the machine
+// catches nothing. It exits with 0 if all are caught, with 1 if not, and with 2 for wrong flags. It takes some minutes.
 package main
 
 import (
@@ -38,27 +39,49 @@ func run(ctx context.Context, args []string, out io.Writer) int {
 		fmt.Fprintln(out, "usage: mutants [--only TEXT] [--seeds N], N being at least 1")
 		return 2
 	}
-	tried, survived := 0, 0
+	var tried []mutant
 	for _, m := range list {
-		if !strings.Contains(m.name, *only) {
-			continue
-		}
-		tried++
-		begin := time.Now()
-		how, err := m.hunt(ctx, *seeds)
-		switch {
-		case err != nil:
-			fmt.Fprintf(out, "%s: %v\n", m.name, err)
-			return 1
-		case how == "":
-			survived++
-			fmt.Fprintf(out, "%s: NOT CAUGHT by %d seeds (%v)\n", m.name, *seeds, time.Since(begin).Round(time.Second))
-		default:
-			fmt.Fprintf(out, "%s: caught %s (%v)\n", m.name, how, time.Since(begin).Round(time.Second))
+		if strings.Contains(m.name, *only) {
+			tried = append(tried, m)
 		}
 	}
-	fmt.Fprintf(out, "%d faults tried, %d not caught\n", tried, survived)
-	if survived > 0 || tried == 0 {
+	return try(tried, func(m mutant) (string, error) { return m.hunt(ctx, *seeds) }, *seeds, out)
+}
+
+// try hunts faults after a control without one, says what came of each, and gives the exit code.
+func try(list []mutant, hunt func(m mutant) (how string, err error), seeds int, out io.Writer) int {
+	if len(list) == 0 {
+		fmt.Fprintln(out, "no fault has such a name")
+		return 1
+	}
+	begin := time.Now()
+	how, err := hunt(mutant{name: "no fault"})
+	if err != nil {
+		how = err.Error()
+	}
+	if how != "" {
+		fmt.Fprintf(out, "the tests fail without a fault, so nothing can be said of faults: %s\n", how)
+		return 1
+	}
+	fmt.Fprintf(out, "no fault: %d seeds pass (%v)\n", seeds, time.Since(begin).Round(time.Second))
+	survived, undecided := 0, 0
+	for _, m := range list {
+		begin = time.Now()
+		how, err := hunt(m)
+		took := time.Since(begin).Round(time.Second)
+		switch {
+		case err != nil:
+			undecided++
+			fmt.Fprintf(out, "%s: NOT DECIDED: %v (%v)\n", m.name, err, took)
+		case how == "":
+			survived++
+			fmt.Fprintf(out, "%s: NOT CAUGHT by %d seeds (%v)\n", m.name, seeds, took)
+		default:
+			fmt.Fprintf(out, "%s: caught %s (%v)\n", m.name, how, took)
+		}
+	}
+	fmt.Fprintf(out, "%d faults tried, %d not caught, %d not decided\n", len(list), survived, undecided)
+	if survived+undecided > 0 {
 		return 1
 	}
 	return 0
@@ -79,7 +102,7 @@ func (m mutant) hunt(ctx context.Context, seeds int) (how string, err error) {
 	if err != nil {
 		return "", err
 	}
-	// A limit of time for each mutant: one that hangs is caught by it.
+	// A limit of time for each mutant. One that hangs is not decided: so does a machine that is too slow.
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-run", "^TestFaults$", "-count=1",
@@ -95,22 +118,22 @@ func (m mutant) hunt(ctx context.Context, seeds int) (how string, err error) {
 	if err == nil {
 		return "", nil
 	}
-	return caughtBy(string(text)), nil
+	return caughtBy(string(text))
 }
 
 var seedLine = regexp.MustCompile(`seed (\d+)(?:: ([^\n]*)| ended the test)`)
 
-// caughtBy says which seed failed, and how.
-func caughtBy(text string) string {
+// caughtBy says which seed failed, and how. A test that fails without naming one has failed of something else.
+func caughtBy(text string) (string, error) {
 	found := seedLine.FindStringSubmatch(text)
 	if found == nil {
 		tail := text[max(0, len(text)-300):]
-		return "by the end of the test: " + strings.ReplaceAll(tail, "\n", " | ")
+		return "", fmt.Errorf("the test fails and names no seed: %s", strings.ReplaceAll(tail, "\n", " | "))
 	}
 	if found[2] == "" {
-		return "by seed " + found[1] + ", which ended the test"
+		return "by seed " + found[1] + ", which ended the test", nil
 	}
-	return fmt.Sprintf("by seed %s: %.120s", found[1], found[2])
+	return fmt.Sprintf("by seed %s: %.120s", found[1], found[2]), nil
 }
 
 func moduleRoot(ctx context.Context) (string, error) {
