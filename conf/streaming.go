@@ -73,7 +73,8 @@ var (
 	CheckpointRename = Setting[string]{
 		kind: texts, name: "weir.checkpoint.rename", defText: "none",
 		doc: "Inputs, states and outputs of the checkpoint that have another name in this program: OLD => NEW, " +
-			"separated by semicolons.",
+			"separated by semicolons. A name that holds a semicolon, an equals sign or a quote stands in double " +
+			"quotes, as Go writes it.",
 		why: "Whether a name that has gone and one that is new are the same thing only the user knows.",
 	}
 
@@ -91,7 +92,8 @@ var (
 	// CheckpointDrop says what is given up.
 	CheckpointDrop = Setting[string]{
 		kind: texts, name: "weir.checkpoint.drop", defText: "none",
-		doc: "Inputs, states and outputs of the checkpoint that are given up, separated by semicolons.",
+		doc: "Inputs, states and outputs of the checkpoint that are given up, separated by semicolons; names as in " +
+			"weir.checkpoint.rename.",
 		why: "A state is not thrown away without being asked for.",
 	}
 

@@ -61,8 +61,8 @@ var (
 	SinkAccept = Setting[string]{
 		kind: texts, name: "weir.sink.accept", defText: "none",
 		doc: "Outputs whose sinks may hold something else than the checkpoint says, each as NAME=loss or " +
-			"NAME=duplicates, with semicolons between them. The error of the start says which it is about and what " +
-			"follows from either.",
+			"NAME=duplicates, with semicolons between them and names as in weir.checkpoint.rename. " +
+			"The error of the start says which it is about and what follows from either.",
 		why: "Going on loses or doubles records, and only the user can say which of them is harmless.",
 	}
 

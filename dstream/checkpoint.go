@@ -96,7 +96,7 @@ func (ssc *Context) findLog() (err error) {
 	if d.dir == "" {
 		d.dir = conf.CheckpointDirectory.Get(ssc.conf)
 	}
-	if err := ssc.maySkip(); err != nil {
+	if err := errors.Join(ssc.maySkip(), ssc.mayAccept()); err != nil {
 		return err
 	}
 	if d.dir == "" {
@@ -245,26 +245,20 @@ func names[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) 
 // renames are what the settings say has another name now, and with an empty one what is dropped.
 func (ssc *Context) renames() (map[string]string, error) {
 	all := map[string]string{}
-	for _, text := range listed(conf.CheckpointRename.Get(ssc.conf)) {
-		from, to, ok := strings.Cut(text, "=>")
-		from, to = strings.TrimSpace(from), strings.TrimSpace(to)
-		if !ok || from == "" || to == "" {
-			return nil, fmt.Errorf("%s: %q is not of the form OLD => NEW", conf.CheckpointRename.Name(), text)
+	items, err := idsIn(conf.CheckpointRename, ssc.conf, "=>")
+	if err != nil {
+		return nil, err
+	}
+	for _, pair := range items {
+		if len(pair) != 2 || pair[0] == "" || pair[1] == "" {
+			return nil, fmt.Errorf("%s: %q is not of the form OLD => NEW; a name that holds these signs stands in "+
+				"double quotes", conf.CheckpointRename.Name(), strings.Join(pair, " => "))
 		}
-		all[from] = to
+		all[pair[0]] = pair[1]
 	}
-	for _, id := range listed(conf.CheckpointDrop.Get(ssc.conf)) {
-		all[id] = ""
+	items, err = idsIn(conf.CheckpointDrop, ssc.conf, "")
+	for _, id := range items {
+		all[id[0]] = ""
 	}
-	return all, nil
-}
-
-// listed gives the parts between semicolons; ids hold commas.
-func listed(text string) (parts []string) {
-	for part := range strings.SplitSeq(text, ";") {
-		if part = strings.TrimSpace(part); part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return parts
+	return all, err
 }

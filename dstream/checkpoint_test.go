@@ -417,15 +417,25 @@ func TestUnfit(t *testing.T) {
 		{"renamed", []string{"weir.checkpoint.rename", "numbers => others"}, "", "2:[4 5]"},
 		{"dropped", []string{"weir.checkpoint.drop", "numbers"}, "", "2:[0 1]"},
 		{"misspelt", []string{"weir.checkpoint.rename", "numbers=others"}, "is not of the form OLD => NEW", ""},
+		{"no end of a quote", []string{"weir.checkpoint.drop", `"numbers`}, "has no end", ""},
+		{"signs: refused", nil, `set weir.checkpoint.rename to '"a; b => \"c\"" => "=d"' if it is the same one, or ` +
+			`weir.checkpoint.drop to '"a; b => \"c\""'`, ""},
+		{"signs: renamed", []string{"weir.checkpoint.rename", `"a; b => \"c\"" => "=d"`}, "", "2:[4 5]"},
+		{"signs: dropped", []string{"weir.checkpoint.drop", `; "a; b => \"c\"" ;`}, "", "2:[0 1]"},
+		{"acceptance of a wrong form", []string{"weir.sink.accept", "sums=all"}, "is not of the form NAME=loss", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				disk, seen := vfs.NewDisk("disk"), []string{}
-				l := mustLive(t, disk, sums(&seen, nil))
+				before, after := "numbers", "others"
+				if strings.HasPrefix(tt.name, "signs") {
+					before, after = `a; b => "c"`, "=d"
+				}
+				l := mustLive(t, disk, renamed(before, &seen))
 				time.Sleep(2500 * time.Millisecond)
 				l.stop(t)
 				seen = nil
-				l, err := liveOn(t, disk, renamed("others", &seen), tt.settings...)
+				l, err := liveOn(t, disk, renamed(after, &seen), tt.settings...)
 				if tt.says != "" {
 					if err == nil || !strings.Contains(err.Error(), tt.says) || len(seen) > 0 {
 						t.Fatalf("%v, and saw %v", err, seen)

@@ -243,8 +243,9 @@ func (f *fitting) kind(kind string, before []string, now []*node) {
 	for i, id := range gone {
 		n := fresh[min(i, len(fresh)-1)]
 		f.errs = append(f.errs, fmt.Errorf("the %s %q of the checkpoint is not in the program, and %q is new: set %s "+
-			"to %q if it is the same one, or %s to %q if it is to be given up", kind, id, f.ids[n],
-			conf.CheckpointRename.Name(), id+" => "+f.ids[n], conf.CheckpointDrop.Name(), id))
+			"to %s if it is the same one, or %s to %s if it is to be given up", kind, id, f.ids[n],
+			conf.CheckpointRename.Name(), shown(idSetting(id)+" => "+idSetting(f.ids[n])), conf.CheckpointDrop.Name(),
+			shown(idSetting(id))))
 	}
 }
 
@@ -264,8 +265,8 @@ func (f *fitting) receivers() {
 			}
 			f.errs = append(f.errs, fmt.Errorf("the receiver %q has a write ahead log there, and %s is not set: "+
 				"records that are in it and in no batch would be lost: set it, or, after a graceful stop, give the "+
-				"log up by setting %s to %q once", id, conf.ReceiverWriteAheadLog.Name(), conf.CheckpointDrop.Name(),
-				was))
+				"log up by setting %s to %s once", id, conf.ReceiverWriteAheadLog.Name(), conf.CheckpointDrop.Name(),
+				shown(idSetting(was))))
 		}
 	}
 }
@@ -281,8 +282,8 @@ func (f *fitting) imported(in *input, was string, position []byte) {
 	}
 	f.errs = append(f.errs, fmt.Errorf("the input %s is a receiver, which cannot begin at the position %.80q that the "+
 		"checkpoint has for %q, as weir offsets import --checkpoint writes it: %s. Import the offsets into the "+
-		"receiver's group instead (weir offsets import GROUP), and give this position up by setting %s to %q once",
-		in.where(), position, was, why, conf.CheckpointDrop.Name(), was))
+		"receiver's group instead (weir offsets import GROUP), and give this position up by setting %s to %s once",
+		in.where(), position, was, why, conf.CheckpointDrop.Name(), shown(idSetting(was))))
 }
 
 // renamedTo tells that a setting gives one of these the new name.

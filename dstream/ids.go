@@ -3,7 +3,10 @@ package dstream
 import (
 	"fmt"
 	"hash/fnv"
+	"strconv"
 	"strings"
+
+	"github.com/weirstream/weir/conf"
 )
 
 // operatorIDs gives every node the id by which logs know it: its name, else what it is (kind, type, ids of
@@ -79,4 +82,70 @@ func hash(s string) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(s))
 	return h.Sum64()
+}
+
+// idSetting gives an id as settings take it: in quotes, as Go writes a text, if it could be taken for something else.
+func idSetting(id string) string {
+	if strings.ContainsAny(id, `;="`) || id != strings.TrimSpace(id) {
+		return strconv.Quote(id)
+	}
+	return id
+}
+
+// shown gives the value of a setting for an error that says to what it is to be set.
+func shown(value string) string {
+	if strings.Contains(value, `"`) {
+		return "'" + value + "'"
+	}
+	return strconv.Quote(value)
+}
+
+// idsIn reads a setting that names ids: items with semicolons between them, whose fields have sep between them if that
+// is not empty.
+func idsIn(s conf.Setting[string], c *conf.Conf, sep string) (items [][]string, err error) {
+	var fields []string
+	for rest := s.Get(c); ; {
+		var field string
+		if field, rest, err = cutField(strings.TrimLeft(rest, spaces), sep); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Name(), err)
+		}
+		fields = append(fields, field)
+		if sep != "" && strings.HasPrefix(rest, sep) {
+			rest = rest[len(sep):]
+			continue
+		}
+		if len(fields) > 1 || field != "" {
+			items = append(items, fields)
+		}
+		if rest == "" {
+			return items, nil
+		}
+		fields, rest = nil, rest[1:]
+	}
+}
+
+// spaces are what may stand around the parts of a setting.
+const spaces = " \t\r\n"
+
+// cutField cuts a field off a setting, before a semicolon or sep.
+func cutField(text, sep string) (field, rest string, err error) {
+	if strings.HasPrefix(text, `"`) {
+		quoted, err := strconv.QuotedPrefix(text)
+		if err != nil {
+			return "", "", fmt.Errorf("the quote that begins at %.40s has no end", text)
+		}
+		field, _ = strconv.Unquote(quoted)
+		rest = strings.TrimLeft(text[len(quoted):], spaces)
+		if rest != "" && rest[0] != ';' && (sep == "" || !strings.HasPrefix(rest, sep)) {
+			return "", "", fmt.Errorf("%.40q follows the name %s, where a semicolon was to be", rest, quoted)
+		}
+		return field, rest, nil
+	}
+	end := len(text)
+	for _, stop := range []string{";", sep} {
+		if i := strings.Index(text[:end], stop); i >= 0 && stop != "" {
+			end = i
+		}
+	}
+	return strings.TrimSpace(text[:end]), text[end:], nil
 }

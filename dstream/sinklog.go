@@ -177,9 +177,9 @@ func (ssc *Context) compare(ctx context.Context, o *Output, s laster, kept *iden
 	}
 	return fmt.Errorf("output %s (%s): its sink holds %s, but the log says that batch %d was written there: it was "+
 		"emptied, made anew or restored from a backup, or the identity has expired. What it lost is not written "+
-		"again, and what it has of batches up to %d may be written twice. To go on, set %s to %q (or =duplicates)",
+		"again, and what it has of batches up to %d may be written twice. To go on, set %s to %s (or =duplicates)",
 		o.label(), o.node.site, heldText(last), written.Sequence, log.planned, conf.SinkAccept.Name(),
-		id.Output+"=loss")
+		shown(idSetting(id.Output)+"=loss"))
 }
 
 // lastOf is the newest batch of which a sink holds a partition, -1 for none.
@@ -241,17 +241,17 @@ func (ssc *Context) ahead(ctx context.Context, o *Output, kept *identity, last i
 			"output", o.label(), "holds", last, "planned", planned)
 		return nil
 	}
-	again := fmt.Sprintf(", or to %q so that batches from %d on are written in any case", id.Output+"=duplicates",
-		planned+1)
+	again := fmt.Sprintf(", or to %s so that batches from %d on are written in any case",
+		shown(idSetting(id.Output)+"=duplicates"), planned+1)
 	if !kept.canGoBack() {
 		again = ""
 	}
 	return fmt.Errorf("output %s (%s): its sink holds batches up to %d, but the log has planned none after %d: an "+
 		"older checkpoint was restored, or another copy of it has run. Batches %d to %d would be planned anew, "+
-		"with other records. Restore the newer checkpoint; or set %s to %q so that nothing is written until "+
+		"with other records. Restore the newer checkpoint; or set %s to %s so that nothing is written until "+
 		"batch %d%s",
-		o.label(), o.node.site, last, planned, planned+1, last, conf.SinkAccept.Name(), id.Output+"=loss", last+1,
-		again)
+		o.label(), o.node.site, last, planned, planned+1, last, conf.SinkAccept.Name(),
+		shown(idSetting(id.Output)+"=loss"), last+1, again)
 }
 
 func (i *identity) canGoBack() bool { return i.sink != nil || i.back != nil }
@@ -272,13 +272,26 @@ const (
 
 // accepted is what the user accepts of an output, "" for nothing.
 func (ssc *Context) accepted(output string) string {
-	for _, part := range strings.Split(conf.SinkAccept.Get(ssc.conf), ";") {
-		i := strings.LastIndex(part, "=")
-		if i >= 0 && strings.TrimSpace(part[:i]) == output {
-			return strings.TrimSpace(part[i+1:])
+	items, _ := idsIn(conf.SinkAccept, ssc.conf, "=") // The start has seen its error.
+	for _, fields := range items {
+		if last := len(fields) - 1; strings.Join(fields[:last], "=") == output {
+			return fields[last]
 		}
 	}
 	return ""
+}
+
+// mayAccept refuses a setting that would not be understood.
+func (ssc *Context) mayAccept() error {
+	items, err := idsIn(conf.SinkAccept, ssc.conf, "=")
+	for _, fields := range items {
+		last := fields[len(fields)-1]
+		if len(fields) < 2 || last != acceptLoss && last != acceptDuplicates {
+			return fmt.Errorf("%s: %q is not of the form NAME=%s or NAME=%s", conf.SinkAccept.Name(),
+				strings.Join(fields, "="), acceptLoss, acceptDuplicates)
+		}
+	}
+	return err
 }
 
 // wrote keeps that an effect was written.

@@ -241,6 +241,8 @@ func TestSinkAgainstLog(t *testing.T) {
 			warned: "a sink is ahead of the log; what it holds is not written again, as weir.sink.accept says"},
 		{name: "ahead, duplicates", accept: " out = duplicates", holds: 12, plannedUpTo: 9, calls: "mark 9 true",
 			warned: "a sink is ahead of the log; its batches are written again, as weir.sink.accept says"},
+		{name: "ahead, two are named", accept: `"in;=" = loss; out=loss`, holds: 12, plannedUpTo: 9,
+			warned: "a sink is ahead of the log; what it holds is not written again, as weir.sink.accept says"},
 		{name: "behind", holds: 5, plannedUpTo: 9, written: []int64{7},
 			fails: `its sink holds batches up to 5, but the log says that batch 7 was written there: it was emptied, ` +
 				`made anew or restored from a backup, or the identity has expired. What it lost is not written again, ` +
