@@ -15,7 +15,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -36,12 +38,14 @@ func (store) Name() string { return "pebble" }
 
 // Open implements dstream.StateStore.
 func (s store) Open(dir string, memory int64) (dstream.StateRows, error) {
-	r := &rows{broken: make(chan struct{})}
-	db, err := pebble.Open(dir, r.options(s.fs, memory))
+	r := &rows{broken: make(chan struct{}), halted: make(chan struct{})}
+	err := r.apart(r.halted, func() (err error) {
+		r.db, err = pebble.Open(dir, r.options(s.fs, memory))
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open pebble in %s: %w", dir, err)
 	}
-	r.db = db
 	return r, nil
 }
 
@@ -58,12 +62,12 @@ func (r *rows) options(fs vfs.FS, memory int64) *pebble.Options {
 	o := &pebble.Options{
 		FS: fs, CacheSize: memory / 2, MemTableSize: uint64(memory / 8), MemTableStopWritesThreshold: 3,
 		MaxOpenFiles: openFiles, L0CompactionThreshold: 2, L0StopWritesThreshold: 24, LBaseMaxBytes: memory / 2,
-		FormatMajorVersion: pebble.FormatNewest, Logger: silent{},
+		FormatMajorVersion: pebble.FormatNewest, Logger: logger{r},
 		DisableWAL: true, // What is lost in a crash is in the checkpoint.
 		CompactionConcurrencyRange: func() (lower, upper int) {
 			return 1, max(1, runtime.GOMAXPROCS(0)/2)
 		},
-		EventListener: &pebble.EventListener{BackgroundError: r.fail},
+		EventListener: &pebble.EventListener{BackgroundError: r.cannotWrite},
 	}
 	for i := range o.Levels {
 		o.Levels[i].BlockSize, o.Levels[i].FilterPolicy = blockSize, bloom.FilterPolicy(filterBits)
@@ -72,16 +76,55 @@ func (r *rows) options(fs vfs.FS, memory int64) *pebble.Options {
 	return o
 }
 
-// silent is a logger of what nobody needs to know.
-type silent struct{}
+// A logger is told by pebble what nobody needs to know, and when it cannot go on.
+type logger struct{ r *rows }
 
-func (silent) Infof(string, ...any)  {}
-func (silent) Errorf(string, ...any) {}
+func (logger) Infof(string, ...any)  {}
+func (logger) Errorf(string, ...any) {}
 
 // Fatalf is called where pebble cannot go on, such as when the list of its files cannot be written. It must not return.
-func (silent) Fatalf(format string, args ...any) {
-	panic("pebble, which keeps the states of weir.state.store: " + fmt.Sprintf(format, args...) +
-		"; the checkpoint is not touched by that: start the program again")
+// A goroutine of pebble's, at which nobody could recover, is parked for ever, with the locks that it holds: other
+// programs may run in the process, and nothing asks this pebble for anything any more. What it has in memory and open
+// goes with the process.
+func (l logger) Fatalf(format string, args ...any) {
+	l.r.fail(fmt.Errorf("pebble, which keeps the states of weir.state.store in spark.local.dir, cannot go on: %s; the "+
+		"checkpoint is not touched by that: see that there is space, and start the program again",
+		fmt.Sprintf(format, args...)))
+	l.r.halts.Do(func() { close(l.r.halted) })
+	if calledFromHere() {
+		panic(halt{})
+	}
+	select {}
+}
+
+// halt is what a goroutine of this package panics with that was inside pebble when that could not go on.
+type halt struct{}
+
+// recovered turns a halt into the error that says why.
+func (r *rows) recovered(v any, err *error) {
+	switch v.(type) {
+	case nil:
+	case halt:
+		*err = r.why
+	default:
+		panic(v)
+	}
+}
+
+// calledFromHere tells that the goroutine that is in Fatalf came to pebble by this package, which recovers.
+func calledFromHere() bool {
+	here := reflect.TypeFor[rows]().PkgPath() + "."
+	pcs := make([]uintptr, 100)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)]) // Without Fatalf.
+	for {
+		frame, more := frames.Next()
+		if strings.HasPrefix(frame.Function, here) {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
 }
 
 // rows implements dstream.StateRows.
@@ -95,6 +138,9 @@ type rows struct {
 	broken chan struct{} // closed when pebble could not write
 	breaks sync.Once
 	why    error
+
+	halted chan struct{} // closed, after broken, when pebble cannot go on at all
+	halts  sync.Once
 }
 
 // closing is added to the number of users by Close.
@@ -103,6 +149,11 @@ const closing = math.MinInt64 / 2
 var errClosed = errors.New("the store of states is closed, for the program has ended")
 
 func (r *rows) enter() error {
+	select {
+	case <-r.halted:
+		return r.why
+	default:
+	}
 	if r.users.Add(1) > 0 {
 		return nil
 	}
@@ -118,7 +169,13 @@ func (r *rows) leave() error {
 
 func (r *rows) end() (err error) {
 	r.once.Do(func() {
-		if err = r.db.Close(); err != nil {
+		select {
+		case <-r.halted: // It holds locks for which Close would wait.
+			err = r.why
+			return
+		default:
+		}
+		if err = r.apart(r.halted, r.db.Close); err != nil {
 			err = fmt.Errorf("close pebble: %w", err)
 		}
 	})
@@ -136,12 +193,35 @@ func (r *rows) Close() error {
 	return nil // The last call that is on its way ends it.
 }
 
-// fail is told of what failed in the background: pebble tries it again for ever, and who writes would wait.
-func (r *rows) fail(err error) {
+// cannotWrite is told of what failed in the background: pebble tries it again for ever, and who writes would wait.
+func (r *rows) cannotWrite(err error) {
+	r.fail(fmt.Errorf("pebble cannot write to spark.local.dir: free space there, or name another disk: %w", err))
+}
+
+func (r *rows) fail(why error) {
 	r.breaks.Do(func() {
-		r.why = fmt.Errorf("pebble cannot write to spark.local.dir: free space there, or name another disk: %w", err)
+		r.why = why
 		close(r.broken)
 	})
+}
+
+// apart runs what pebble might never return from, and gives it up when over is closed.
+func (r *rows) apart(over <-chan struct{}, f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		defer func() {
+			r.recovered(recover(), &err)
+			done <- err
+		}()
+		err = f()
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-over:
+		return r.why
+	}
 }
 
 // writing runs what may have to wait for the background.
@@ -154,17 +234,10 @@ func (r *rows) writing(f func() error) error {
 	if err := r.enter(); err != nil {
 		return err
 	}
-	done := make(chan error, 1)
-	go func() {
+	return r.apart(r.broken, func() error {
 		err := f()
-		done <- errors.Join(err, r.leave())
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-r.broken:
-		return r.why
-	}
+		return errors.Join(err, r.leave())
+	})
 }
 
 // Get implements dstream.StateRows.
@@ -173,6 +246,7 @@ func (r *rows) Get(key, buf []byte) (value []byte, ok bool, err error) {
 		return buf, false, err
 	}
 	defer r.leave()
+	defer func() { r.recovered(recover(), &err) }()
 	v, closer, err := r.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return buf, false, nil
@@ -185,11 +259,17 @@ func (r *rows) Get(key, buf []byte) (value []byte, ok bool, err error) {
 }
 
 // Scan implements dstream.StateRows.
-func (r *rows) Scan(from, to []byte, yield func(key, value []byte) bool) error {
+func (r *rows) Scan(from, to []byte, yield func(key, value []byte) bool) (err error) {
 	if err := r.enter(); err != nil {
 		return err
 	}
 	defer r.leave()
+	yielding := false // What yield panics with is not looked at, and keeps its stack.
+	defer func() {
+		if !yielding {
+			r.recovered(recover(), &err)
+		}
+	}()
 	if len(from) == 0 {
 		from = nil // No bound, which pebble tells from an empty one.
 	}
@@ -198,7 +278,10 @@ func (r *rows) Scan(from, to []byte, yield func(key, value []byte) bool) error {
 		return fmt.Errorf("read from pebble: %w", err)
 	}
 	for more := it.First(); more; more = it.Next() {
-		if !yield(it.Key(), it.Value()) {
+		key, value := it.Key(), it.Value()
+		yielding = true
+		wanted := yield(key, value)
+		if yielding = false; !wanted {
 			break
 		}
 	}
