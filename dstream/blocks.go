@@ -20,7 +20,7 @@ type storage[T any] interface {
 	// resume is called before each run of the receiver, when the one before is sealed, and gives its position.
 	resume(ctx context.Context) (position []byte, err error)
 	addOne(run context.Context, v T) error
-	// add stores records at once: as a block of their own, or as part of one.
+	// add stores records at once, as a block of their own or as part of one, or a position alone.
 	add(run context.Context, vs []T, position []byte, own bool) error
 	// seal ends a run of the receiver: what it stored before is there for the next cut, what comes later is refused.
 	seal(endRun context.CancelFunc)
@@ -147,7 +147,7 @@ func (b *blocks[T]) addOne(ctx context.Context, v T) error {
 }
 
 func (b *blocks[T]) add(ctx context.Context, vs []T, position []byte, own bool) error {
-	if len(vs) == 0 {
+	if len(vs) == 0 && len(position) == 0 {
 		return nil
 	}
 	var n int64

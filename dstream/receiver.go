@@ -54,7 +54,9 @@ func (st *Store[T]) One(v T) error { return st.s.one(st.ended, v) }
 
 // Some stores records at once, each of which becomes part of a block like One's: with a write ahead log all or none of
 // them are there after a crash. position says where the source stands behind them, nil if it has no positions; a
-// position that is empty counts as nil.
+// position that is empty counts as nil. A position without records is stored as well, and given to the next Start: a
+// receiver that chooses where to begin, such as at the end of its source, stores that before it asks for the first
+// record, so that the next process does not choose anew and pass over what came in between.
 func (st *Store[T]) Some(vs []T, position []byte) error {
 	return st.s.several(st.ended, vs, position, false)
 }

@@ -179,9 +179,9 @@ func (w *wal[T]) resume(ctx context.Context) ([]byte, error) { return w.journal.
 func (w *wal[T]) addOne(run context.Context, v T) error { return w.add(run, []T{v}, nil, false) }
 
 // add implements storage: it returns when the log has the records. Those that it cannot hold are as a log that cannot
-// be written: nothing behind them is taken.
+// be written: nothing behind them is taken. A position without records is a frame, too.
 func (w *wal[T]) add(run context.Context, vs []T, position []byte, own bool) error {
-	if len(vs) == 0 {
+	if len(vs) == 0 && len(position) == 0 {
 		return nil
 	}
 	f := walFrame[T]{records: int64(len(vs)), position: slices.Clone(position)}
@@ -273,14 +273,18 @@ func (w *wal[T]) plan(from []byte) ([]byte, int64, error) {
 	defer w.mu.Unlock()
 	r := walRange{Version: walVersion, Series: w.series, From: last.Until, Until: w.cutAt, Position: last.Position,
 		Codec: codec.Version, Schema: w.codec.Schema()}
-	records := int64(0)
+	records, begins := int64(0), false
 	for i := r.From; i < r.Until; i++ {
 		f := &w.list[i-w.first]
-		r.add(f.begins, i, f.records, f.at)
-		records += f.records
+		begins = begins || f.begins
 		if len(f.position) > 0 {
 			r.Position = f.position
 		}
+		if f.records == 0 {
+			continue // A position alone makes no partition.
+		}
+		r.add(begins, i, f.records, f.at)
+		records, begins = records+f.records, false
 	}
 	return r.encode(), records, nil
 }
@@ -419,8 +423,10 @@ func (w *wal[T]) released(ctx context.Context, upTo []byte) error {
 	if err != nil || r.Series != w.series { // The next start sweeps an earlier one.
 		return err
 	}
+	last := r.lastFile()
 	w.mu.Lock()
 	if n := min(r.Until-w.first, int64(len(w.list))); n > 0 {
+		last = vfs.Base(w.list[n-1].at.Name) // Of a position alone, too.
 		for i := range w.list[:n] {
 			w.forget(&w.list[i])
 		}
@@ -429,7 +435,6 @@ func (w *wal[T]) released(ctx context.Context, upTo []byte) error {
 		w.evicted = max(w.evicted, w.first)
 	}
 	w.mu.Unlock()
-	last := r.lastFile()
 	if last == "" || last == w.cleaned {
 		return nil
 	}

@@ -208,6 +208,53 @@ func TestUnplannedComesFirst(t *testing.T) {
 	})
 }
 
+// chooser is a receiver that chooses where to begin, stores that, and then nothing until there is a position.
+type chooser struct {
+	choice  string
+	resumed []string
+}
+
+func (c *chooser) Start(_ context.Context, st *dstream.Store[string], resume []byte) error {
+	c.resumed = append(c.resumed, string(resume))
+	if resume == nil {
+		return st.Some(nil, []byte(c.choice))
+	}
+	return st.Many([]string{"behind " + string(resume)}, nil)
+}
+
+func (c *chooser) Stop(context.Context) error { return nil }
+
+// TestPositionsAreStoredAlone: a position without records is what the next process is given, planned or not, and it
+// makes no partition.
+func TestPositionsAreStoredAlone(t *testing.T) {
+	for _, wait := range []time.Duration{300 * time.Millisecond, 2700 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			disk, w, parts := vfs.NewDisk("disk"), &world{}, 0
+			c := &chooser{choice: "here"}
+			build := func(ssc *dstream.Context) {
+				d := dstream.ReceiverStream(ssc, "chooser", dstream.Receiver[string](c)).Named("chosen")
+				dstream.ForeachPartition(d, w.write).Named("out")
+				dstream.ForeachRDD(d, func(_ context.Context, r *rdd.RDD[string], _ *dstream.Batch) error {
+					parts += r.NumPartitions()
+					return nil
+				}).Named("parts")
+			}
+			l := mustLive(t, disk, build, walSetting, "true")
+			time.Sleep(wait)
+			l.die(t)
+			disk, c.choice = disk.Crash(1), "there"
+			for range 2 {
+				l = mustLive(t, disk, build, walSetting, "true")
+				time.Sleep(1700 * time.Millisecond)
+				l.stop(t)
+			}
+			if got := fmt.Sprint(c.resumed, w.ordered(), parts); got != "[ here here] [behind here behind here] 2" {
+				t.Errorf("after %v: %s", wait, got)
+			}
+		})
+	}
+}
+
 // TestLogIsRead: what does not fit into memory is read from the log, and the sender never waits for memory.
 func TestLogIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

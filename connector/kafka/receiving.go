@@ -35,6 +35,11 @@ func (r *receiving[K, V]) run(ctx context.Context, resume []byte) (err error) {
 		return err
 	}
 	r.beginsAt(from)
+	if resume == nil { // Whoever goes on must not ask anew where to begin, also if nothing can be received now.
+		if err := r.st.Some(nil, from); err != nil {
+			return err
+		}
+	}
 	r.source.f.opts.prefetch, r.source.f.spoil = false, nil
 	var commits sync.WaitGroup
 	defer commits.Wait()

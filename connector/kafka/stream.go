@@ -23,12 +23,12 @@ import (
 // nothing joins the group.
 //
 // A first start begins at what the group (group.id, which must be given) has committed, else by auto.offset.reset. With
-// spark.streaming.receiver.writeAheadLog.enable the offsets lie in the log beside the records: after a restart reading
-// goes on there, whatever the group has committed, and each record is in exactly one batch; what was logged is
-// committed to the group every second, for who watches its lag. Offsets that were imported into the checkpoint are
-// where a log begins. Without the log what was received and not processed is lost with the process; what was received
-// is committed all the same, unless enable.auto.commit is false; and imported offsets are refused, for the group has
-// them.
+// spark.streaming.receiver.writeAheadLog.enable that is logged before anything is fetched, and then the offsets lie in
+// the log beside the records: after a restart reading goes on there, whatever the group has committed, and each record
+// is in exactly one batch; what was logged is committed to the group every second, for who watches its lag. Offsets
+// that were imported into the checkpoint are where a log begins. Without the log what was received and not processed is
+// lost with the process; what was received is committed all the same, unless enable.auto.commit is false; and imported
+// offsets are refused, for the group has them.
 //
 // Brokers that are away, and records that are gone, unless weir.kafka.failOnDataLoss is false, are reported, and asked
 // for again every second. A record that does not decode, or that the write ahead log cannot encode, is reported, and

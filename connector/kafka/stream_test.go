@@ -66,6 +66,14 @@ func (w *receivedRows) sorted() []string {
 func receive(t *testing.T, c *kafkatest.Cluster, disk *vfs.Mount, w *receivedRows, settings ...string,
 ) (*dstream.Context, *[]string) {
 	t.Helper()
+	return receiveBy(t, c, disk, w, failsOnBad, settings...)
+}
+
+// receiveBy is receive with another way to decode values.
+func receiveBy(t *testing.T, c *kafkatest.Cluster, disk *vfs.Mount, w *receivedRows, value kafka.Deserializer[string],
+	settings ...string,
+) (*dstream.Context, *[]string) {
+	t.Helper()
 	set, params := conf.New().Set("spark.master", "local[4]"), c.Params("group.id", "g", "auto.offset.reset", "smallest")
 	target := func(name, value string) { set.Set(name, value) }
 	for i := 0; i < len(settings); i += 2 {
@@ -94,7 +102,7 @@ func receive(t *testing.T, c *kafkatest.Cluster, disk *vfs.Mount, w *receivedRow
 			reports = append(reports, e.LastError.Error())
 		}
 	})
-	d, err := kafka.Stream(ssc, map[string]int{"a": 1, "b": 2}, params, kafka.String, failsOnBad, c.Dialer())
+	d, err := kafka.Stream(ssc, map[string]int{"a": 1, "b": 2}, params, kafka.String, value, c.Dialer())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,6 +210,56 @@ func TestStreamIsExactlyOnce(t *testing.T) {
 			}
 			if got := c.Committed("g", "a"); got[0] != 20 {
 				t.Errorf("seed %d: %v is committed", seed, got)
+			}
+		})
+	}
+}
+
+// TestStreamBeginsOnce with a write ahead log: where the first process began by auto.offset.reset is where the next one
+// goes on, also if the first has received nothing.
+func TestStreamBeginsOnce(t *testing.T) {
+	const wal = "spark.streaming.receiver.writeAheadLog.enable"
+	for _, tt := range []struct {
+		name          string
+		first, second []string // what comes while the first process runs, and before the second
+		wait          time.Duration
+		stop          bool // the first ends gracefully
+	}{
+		{"nothing comes", nil, []string{"v2", "v3"}, 2500 * time.Millisecond, false},
+		{"nothing comes, and no batch", nil, []string{"v2", "v3"}, 500 * time.Millisecond, false},
+		{"what comes does not decode", []string{"bad", "v3"}, []string{"v4"}, 8500 * time.Millisecond, false},
+		{"what comes does not decode, and a stop", []string{"bad", "v3"}, []string{"v4"}, 8500 * time.Millisecond, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := kafkatest.Start(t, kfake.SeedTopics(1, "a"), kfake.SeedTopics(1, "b"))
+			disk, w := vfs.NewDisk("disk"), receivedRows{}
+			c.Produce("a", 0, "v0", "v1")
+			settings := []string{wal, "true", "|", "auto.offset.reset", "largest"}
+			m := disk.Mount(nil)
+			ssc, _ := receive(t, c, m, &w, settings...)
+			time.Sleep(tt.wait / 2)
+			c.Produce("a", 0, tt.first...)
+			time.Sleep(tt.wait / 2)
+			if tt.stop {
+				if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				m.Kill()
+				_ = ssc.Stop(t.Context())
+			}
+			c.Produce("a", 0, tt.second...)
+			ssc, _ = receiveBy(t, c, disk.Crash(1).Mount(nil), &w, kafka.String, settings...)
+			time.Sleep(2500 * time.Millisecond)
+			if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+				t.Fatal(err)
+			}
+			var want []string
+			for _, r := range c.Records("a")[2:] {
+				want = append(want, fmt.Sprintf("a-0@%d %s", r.Offset, r.Value))
+			}
+			if got := w.sorted(); !slices.Equal(got, want) {
+				t.Errorf("%s: got %q, want %q", tt.name, got, want)
 			}
 		})
 	}
