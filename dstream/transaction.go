@@ -38,7 +38,9 @@ type Transactor interface {
 	Fence(ctx context.Context, names []string) error
 	// WriteAll stores effects of one output and name in one transaction with their identities: partitions, in order, of
 	// a batch, or of several in order. It leaves out the effects of batches whose identity, or that of a later one, is
-	// there. The identity never moves backwards.
+	// there. The identity never moves backwards. A sink that fences others here or in Mark, as one must that begins
+	// anew after an error, asks Context.Owns after that and before it stores anything: it may be an owner that was
+	// taken for dead, and who came after it may have given the batch up.
 	WriteAll(ctx context.Context, effects []Staged) error
 	// Mark stores the identity alone, in a transaction, so that it does not expire: the one that is there, if that is
 	// of a later batch. With back, for which a user has asked, it stores this one in any case.

@@ -32,6 +32,7 @@ type ProducerSink[K, V any] struct {
 	job   string
 	exact bool   // it has transactions
 	why   string // if it could have, but has none
+	owns  func(ctx context.Context) error
 
 	mu           sync.Mutex // never held over I/O
 	transactions map[string]*transaction
@@ -72,7 +73,7 @@ func (s *ProducerSink[K, V]) Guarantee() string {
 // Attach implements dstream.SinkAttacher: the sink logs with the context, and keeps to its
 // weir.kafka.maxBytesPerSecond unless the program set a limit of its own.
 func (s *ProducerSink[K, V]) Attach(ssc *dstream.Context) {
-	s.p.logger, s.p.warn = ssc.Logger(), ssc.Warn
+	s.p.logger, s.p.warn, s.owns = ssc.Logger(), ssc.Warn, ssc.Owns
 	if s.p.opts.produceBytes == 0 {
 		s.p.limit(int64(conf.KafkaMaxBytesPerSecond.Get(ssc.Conf())))
 	}

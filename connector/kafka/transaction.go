@@ -187,6 +187,20 @@ func (s *ProducerSink[K, V]) WriteAll(ctx context.Context, effects []dstream.Sta
 	return nil
 }
 
+// stillOwner asks the log, after a transactional id was taken over and before anything is written by it, whether this
+// is still the owner of the job. One that comes later takes the id over after the log, and so fences what is written
+// here. Not asked, one that was taken for dead and wakes up would fence its successor, and write a batch that this one
+// has given up or planned otherwise.
+func (s *ProducerSink[K, V]) stillOwner(ctx context.Context) error {
+	if s.owns == nil {
+		return nil
+	}
+	if err := s.owns(ctx); err != nil {
+		return fmt.Errorf("write to topic %q: %w", s.p.topic, err)
+	}
+	return nil
+}
+
 // takeOver makes a transaction's client, unless there is one: from then on nobody else writes by the transactional id,
 // and the identity says what those before have written.
 func (s *ProducerSink[K, V]) takeOver(ctx context.Context, t *transaction) error {
@@ -203,6 +217,9 @@ func (s *ProducerSink[K, V]) takeOver(ctx context.Context, t *transaction) error
 	t.c = c
 	if _, _, err := c.Kgo().ProducerID(ctx); err != nil {
 		return s.untangle(c.Explain(err), begun)
+	}
+	if err := s.stillOwner(ctx); err != nil {
+		return err
 	}
 	t.last, err = s.identity(ctx, t.name)
 	return err
@@ -342,6 +359,9 @@ func (s *ProducerSink[K, V]) Mark(ctx context.Context, id dstream.Effect, back b
 	txn, err := c.BeginEpoch(ctx, t.name)
 	if err != nil {
 		return s.untangle(err, begun)
+	}
+	if err := s.stillOwner(ctx); err != nil {
+		return err
 	}
 	sequence := id.Sequence
 	if !back {
