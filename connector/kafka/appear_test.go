@@ -16,6 +16,7 @@ import (
 
 	"github.com/weirstream/weir/connector/kafka"
 	"github.com/weirstream/weir/connector/kafka/kafkatest"
+	"github.com/weirstream/weir/internal/vfs"
 )
 
 // addPartitions raises the number of partitions of a topic.
@@ -328,4 +329,45 @@ func TestTopicIsBack(t *testing.T) {
 		same(t, "records", j.records(), at("t-0", "v", 0, 6))
 		says(t, errors.Join(j.warned()...), "what it held from offset 3 on is lost")
 	})
+}
+
+// A topic that a program does not choose for a while, and then again, goes on where it was left, whatever processes
+// there were in between.
+func TestTopicIsChosenAgain(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		away  time.Duration
+		lives int // without it, after that
+	}{
+		{"soon", time.Minute, 0},
+		{"after several starts", time.Hour, 3},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, disk := kafkatest.Start(t, kfake.SeedTopics(1, "t", "u")), vfs.NewDisk("disk")
+				start := func(topics ...string) *job {
+					return run(t, c, plan{disk: disk, strategy: kafka.Subscribe(topics...), interval: 5 * time.Second})
+				}
+				c.Produce("t", 0, numbered("v", 0, 3)...)
+				c.Produce("u", 0, numbered("v", 0, 2)...)
+				j := start("t", "u")
+				pass(11 * time.Second)
+				j.stop()
+				sameSet(t, "records at first", j.records(), append(at("t-0", "v", 0, 3), at("u-0", "v", 0, 2)...))
+				for life := range row.lives + 1 {
+					j = start("u")
+					pass(21 * time.Second)
+					j.stop()
+					if life == 0 {
+						<-time.After(row.away)
+					}
+				}
+				c.Produce("t", 0, numbered("v", 3, 6)...)
+				j = start("t", "u")
+				pass(31 * time.Second)
+				j.stop()
+				same(t, "records when it is back", j.records(), at("t-0", "v", 3, 6))
+			})
+		})
+	}
 }

@@ -35,10 +35,12 @@ func (p Params) LogValue() slog.Value { return client.ShowAttrs(p) }
 // batch has one partition for each topic partition, empty ranges included; OffsetRanges gives them, Commit
 // commits them.
 //
-// A partition begins at the offset that s gives for it, else at what the group (group.id) has committed, else
-// by auto.offset.reset. Partitions that appear later are read from their beginning. key and value decode
-// records; String and Bytes alias the fetch buffer, which costs nothing and may be kept. Parameters that are wrong
-// are an error here, without I/O; what the brokers say, or files that parameters refer to, stops the job at its start.
+// A partition begins at the offset that s gives for it, else at what the group (group.id) has committed, else by
+// auto.offset.reset. Partitions that appear later are read from their beginning; those that were left, as the strategy
+// did not choose them for a while, go on where they were left, with a checkpoint in later processes, too, unless that
+// was more than a week ago or the brokers (before 2.8) give topics no ids. key and value decode records; String and
+// Bytes alias the fetch buffer, which costs nothing and may be kept. Parameters that are wrong are an error here,
+// without I/O; what the brokers say, or files that parameters refer to, stops the job at its start.
 func DirectStream[K, V any](ssc *dstream.Context, s Strategy, p Params, key Deserializer[K], value Deserializer[V],
 	opts ...Option,
 ) (*dstream.DStream[Record[K, V]], error) {

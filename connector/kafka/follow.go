@@ -19,8 +19,17 @@ const discovery = 10 * time.Second
 // broker that has just started does not know all topics at once.
 const goneProof = 10 * time.Second
 
-// retiredKept is how long it is remembered where a partition was left whose topic the strategy does not name any more.
-const retiredKept = 7 * 24 * time.Hour
+// retiredKept is how long it is remembered where a partition was left whose topic the strategy does not name any more,
+// also by the processes to come. Of topics that it names it is remembered for longer, which is written down anew once
+// in retiredAgain: a range that changes is logged.
+const (
+	retiredKept  = 7 * 24 * time.Hour
+	retiredAgain = 24 * time.Hour
+)
+
+// retiredMost bounds how many partitions that were left a range remembers, those that were left last: topics may come
+// and go every minute.
+const retiredMost = 10_000
 
 // watch is what the planner knows of the cluster between refreshes of the metadata.
 type watch struct {
@@ -83,10 +92,45 @@ func (w *watch) prune(prev *batchRange) {
 // keep has what was left of named topics be remembered for longer: they may miss, and come back.
 func (w *watch) keep(named map[string]bool) {
 	for key, at := range w.retired {
-		if named[key.Topic] {
+		if named[key.Topic] && time.Since(at.since) >= retiredAgain {
 			w.retired[key] = left{at.offset, time.Now()}
 		}
 	}
+}
+
+// recall takes over what the range of an earlier process says of partitions that were left.
+func (w *watch) recall(topics []leftTopic) {
+	for _, t := range topics {
+		for _, p := range t.Partitions {
+			w.retired[incarnation{TopicPartition{t.Topic, p.Partition}, t.ID}] = left{p.Offset, time.Unix(p.Since, 0)}
+		}
+	}
+}
+
+// left is what next is to say of partitions that were left: those that it does not have, and that can be told from
+// others of the same name.
+func (w *watch) left(next *batchRange) (out []leftTopic) {
+	if len(w.retired) == 0 {
+		return nil
+	}
+	all := maps.Clone(w.retired)
+	for _, p := range next.Partitions {
+		delete(all, p.incarnation())
+	}
+	maps.DeleteFunc(all, func(key incarnation, _ left) bool { return key.id == [16]byte{} })
+	keys := slices.SortedFunc(maps.Keys(all), func(a, b incarnation) int {
+		return cmp.Or(all[b].since.Compare(all[a].since), a.compare(b))
+	})
+	keys = keys[:min(len(keys), retiredMost)]
+	slices.SortFunc(keys, incarnation.compare)
+	for _, key := range keys {
+		if n := len(out); n == 0 || out[n-1].Topic != key.Topic || out[n-1].ID != key.id {
+			out = append(out, leftTopic{Topic: key.Topic, ID: key.id})
+		}
+		t := &out[len(out)-1]
+		t.Partitions = append(t.Partitions, leftPartition{key.Partition, all[key].offset, all[key].since.Unix()})
+	}
+	return out
 }
 
 // follow gives the empty range that begins where prev ended, with the partitions that have appeared, which begin
@@ -99,17 +143,25 @@ func (s *source[K, V]) follow(ctx context.Context, prev *batchRange) (*batchRang
 		next.Partitions[i].From = next.Partitions[i].Until
 	}
 	s.watch.prune(prev)
-	if time.Since(s.watch.refreshed) < s.opts.discovery {
-		return next, nil
+	if time.Since(s.watch.refreshed) >= s.opts.discovery {
+		if err := s.discover(ctx, prev, next); err != nil {
+			return nil, err
+		}
 	}
+	next.Left = s.watch.left(next)
+	return next, nil
+}
+
+// discover takes the partitions that are gone out of next, and adds those that have appeared.
+func (s *source[K, V]) discover(ctx context.Context, prev, next *batchRange) error {
 	chosen, err := s.choose(ctx, prev)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.retire(chosen, next); err != nil {
-		return nil, err
+		return err
 	}
-	return next, s.adopt(ctx, chosen, next)
+	return s.adopt(ctx, chosen, next)
 }
 
 // adopt adds the chosen partitions that are not read yet. One that had gone away and is back in the same life of its

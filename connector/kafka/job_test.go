@@ -18,6 +18,7 @@ import (
 	"github.com/weirstream/weir/connector/kafka"
 	"github.com/weirstream/weir/connector/kafka/kafkatest"
 	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -32,6 +33,7 @@ type plan struct {
 	params   []string // name, value, name, value ...
 	settings []string
 	options  []kafka.Option
+	disk     *vfs.Disk // of its checkpoint, if it has one
 	// body runs after the records of a batch were noted.
 	body func(ctx context.Context, r *rdd.RDD[kafka.Record[string, string]], b *dstream.Batch, d stream) error
 }
@@ -61,9 +63,16 @@ func newJob(t *testing.T, c *kafkatest.Cluster, p plan) (*job, error) {
 	if p.interval == 0 {
 		p.interval = time.Second
 	}
-	ssc, err := dstream.NewContext(settings, p.interval)
+	var opts []rdd.Option
+	if p.disk != nil {
+		opts = append(opts, rdd.WithFileSystem(p.disk.Mount(nil)))
+	}
+	ssc, err := dstream.NewContext(settings, p.interval, opts...)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if p.disk != nil {
+		ssc.Checkpoint("disk:/ck")
 	}
 	ssc.SetOutput(io.Discard)
 	t.Cleanup(func() { _ = ssc.Stop(context.Background()) }) // A test that fails in the middle leaves it running.

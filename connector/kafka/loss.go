@@ -1,12 +1,14 @@
 package kafka
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -99,6 +101,12 @@ type span struct{ from, until int64 }
 type incarnation struct {
 	TopicPartition
 	id [16]byte
+}
+
+// compare is by topic, its id and partition.
+func (i incarnation) compare(o incarnation) int {
+	return cmp.Or(strings.Compare(i.Topic, o.Topic), bytes.Compare(i.id[:], o.id[:]),
+		cmp.Compare(i.Partition, o.Partition))
 }
 
 func (p partitionRange) incarnation() incarnation { return incarnation{p.tp(), p.ID} }

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,13 +9,28 @@ import (
 	"github.com/weirstream/weir/codec"
 )
 
-// A batchRange is what a batch takes from a direct stream: plain data, written to the plan record. It names
-// all partitions of the stream, those without new records with an empty range, so that the next range
-// can be planned from it alone.
+// A batchRange is what a batch takes from a direct stream: plain data, written to the plan record (docs/FORMAT.md,
+// "Ranges of direct streams"). It names all partitions of the stream, those without new records with an empty range, so
+// that the next range can be planned from it alone.
 type batchRange struct {
 	// ReadCommitted holds for re-runs of the batch, too.
 	ReadCommitted bool
 	Partitions    []partitionRange
+	// Left are the partitions that were left, by topic, its id and partition: nil if there are none.
+	Left []leftTopic
+}
+
+// A leftTopic is where partitions of a topic were left.
+type leftTopic struct {
+	Topic      string
+	ID         [16]byte
+	Partitions []leftPartition
+}
+
+// A leftPartition is where a partition goes on if it is read again, and when it was left, in seconds since 1970.
+type leftPartition struct {
+	Partition     int32
+	Offset, Since int64
 }
 
 // A partitionRange is the piece of one partition.
@@ -30,25 +46,56 @@ type partitionRange struct {
 
 func (p partitionRange) tp() TopicPartition { return TopicPartition{p.Topic, p.Partition} }
 
-// rangeVersion is the first byte of an encoded range.
-const rangeVersion = 1
+// The first byte of an encoded range is its version: one that says nothing of partitions that were left is written as
+// it was before there was a place for them.
+const (
+	rangeVersion     = 1
+	rangeLeftVersion = 2
+)
+
+// A plainRange is a batchRange of version 1.
+type plainRange struct {
+	ReadCommitted bool
+	Partitions    []partitionRange
+}
 
 func (r *batchRange) encode() ([]byte, error) {
-	c, err := codec.For[batchRange]()
+	if len(r.Left) == 0 {
+		return encodeAs(rangeVersion, &plainRange{r.ReadCommitted, r.Partitions})
+	}
+	return encodeAs(rangeLeftVersion, r)
+}
+
+func encodeAs[T any](version byte, v *T) ([]byte, error) {
+	c, err := codec.For[T]()
 	if err != nil {
 		return nil, err
 	}
-	return c.Append([]byte{rangeVersion}, r)
+	return c.Append([]byte{version}, v)
 }
 
 func decodeRange(data []byte) (*batchRange, error) {
-	if data == nil {
+	switch {
+	case data == nil:
 		return nil, nil
+	case len(data) > 0 && data[0] == rangeVersion:
+		r, err := decodeAs[plainRange](data)
+		if err != nil {
+			return nil, err
+		}
+		return &batchRange{ReadCommitted: r.ReadCommitted, Partitions: r.Partitions}, nil
+	case len(data) > 0 && data[0] == rangeLeftVersion:
+		r, err := decodeAs[batchRange](data)
+		if err == nil && len(r.Left) == 0 {
+			err = errors.New("a damaged Kafka range: it is of the version that says what was left, and does not")
+		}
+		return r, err
 	}
-	if len(data) == 0 || data[0] != rangeVersion {
-		return nil, fmt.Errorf("a Kafka range of an unknown version; was the plan written by a newer weir?")
-	}
-	c, err := codec.For[batchRange]()
+	return nil, errors.New("a Kafka range of an unknown version; was the plan written by a newer weir?")
+}
+
+func decodeAs[T any](data []byte) (*T, error) {
+	c, err := codec.For[T]()
 	if err != nil {
 		return nil, err
 	}

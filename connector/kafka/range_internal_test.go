@@ -2,10 +2,13 @@ package kafka
 
 import (
 	"bytes"
+	"fmt"
 	"math"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 var someRanges = []batchRange{
@@ -21,6 +24,59 @@ var someRanges = []batchRange{
 			Epoch:     math.MaxInt32,
 		},
 	}},
+	leftRange,
+}
+
+// vectorRange and leftRange are the vectors of docs/FORMAT.md.
+var (
+	vectorRange = batchRange{ReadCommitted: true, Partitions: []partitionRange{
+		{Topic: "t", ID: [16]byte{15: 1}, Partition: 2, From: 5, Until: 9, Epoch: -1}}}
+	leftRange = batchRange{Partitions: vectorRange.Partitions, Left: []leftTopic{
+		{Topic: "u", ID: [16]byte{15: 2}, Partitions: []leftPartition{{0, 7, 1e9}, {3, 0, 1e9}}}}}
+)
+
+// TestRangeFormat: the page of formats has the bytes of both versions, which are read as they were written.
+func TestRangeFormat(t *testing.T) {
+	page, err := os.ReadFile("../../docs/FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]batchRange{"version 1": vectorRange, "version 2": leftRange} {
+		data, err := r.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row := fmt.Sprintf("| %s | `%x` |", name, data); !strings.Contains(string(page), row) {
+			t.Errorf("docs/FORMAT.md does not have the row\n%s", row)
+		}
+	}
+}
+
+// What is remembered of partitions that were left comes back in the next process, and is bounded by those that were
+// left last.
+func TestLeftIsRecalled(t *testing.T) {
+	w := newWatch()
+	w.recall(leftRange.Left)
+	if got := w.left(&batchRange{}); !reflect.DeepEqual(got, leftRange.Left) {
+		t.Errorf("it became %+v", got)
+	}
+	read := &batchRange{Partitions: []partitionRange{{Topic: "u", ID: [16]byte{15: 2}, Partition: 3}}}
+	if got := w.left(read); len(got) != 1 || len(got[0].Partitions) != 1 || got[0].Partitions[0].Offset != 7 {
+		t.Errorf("with one that is read it is %+v", got)
+	}
+	for i := range int64(retiredMost) {
+		key := incarnation{TopicPartition{"v", int32(i)}, [16]byte{1}}
+		w.retired[key] = left{i, time.Unix(2e9, 0)}
+		w.retired[incarnation{TopicPartition: key.TopicPartition}] = left{i, time.Unix(3e9, 0)} // without an id
+	}
+	if got := w.left(&batchRange{}); len(got) != 1 || got[0].Topic != "v" || len(got[0].Partitions) != retiredMost {
+		t.Errorf("of too many there are %d topics", len(got))
+	}
+	w = newWatch()
+	w.recall(leftRange.Left)
+	if w.prune(&batchRange{}); len(w.retired) > 0 {
+		t.Errorf("of long ago it remembers %d", len(w.retired))
+	}
 }
 
 func TestRangeRoundTrip(t *testing.T) {
@@ -60,6 +116,7 @@ func FuzzRange(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte{})
+	f.Add([]byte{rangeLeftVersion, 0, 0, 1})
 	f.Add([]byte{rangeVersion, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := decodeRange(data)

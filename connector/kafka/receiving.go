@@ -99,7 +99,9 @@ func (r *receiving[K, V]) round(ctx context.Context, from []byte) ([]byte, error
 	if err != nil {
 		return from, err
 	}
-	r.at = &batchRange{ReadCommitted: planned.ReadCommitted, Partitions: slices.Clone(planned.Partitions)}
+	at := *planned
+	at.Partitions = slices.Clone(at.Partitions)
+	r.at = &at
 	for i := range r.at.Partitions {
 		r.at.Partitions[i].Until = r.at.Partitions[i].From
 	}
@@ -208,7 +210,8 @@ func (r *receiving[K, V]) store(ctx context.Context, i int, offset int64, load [
 		return context.Cause(ctx)
 	}
 	defer func() { <-r.turn }()
-	next := &batchRange{ReadCommitted: r.at.ReadCommitted, Partitions: slices.Clone(r.at.Partitions)}
+	next := *r.at
+	next.Partitions = slices.Clone(next.Partitions)
 	next.Partitions[i].From, next.Partitions[i].Until = offset, offset
 	position, err := next.encode()
 	if err != nil {
@@ -217,10 +220,10 @@ func (r *receiving[K, V]) store(ctx context.Context, i int, offset int64, load [
 	if err := r.st.Some(load, position); err != nil {
 		return ending{err}
 	}
-	r.at = next
+	r.at = &next
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stored = next
+	r.stored = r.at
 	return nil
 }
 

@@ -58,6 +58,9 @@ func (s *source[K, V]) Resolve(ctx context.Context, from []byte) ([]byte, error)
 	if err := s.checkGroup(ctx); err != nil {
 		return nil, err
 	}
+	if prev != nil {
+		s.watch.recall(prev.Left)
+	}
 	chosen, err := s.choose(ctx, prev)
 	if err != nil {
 		return nil, err
