@@ -186,14 +186,29 @@ func (s *Scheduler) Run(ctx context.Context, job *Job) error {
 	running, over := s.add(ctx, job, cancel)
 	defer over()
 	defer hold(job.Target)()
-	stages := pending(job.Target)
-	running.plan(stages)
-	for i, sh := range stages {
-		if err := s.mapStage(ctx, running, i, sh); err != nil {
+	return placed(ctx, running, s.stages(ctx, running))
+}
+
+// stages runs the stages of a job.
+func (s *Scheduler) stages(ctx context.Context, job *runningJob) error {
+	pending := pending(job.Target)
+	job.plan(pending)
+	for i, sh := range pending {
+		if err := s.mapStage(ctx, job, i, sh); err != nil {
 			return err
 		}
 	}
-	return s.stage(ctx, running, len(stages), job.Target, job.Partitions, job.Task, job.Done)
+	return s.stage(ctx, job, len(pending), job.Target, job.Partitions, job.Task, job.Done)
+}
+
+// placed says which job it was that its context has ended, where err is no more than the reason of that: a deadline
+// knows no place.
+func placed(ctx context.Context, job *runningJob, err error) error {
+	if _, named := errors.AsType[*JobError](err); named || err == nil || ctx.Err() == nil ||
+		errors.Is(err, ErrCancelled) || !errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	return fmt.Errorf("%s (job %d): %w", at(job.Action, job.Site), job.id, err)
 }
 
 func (s *Scheduler) mapStage(ctx context.Context, job *runningJob, number int, sh *Shuffle) error {

@@ -319,3 +319,55 @@ func TestGoroutines(t *testing.T) {
 		t.Error(g.Inside())
 	}
 }
+
+// TestEndedByItsContext: an action whose context ends says which one it was, and nothing is named twice.
+func TestEndedByItsContext(t *testing.T) {
+	why := errors.New("the shop closes")
+	for _, tt := range []struct {
+		name string
+		end  func(t *testing.T, s *Scheduler) (context.Context, context.CancelFunc)
+		want string
+		is   error
+	}{
+		{"deadline", func(t *testing.T, _ *Scheduler) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(t.Context(), time.Second)
+		}, "count at main.go:7 (job 0): context deadline exceeded", context.DeadlineExceeded},
+		{"reason", func(t *testing.T, _ *Scheduler) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(time.Second, func() { cancel(why) })
+			return ctx, func() { cancel(nil) }
+		}, "count at main.go:7 (job 0): the shop closes", why},
+		{"before it began", func(t *testing.T, _ *Scheduler) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			return ctx, cancel
+		}, "count at main.go:7 (job 0): context canceled", context.Canceled},
+		{"stopped", func(t *testing.T, s *Scheduler) (context.Context, context.CancelFunc) {
+			time.AfterFunc(time.Second, func() { _ = s.Stop(context.Background()) })
+			return t.Context(), func() {}
+		}, "count at main.go:7 (job 0): the context has been stopped", ErrStopped},
+		{"cancelled", func(t *testing.T, s *Scheduler) (context.Context, context.CancelFunc) {
+			all := func(int, map[string]string) bool { return true }
+			time.AfterFunc(time.Second, func() { s.Cancel("cancelAllJobs", Site{File: "main.go", Line: 9}, all) })
+			return t.Context(), func() {}
+		}, "count at main.go:7 (job 0) was cancelled by cancelAllJobs at main.go:9", ErrCancelled},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := scheduler(t, 1, 1, nil)
+				ctx, cancel := tt.end(t, s)
+				defer cancel()
+				err := s.Run(ctx, &Job{Action: "count", Site: Site{File: "main.go", Line: 7},
+					Target: &Node{Op: "source", Partitions: 2}, Partitions: []int{0, 1},
+					Task: func(t *Task, _ int) (any, error) {
+						<-t.Context.Done()
+						return nil, context.Cause(t.Context)
+					},
+					Done: func(int, any) error { return nil }})
+				if err == nil || err.Error() != tt.want || !errors.Is(err, tt.is) {
+					t.Errorf("got  %v\nwant %s", err, tt.want)
+				}
+			})
+		})
+	}
+}
