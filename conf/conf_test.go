@@ -159,6 +159,7 @@ var validateTests = []struct{ set, want string }{
 	{"spark.streaming.clock=org.apache.spark.util.ManualClock",
 		"spark.streaming.clock=org.apache.spark.util.ManualClock: weir's tests use virtual time " +
 			"(testing/synctest) and its clock cannot be replaced; remove it"},
+	{"spark.streaming.clock=org.apache.spark.util.SystemClock", ""},
 	{"spark.streaming.receiver.writeAheadLog.class=com.example.Log",
 		"spark.streaming.receiver.writeAheadLog.class=com.example.Log: it names a Java class, " +
 			"and weir runs none; remove it"},

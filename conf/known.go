@@ -1,5 +1,7 @@
 package conf
 
+import "errors"
+
 // This file is the second and the third class: names that are accepted without a meaning, each with
 // the reason that the log gives, and names or values that are refused.
 
@@ -27,6 +29,14 @@ func as[T any](k kind[T], bare string) func(string) error {
 		_, err := k.parse(text, bare)
 		return err
 	}
+}
+
+// systemClock takes the name of Spark's own default, which is what weir does; another clock would do harm.
+func systemClock(text string) error {
+	if text == "org.apache.spark.util.SystemClock" {
+		return nil
+	}
+	return errors.New(virtualTime)
 }
 
 // knownNames are those of the closed families; see families for whole families without a meaning.
@@ -62,6 +72,8 @@ func knownNames() []known {
 		{allocation + "scalingDownRatio", f, noStreamingExecutors},
 		{allocation + "testing", b, noStreamingExecutors},
 
+		{"spark.streaming.clock", systemClock, "weir's clock is that of the system, as Spark's default is"},
+
 		{"spark.streaming.unpersist", b,
 			"weir drops an RDD when no window, state or open batch needs it any more"},
 		{"spark.streaming.sessionByKey.deltaChainThreshold", i, "weir's state is no chain of maps"},
@@ -92,7 +104,6 @@ type refused struct {
 
 func refusedNames() []refused {
 	return []refused{
-		{"spark.streaming.clock", false, virtualTime},
 		{"spark.streaming.manualClock.jump", false, virtualTime},
 		{"spark.streaming.receiver.writeAheadLog.class", false, noClasses},
 		{"spark.streaming.driver.writeAheadLog.class", false, noClasses},
