@@ -164,11 +164,12 @@ func (ssc *Context) Remember(d time.Duration) {
 		ssc.tooLate(fmt.Errorf("%s: Remember: %w", exec.Caller(), ErrStarted))
 		return
 	}
-	if ssc.remember != 0 {
-		ssc.misbuilt("Remember was called twice")
-	}
 	if d < ssc.interval {
 		ssc.misbuilt("Remember needs at least the batch interval of %v, not %v", ssc.interval, d)
+		return
+	}
+	if ssc.remember != 0 {
+		ssc.misbuilt("Remember was called twice")
 	}
 	ssc.remember = d
 }

@@ -81,3 +81,33 @@ func TestRememberAfterStart(t *testing.T) {
 		}
 	})
 }
+
+// TestRemember: one call that was wrong is told as that, and a right one after it is not the second.
+func TestRemember(t *testing.T) {
+	for _, tt := range []struct {
+		calls []time.Duration
+		want  string
+	}{
+		{[]time.Duration{time.Minute}, ""},
+		{[]time.Duration{time.Millisecond, time.Minute},
+			"Remember needs at least the batch interval of 1s, not 1ms"},
+		{[]time.Duration{time.Minute, time.Hour}, "Remember was called twice"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ssc := newContext(t)
+			dstream.Foreach(dstream.QueueStream(ssc, dstream.NewQueue[int]()), func(int) error { return nil })
+			for _, d := range tt.calls {
+				ssc.Remember(d)
+			}
+			err := ssc.Start(t.Context())
+			if err == nil {
+				err = ssc.Stop(t.Context())
+			}
+			text := fmt.Sprint(err)
+			if tt.want == "" && err != nil || tt.want != "" && (!strings.HasSuffix(text, tt.want) ||
+				strings.Count(text, "Remember") != 1) {
+				t.Errorf("%v: %v, want %q", tt.calls, err, tt.want)
+			}
+		})
+	}
+}
