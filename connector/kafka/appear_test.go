@@ -70,6 +70,38 @@ func TestPartitionsAppear(t *testing.T) {
 	}
 }
 
+// A program that goes on from a checkpoint with other topics reads these from its first batch on, and no record more of
+// those that it has left; what it reads still goes on where it was.
+func TestOtherTopicsAtRestart(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		strategy kafka.Strategy
+		want     []string
+	}{
+		{"another one", kafka.Subscribe("u"), []string{"u-0@0 u0"}},
+		{"one more", kafka.Subscribe("t", "u"), []string{"t-0@1 t1", "u-0@0 u0"}},
+		{"another pattern", kafka.SubscribePattern(regexp.MustCompile("u.*")), []string{"u-0@0 u0"}},
+		{"the same", kafka.Subscribe("t"), []string{"t-0@1 t1"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, disk := kafkatest.Start(t, kfake.SeedTopics(1, "t", "u")), vfs.NewDisk("disk")
+				c.Produce("t", 0, "t0")
+				j := run(t, c, plan{disk: disk})
+				pass(1500 * time.Millisecond)
+				j.stop()
+				same(t, "records before", j.records(), []string{"t-0@0 t0"})
+				c.Produce("t", 0, "t1")
+				c.Produce("u", 0, "u0")
+				j = run(t, c, plan{disk: disk, strategy: row.strategy})
+				pass(1500 * time.Millisecond)
+				j.stop()
+				sameSet(t, "records after", j.records(), row.want)
+			})
+		})
+	}
+}
+
 // metadata.max.age.ms says how often partitions are looked for.
 func TestPartitionsAppearSooner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -66,6 +67,7 @@ func (s *source[K, V]) Resolve(ctx context.Context, from []byte) ([]byte, error)
 		return nil, err
 	}
 	if prev != nil {
+		s.watch.refreshed = time.Time{} // The strategy may be another one by now, which the first plan is to follow.
 		return from, s.checkRead(ctx, prev)
 	}
 	r := &batchRange{ReadCommitted: s.cfg.Isolation == client.ReadCommitted}
