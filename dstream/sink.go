@@ -256,10 +256,20 @@ func (ssc *Context) openLate(ctx context.Context, s held) error {
 	}
 	defer close(op.done)
 	if err := tell(ctx, func(ctx context.Context) error { return ssc.openSink(ctx, s) }); err != nil {
-		op.err = fmt.Errorf("open a sink (%T): %w", s, err)
+		op.err = fmt.Errorf("open %s: %w", ssc.sinkText(s), err)
 		ssc.sinks.forget(s)
 	}
 	return op.err
+}
+
+// sinkText names a sink by the output that it is of; one that only bodies use has its type.
+func (ssc *Context) sinkText(s held) string {
+	for _, o := range ssc.outputs {
+		if o.sink == s {
+			return fmt.Sprintf("the sink of output %s (%s)", o.label(), o.node.site)
+		}
+	}
+	return fmt.Sprintf("a sink (%T)", s)
 }
 
 // opening gives the call of Open that the sink's users wait for; mine tells that it is the caller's to make.
