@@ -295,6 +295,12 @@ func TestDeadlineCutsTheDrain(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ssc := newContext(t, "spark.streaming.gracefulStopTimeout", "3s", "spark.task.maxFailures", "1")
 			release := make(chan struct{})
+			var warned []string
+			ssc.AddListener(func(e dstream.Event) {
+				if e, ok := e.(dstream.Warning); ok {
+					warned = append(warned, fmt.Sprint(e.Message, ": ", e.Err))
+				}
+			})
 			tt.use(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), release)
 			if err := ssc.Start(t.Context()); err != nil {
 				t.Fatal(err)
@@ -306,8 +312,8 @@ func TestDeadlineCutsTheDrain(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 			for _, want := range tt.want {
-				if !strings.Contains(fmt.Sprint(err), want) {
-					t.Errorf("%s: %v does not say %q", name, err, want)
+				if !strings.Contains(fmt.Sprint(err), want) || !strings.Contains(strings.Join(warned, "\n"), want) {
+					t.Errorf("%s: %v, or the warning %q, does not say %q", name, err, warned, want)
 				}
 			}
 			if len(tt.want) == 0 && strings.Contains(fmt.Sprint(err), "abandoned") {

@@ -127,6 +127,9 @@ func (ssc *Context) cut(graceful bool) error {
 	case <-grace.C:
 	}
 	err := errors.Join(ssc.sc.Abandon(), ssc.loop.abandonBodies())
+	if err != nil { // Who asked for the stop in the checkpoint, or from within a task, is not given the error.
+		ssc.warn("functions were given up", err)
+	}
 	if graceful {
 		err = errors.Join(ErrDrainCut, err)
 	}
