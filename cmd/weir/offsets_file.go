@@ -28,7 +28,8 @@ type offsetTable map[kafka.TopicPartition]int64
 func (t offsetTable) add(topic, partition, offset string) error {
 	p, err := strconv.ParseInt(partition, 10, 32)
 	if err != nil || p < 0 || topic == "" {
-		return fmt.Errorf("%q is no partition of %q", partition, topic)
+		return fmt.Errorf("%q is no partition of %q: lines are topic,partition,offset, or have columns of these names "+
+			"under a line of names", partition, topic)
 	}
 	n, err := strconv.ParseInt(offset, 10, 64)
 	if err != nil || n < 0 {

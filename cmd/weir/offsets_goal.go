@@ -56,6 +56,9 @@ func (g *goalFlag) takes(least, most int, what string) cobra.PositionalArgs {
 		if g.dir == "" && g.input != "" {
 			return usagef("--input needs --checkpoint")
 		}
+		if g.dir != "" && len(args) > most {
+			return usagef("%s takes no GROUP with --checkpoint: %q is one too many", c.CommandPath(), args[0])
+		}
 		if g.dir != "" {
 			return takesUpTo(least, most, what)(c, args)
 		}

@@ -187,7 +187,7 @@ type stateLine struct {
 
 // updates reads lines. name is that of the file.
 func (v *stateView) updates(in io.Reader, name string) (all []dstream.StateUpdate[[]byte, []byte], err error) {
-	r := bufio.NewReader(in)
+	r, seen := bufio.NewReader(in), map[string]int{}
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
 		if err != nil && err != io.EOF {
@@ -199,10 +199,14 @@ func (v *stateView) updates(in io.Reader, name string) (all []dstream.StateUpdat
 			if head && n > 1 {
 				err = errors.New("a second head: are these two files?")
 			}
+			if first := seen[string(u.Key)]; err == nil && !head && first > 0 {
+				err = fmt.Errorf("its key was on line %d already: keep the line that counts", first)
+			}
 			if err != nil {
 				return nil, fmt.Errorf("%s, line %d: %w", name, n, err)
 			}
 			if !head {
+				seen[string(u.Key)] = n
 				all = append(all, u)
 			}
 		}

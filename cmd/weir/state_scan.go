@@ -26,7 +26,7 @@ func stateScan() *cobra.Command {
 			"be in use. Keys are written while the state is read: it need not fit into memory.",
 		Example: "  weir state scan ./ckpt counts -n 10\n  weir state scan ./ckpt counts --at -15m --json | jq .value",
 		Args:    takes(2, false, "a DIR and a STATE"),
-		PreRunE: func(*cobra.Command, []string) error { return checkLimit(limit) },
+		PreRunE: func(c *cobra.Command, _ []string) error { return checkLimit(limit, c.Flags().Changed("max")) },
 		RunE: func(c *cobra.Command, args []string) error {
 			return inContext(c.Context(), func(sc *rdd.Context) error {
 				v, err := viewState(c.Context(), sc, args[0], args[1], at)
@@ -47,8 +47,8 @@ func stateScan() *cobra.Command {
 	return c
 }
 
-func checkLimit(limit int64) error {
-	if limit < 0 {
+func checkLimit(limit int64, given bool) error {
+	if limit < 0 || limit == 0 && given {
 		return usagef("-n must be at least 1, not %d", limit)
 	}
 	return nil

@@ -131,6 +131,9 @@ func TestState(t *testing.T) {
 				`{"key":{"City":"London Street","No":1},"value":{"N":2,"Names":["1","3"]},` +
 				`"touched":"2000-01-01T00:00:03.000Z"}` + "\n"},
 			{args: "state scan DIR places -n -1", code: 2, err: []string{"-n must be at least 1"}},
+			{args: "state scan DIR places -n 0", code: 2, err: []string{"-n must be at least 1"}},
+			{args: "offsets show g --checkpoint DIR", code: 2,
+				err: []string{`weir offsets show takes no GROUP with --checkpoint: "g" is one too many`}},
 			{args: "state diff DIR sums 0", out: "+\t\"key 0\"\t6\n~\t\"key 1\"\t1\t4\n" +
 				"from batch 0 to batch 3 of 2000-01-01T00:00:04.000Z: came 1, gone 0, changed 1\n"},
 			{args: "state diff DIR sums 1 0", out: "-\t\"key 0\"\t2\n" +
@@ -168,7 +171,8 @@ func TestStateImport(t *testing.T) {
 				err: []string{`standard input, line 2: the value: `, `"b" is no int64`}},
 			{args: "state import DIR sums", stdin: `{"key":"a","valeu":1}`, code: 1, err: []string{`unknown field "valeu"`}},
 			{args: "state import DIR sums", stdin: `{"key":"a"}`, code: 1, err: []string{`or "removed":true`}},
-			{args: "state import DIR sums", stdin: rows + rows, code: 1, err: []string{"update 3", "comes twice"}},
+			{args: "state import DIR sums", stdin: rows + rows, code: 1, err: []string{"standard input, line 3: ",
+				"on line 1 already"}},
 			{args: "state import DIR sums", stdin: `{"key":"key 1","value":10}`, code: 1,
 				err: []string{"1 keys have other values, and 0 would go", "--dry-run", "add --yes"}},
 			{args: "state import DIR sums --whole --dry-run", stdin: `{"key":"key 1","value":10}`,
