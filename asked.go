@@ -126,7 +126,7 @@ func check(ctx context.Context, a *Ask, ssc *dstream.Context, stdout io.Writer) 
 		enc.SetIndent("", "  ")
 		return errors.Join(err, enc.Encode(j))
 	}
-	fmt.Fprintf(stdout, "job %s, epoch %d of %s: %s\n", c.Job, c.Epoch, c.Owner, standing(c))
+	fmt.Fprintf(stdout, "job %s, epoch %d of %s: %s\n", c.Job, c.Epoch, c.Owner, c.Standing())
 	for _, change := range fit.Changes {
 		fmt.Fprintln(stdout, change)
 	}
@@ -139,13 +139,6 @@ func check(ctx context.Context, a *Ask, ssc *dstream.Context, stdout io.Writer) 
 			"the start is refused, and the old program has to finish it (weir finish)")
 	}
 	return nil
-}
-
-func standing(c *dstream.CheckpointInfo) string {
-	if c.StoppedCleanly {
-		return "stopped cleanly"
-	}
-	return "in use, or its owner died"
 }
 
 // first says what a start begins with.

@@ -28,6 +28,7 @@ type flags struct {
 type texts struct {
 	pairs                       []string
 	file, level, last, interval string
+	noCheckpoint                bool // an empty one was named
 }
 
 // parseFlags reads the command line, own being the program's own flags. With --help it writes the flags to stdout and
@@ -61,8 +62,11 @@ func flagSet(name string, f *flags, t *texts) *flag.FlagSet {
 	}
 	short("master", conf.MasterURL.Name(), "the `master`, where tasks run: local, local[N], local[*]")
 	short("name", conf.AppName.Name(), "the program's `name`")
-	short("checkpoint", conf.CheckpointDirectory.Name(),
-		"the `directory` of the checkpoint, which makes the program durable")
+	set.Func("checkpoint", "the `directory` of the checkpoint, which makes the program durable", func(v string) error {
+		f.conf.SetFrom("--checkpoint", conf.CheckpointDirectory.Name(), v)
+		t.noCheckpoint = v == ""
+		return nil
+	})
 	set.Func("conf", "a setting, `NAME=VALUE`; may be repeated",
 		func(v string) error { t.pairs = append(t.pairs, v); return nil })
 	set.StringVar(&t.interval, "interval", "", "the batch `interval`, such as 500ms or 2s")
@@ -155,6 +159,10 @@ func flagError(set *flag.FlagSet, err error) error {
 
 // check reads what the flags were given.
 func (t *texts) check(f *flags) error {
+	if t.noCheckpoint { // A variable of the shell that is not set must not make a program less than durable.
+		return errors.New("--checkpoint needs a directory, and was given an empty one: leave the flag out to run " +
+			"without a checkpoint")
+	}
 	for _, pair := range t.pairs {
 		if err := f.conf.SetPair("--conf", pair); err != nil {
 			return err

@@ -20,8 +20,8 @@ import (
 
 // Exit codes of Main.
 const (
-	// ExitDrained: the program ended and all that was received is processed and committed. So ends a standby that was
-	// told to go while it waited.
+	// ExitDrained: the program ended and all that was received is processed and committed, or it was a standby that had
+	// nothing to do.
 	ExitDrained = 0
 	// ExitFailed: the program failed.
 	ExitFailed = 1
@@ -185,6 +185,8 @@ func driveFor(ctx context.Context, ssc *dstream.Context, last time.Duration) err
 // said says what went wrong, and gives the exit code.
 func said(name string, err error, stderr io.Writer) int {
 	switch {
+	case errors.Is(err, dstream.ErrStandby):
+		fmt.Fprintf(stderr, "%s: %v\n", name, dstream.ErrStandby)
 	case errors.Is(err, errStartInterrupted):
 		// What the start was waiting for when it was interrupted is not what is wrong.
 		fmt.Fprintf(stderr, "%s: %v\n", name, errStartInterrupted)
@@ -196,11 +198,11 @@ func said(name string, err error, stderr io.Writer) int {
 
 func exitCode(err error) int {
 	switch {
-	case err == nil:
-		return ExitDrained
+	case err == nil, errors.Is(err, dstream.ErrStandby):
+		return ExitDrained // Of a standby nothing is left to be done.
 	case errors.Is(err, dstream.ErrDrainCut):
 		return ExitCut
-	case errors.Is(err, dstream.ErrGraph), errors.Is(err, errOtherPlace):
+	case errors.Is(err, dstream.ErrGraph), errors.Is(err, dstream.ErrSetting), errors.Is(err, errOtherPlace):
 		return ExitUsage
 	case errors.Is(err, dstream.ErrUnfit):
 		return ExitUnfit

@@ -98,11 +98,8 @@ var errStartInterrupted = errors.New("interrupted during the start")
 // drains it.
 func drive(ctx context.Context, ssc *dstream.Context, start func(context.Context) error) error {
 	if err := start(ctx); err != nil {
-		ended := errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))
-		switch {
-		case ctx.Err() != nil && errors.Is(err, dstream.ErrStandby):
-			return nil
-		case errors.Is(ctx.Err(), context.Canceled) && ended:
+		if errors.Is(ctx.Err(), context.Canceled) &&
+			(errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
 			return errors.Join(errStartInterrupted, err)
 		}
 		return err

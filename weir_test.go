@@ -217,6 +217,12 @@ func TestMainsFlags(t *testing.T) {
 		{"--proxy-user bob", nil, ExitUsage, "",
 			"job: --proxy-user is not for weir: weir acts as the user that runs it: start the program as the other user\n"},
 		{"--kill app-1", nil, ExitUsage, "", "job: --kill is not for weir: a program is its own process"},
+		{"--checkpoint=", nil, ExitUsage, "", "job: --checkpoint needs a directory, and was given an empty one: " +
+			"leave the flag out to run without a checkpoint\n"},
+		{"--for 50ms --interval 10ms --master local[1] --checkpoint CKPT/new --conf weir.checkpoint.rename=a->b", nil,
+			ExitUsage, "local[1] job 1 10ms", `weir.checkpoint.rename: "a->b" is not of the form OLD => NEW`},
+		{"--for 50ms --interval 10ms --master local[1] --conf weir.streaming.failedBatch=skip", nil,
+			ExitUsage, "local[1] job 1 10ms", `weir.streaming.failedBatch=skip needs a checkpoint`},
 		{"--conf spark.foo=1", nil, ExitUsage, "", "job: --conf: spark.foo: weir knows no setting of this name: correct or " +
 			"remove it (weir settings lists all)\n"},
 		{"--for 5", nil, ExitUsage, "", "job: --for 5 has no unit: 5s or 5ms\n"},
@@ -327,50 +333,19 @@ func TestFirstSignal(t *testing.T) {
 	}
 }
 
-// TestStandbyGoes: a standby that is told to go while it waits has done all that was asked of it.
-func TestStandbyGoes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		disk := WithFileSystem(vfs.NewDisk("disk").Mount(nil))
-		build := func(ssc *dstream.Context) error {
-			dstream.Print(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), 1)
-			return nil
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() {
-			settings := conf.New().Set("spark.streaming.checkpoint.directory", "disk:/ck")
-			ended <- Run(ctx, build, Conf(settings), disk, Output(io.Discard))
-		}()
-		time.Sleep(1500 * time.Millisecond)
-		args := []string{"--log-level", "error", "--checkpoint", "disk:/ck", "--conf", "weir.checkpoint.standby=true"}
-		signalled, signal := context.WithCancelCause(t.Context())
-		time.AfterFunc(time.Minute, func() { signal(errSignalled) })
-		var stderr bytes.Buffer
-		code := mainCode(signalled, "job", args, &bytes.Buffer{}, &stderr, build, []Option{disk, Output(io.Discard)})
-		if want := "job: draining; a second Ctrl-C ends at once\n"; code != ExitDrained || stderr.String() != want {
-			t.Errorf("exit %d, said %q, want %q", code, stderr.String(), want)
-		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("the owner ended with %v", err)
-		}
-	})
-}
-
 // TestInterruptedStart: what the start was waiting for is not what is wrong.
 func TestInterruptedStart(t *testing.T) {
-	for _, cause := range []error{context.Canceled, errors.New("a roll-out")} {
+	for _, why := range []error{nil, errors.New("enough")} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		build := func(ssc *dstream.Context) error {
-			sink := &asking{func() { cancel(cause) }}
+			sink := &asking{func() { cancel(why) }}
 			dstream.WriteTo(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), dstream.Sink[int](sink))
 			return nil
 		}
 		var stderr bytes.Buffer
 		code := mainCode(ctx, "job", []string{"--log-level", "error"}, &bytes.Buffer{}, &stderr, build, nil)
-		said := stderr.String()
-		if want := "job: interrupted during the start\n"; code != ExitFailed || said != want {
-			t.Errorf("%v: exit %d, said %q, want %q", cause, code, said, want)
+		if want := "job: interrupted during the start\n"; code != ExitFailed || stderr.String() != want {
+			t.Errorf("%v: exit %d, said %q, want %q", why, code, stderr.String(), want)
 		}
 	}
 }
@@ -381,7 +356,7 @@ type asking struct{ interrupt func() }
 func (a *asking) Open(ctx context.Context, _ string, _ int64) error {
 	a.interrupt()
 	<-ctx.Done()
-	return fmt.Errorf("asking what the store is: %w", ctx.Err())
+	return fmt.Errorf("asking what the store is: %w", context.Cause(ctx))
 }
 
 func (*asking) Last(context.Context, string, string, int) (int64, bool, error) { return 0, false, nil }
@@ -389,6 +364,40 @@ func (*asking) Last(context.Context, string, string, int) (int64, bool, error) {
 func (*asking) Write(context.Context, dstream.Effect, iter.Seq[int]) error { return nil }
 
 func (*asking) Close(context.Context) error { return nil }
+
+// TestStandbyEnds: a standby says that it waits and for whom, and one that is ended meanwhile has failed at nothing.
+func TestStandbyEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		program := func(ctx context.Context, log io.Writer, args ...string) int {
+			build := func(ssc *dstream.Context) error {
+				dstream.Print(dstream.QueueStream(ssc, dstream.NewQueue([]int{1})), 1)
+				return nil
+			}
+			return mainCode(ctx, "job", append(args, "--checkpoint", "disk:/ck"), io.Discard, log, build,
+				[]Option{Output(io.Discard), WithFileSystem(disk.Mount(nil))})
+		}
+		owner := make(chan int)
+		go func() { owner <- program(t.Context(), io.Discard, "--for", "20s") }()
+		time.Sleep(5 * time.Second)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(5*time.Second, func() { cancel(errors.New("enough")) })
+		var log bytes.Buffer
+		code := program(ctx, &log, "--conf", "weir.checkpoint.standby=true")
+		if code != ExitDrained {
+			t.Errorf("it exits with %d", code)
+		}
+		for _, want := range []string{`msg="waiting as a standby for the end of the checkpoint's owner" ` +
+			`checkpoint=disk:/ck owner="job, process `, "\njob: ended while it waited as a standby\n"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("it says\n%s\nwant %q", log.String(), want)
+			}
+		}
+		if code := <-owner; code != ExitDrained {
+			t.Errorf("the owner exits with %d", code)
+		}
+	})
+}
 
 // TestExitCodes of programs that fail and of drains that are cut.
 func TestExitCodes(t *testing.T) {

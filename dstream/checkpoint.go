@@ -68,12 +68,22 @@ type HeldError = checkpoint.HeldError
 // FencedError is the error of a program whose checkpoint was taken over by another process.
 type FencedError = checkpoint.FencedError
 
+// ErrStandby is wrapped by the error of a Start that was ended while it waited as a standby: nothing has run, and the
+// checkpoint is its owner's.
+var ErrStandby = checkpoint.ErrWaited
+
+// ErrSetting is wrapped by the error of a Start whose settings do not go with its program. Nothing has run.
+var ErrSetting = errors.New("a setting does not go with the program")
+
+// A settingError is an ErrSetting, and says what is wrong and no more.
+type settingError struct{ error }
+
+func (settingError) Is(target error) bool { return target == ErrSetting }
+
+func (e settingError) Unwrap() error { return e.error }
+
 // ErrUnfit is wrapped by the error of a Start whose program does not fit the checkpoint. Nothing has run.
 var ErrUnfit = errors.New("the checkpoint does not fit the program")
-
-// ErrStandby is wrapped by the error of a Start that waited for another owner of the checkpoint to be gone, as
-// weir.checkpoint.standby says, until its context ended or Stop was called. Nothing has run, and nothing is wrong.
-var ErrStandby = errors.New("a standby was told to go before it was needed")
 
 // A durability is what a context knows of its checkpoint.
 type durability struct {
@@ -97,6 +107,9 @@ func (ssc *Context) findLog() (err error) {
 		d.dir = conf.CheckpointDirectory.Get(ssc.conf)
 	}
 	if err := errors.Join(ssc.maySkip(), ssc.mayAccept()); err != nil {
+		return err
+	}
+	if _, err := ssc.renames(); err != nil {
 		return err
 	}
 	if d.dir == "" {
@@ -129,10 +142,8 @@ func (ssc *Context) openLog(ctx context.Context) error {
 		Fingerprint: ssc.fingerprint(),
 		Wait:        conf.Standby.Get(ssc.conf),
 		Report:      func(message string, err error) { ssc.warn(message, err) },
+		Waiting:     ssc.sayWaiting,
 	})
-	if err != nil && ctx.Err() != nil && conf.Standby.Get(ssc.conf) {
-		return fmt.Errorf("checkpoint %s: %w: %w", d.dir, ErrStandby, err)
-	}
 	if err != nil {
 		return fmt.Errorf("checkpoint %s: %w", d.dir, err)
 	}
@@ -145,6 +156,15 @@ func (ssc *Context) openLog(ctx context.Context) error {
 	return ssc.fit(ctx)
 }
 
+// sayWaiting tells why the program does not begin.
+func (ssc *Context) sayWaiting(epoch int64, owner checkpoint.Owner) {
+	message := "waiting for a sign of life of the checkpoint's owner; without one the program goes on"
+	if conf.Standby.Get(ssc.conf) {
+		message = "waiting as a standby for the end of the checkpoint's owner"
+	}
+	ssc.logger.Info(message, "checkpoint", ssc.durable.dir, "owner", owner.String(), "epoch", epoch)
+}
+
 // fit refuses a program that does not fit what the log holds, and has the log know what was renamed.
 func (ssc *Context) fit(ctx context.Context) error {
 	f, err := ssc.compareWith(ctx, ssc.durable.found)
@@ -154,6 +174,7 @@ func (ssc *Context) fit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	f.say()
 	ssc.durable.anew = f.resplits
 	ssc.sayWidth()
 	if len(f.entries) == 0 {
@@ -251,8 +272,8 @@ func (ssc *Context) renames() (map[string]string, error) {
 	}
 	for _, pair := range items {
 		if len(pair) != 2 || pair[0] == "" || pair[1] == "" {
-			return nil, fmt.Errorf("%s: %q is not of the form OLD => NEW; a name that holds these signs stands in "+
-				"double quotes", conf.CheckpointRename.Name(), strings.Join(pair, " => "))
+			return nil, settingError{fmt.Errorf("%s: %q is not of the form OLD => NEW; a name that holds these signs "+
+				"stands in double quotes", conf.CheckpointRename.Name(), strings.Join(pair, " => "))}
 		}
 		all[pair[0]] = pair[1]
 	}

@@ -70,15 +70,16 @@ func (ssc *Context) CheckCheckpoint(ctx context.Context) (*Fit, error) {
 	if ssc.State() != Initialized {
 		return nil, fmt.Errorf("CheckCheckpoint: %w", ErrStarted)
 	}
-	found, err := ssc.readLog(ctx)
+	standing, err := ssc.readLog(ctx)
 	if err != nil {
 		return nil, err
 	}
+	found := standing.State
 	f, err := ssc.compareWith(ctx, found)
 	if err != nil {
 		return nil, err
 	}
-	fit := &Fit{Checkpoint: infoOf(found), Changes: f.changes}
+	fit := &Fit{Checkpoint: infoOf(standing), Changes: f.changes}
 	for _, b := range found.Opened() {
 		fit.Open = append(fit.Open, b.Plan.Sequence)
 	}
@@ -89,7 +90,7 @@ func (ssc *Context) CheckCheckpoint(ctx context.Context) (*Fit, error) {
 }
 
 // readLog reads the checkpoint, which must be there, without taking it over, and makes the graph ready as a start does.
-func (ssc *Context) readLog(ctx context.Context) (*checkpoint.State, error) {
+func (ssc *Context) readLog(ctx context.Context) (*checkpoint.Standing, error) {
 	if err := ssc.validate(); err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func (ssc *Context) readLog(ctx context.Context) (*checkpoint.State, error) {
 		return nil, errors.New("the program has no checkpoint: name its directory by Context.Checkpoint, or " +
 			conf.CheckpointDirectory.Name())
 	}
-	found, err := checkpoint.Read(ctx, ssc.durable.fs, ssc.durable.path)
+	found, err := checkpoint.Look(ctx, ssc.durable.fs, ssc.durable.path)
 	if err == nil && found == nil {
 		err = fmt.Errorf("there is none: %w", fs.ErrNotExist)
 	}
@@ -134,6 +135,7 @@ func (ssc *Context) compareWith(ctx context.Context, found *checkpoint.State) (*
 		return nil, err
 	}
 	f.kinds()
+	f.leftOut()
 	f.receivers()
 	f.settings()
 	if split := found.Split; split != nil {
@@ -160,6 +162,38 @@ func (f *fitting) err() error {
 		return nil
 	}
 	return fmt.Errorf("%w (%s):\n%w", ErrUnfit, f.ssc.durable.dir, errors.Join(f.errs...))
+}
+
+// say tells at a start what is another thing than it was. A state that is left out, or was, is a reason to look twice.
+func (f *fitting) say() {
+	for _, c := range f.changes {
+		switch {
+		case c.Kind == "state" && c.What == removed:
+			f.ssc.warn("a state is kept as it is until the program has it again, or weir.checkpoint.drop names it",
+				errors.New(c.String()))
+		case c.Detail == wasLeftOut:
+			f.ssc.warn("a state lacks what it has missed", errors.New(c.String()))
+		default:
+			f.ssc.logger.Info("the program is not the one that planned the last batch", "change", c.String())
+		}
+	}
+}
+
+// wasLeftOut is what has changed of a state that a program has again, after another one that did not have it.
+const wasLeftOut = "is in the program again, as it was left: the records of the batches since are not in it"
+
+// leftOut finds states that the program of the last plan did not have.
+func (f *fitting) leftOut() {
+	split := f.found.Split
+	if split == nil || len(split.Operators) == 0 {
+		return
+	}
+	for _, k := range f.ssc.states {
+		id := f.ids[k.node]
+		if _, kept := f.found.States[f.before(id)]; kept && find(split.Operators, f.before(id)) < 0 {
+			f.changes = append(f.changes, Change{"state", id, changed, wasLeftOut})
+		}
+	}
 }
 
 // kinds compares inputs, states and outputs, which the log knows by their ids.

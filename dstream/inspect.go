@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/weirstream/weir/internal/checkpoint"
@@ -20,6 +21,8 @@ type CheckpointInfo struct {
 	Owner          string
 	Epoch          int64
 	StoppedCleanly bool
+	// Ended tells that this process is known to have ended. Of one on another machine that has died it is not known.
+	Ended bool
 	// Batches are those that are still kept, the oldest first.
 	Batches []BatchRecord
 	// Positions are, by input, the last range that was planned, else where the input begins, in the words of its
@@ -70,7 +73,7 @@ func ReadCheckpoint(ctx context.Context, sc *rdd.Context, dir string) (*Checkpoi
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", dir, err)
 	}
-	s, err := checkpoint.Read(ctx, fsys, path)
+	s, err := checkpoint.Look(ctx, fsys, path)
 	if err == nil && s == nil {
 		err = ErrNoCheckpoint
 	}
@@ -80,10 +83,25 @@ func ReadCheckpoint(ctx context.Context, sc *rdd.Context, dir string) (*Checkpoi
 	return infoOf(s), nil
 }
 
-func infoOf(s *checkpoint.State) *CheckpointInfo {
+// Standing says in a few words how it stands with the owner.
+func (c *CheckpointInfo) Standing() string {
+	planned := func(b BatchRecord) bool { return b.Status == "planned" }
+	switch {
+	case c.StoppedCleanly:
+		return "stopped cleanly"
+	case c.Ended && slices.ContainsFunc(c.Batches, planned):
+		return "ended, with batches that are planned and not committed"
+	case c.Ended:
+		return "ended, and nothing is open"
+	}
+	return "in use, or its owner died"
+}
+
+func infoOf(standing *checkpoint.Standing) *CheckpointInfo {
+	s := standing.State
 	info := &CheckpointInfo{Job: s.Job, Created: time.UnixMilli(s.Created), Owner: s.Owner.Owner.String(),
-		Epoch: s.Owner.Epoch, StoppedCleanly: s.Stopped, Positions: map[string][]byte{}, States: s.Keyed(),
-		Windows: s.Windows()}
+		Epoch: s.Owner.Epoch, StoppedCleanly: s.Stopped, Ended: s.Stopped || standing.Released || standing.Gone,
+		Positions: map[string][]byte{}, States: s.Keyed(), Windows: s.Windows()}
 	for id, p := range s.Positions {
 		info.Positions[id] = p.Data
 	}

@@ -66,10 +66,11 @@ func (ssc *Context) Replay(ctx context.Context, how Replay) (*Replayed, error) {
 }
 
 func (ssc *Context) replay(ctx context.Context, how Replay) (*Replayed, error) {
-	found, err := ssc.readLog(ctx)
+	standing, err := ssc.readLog(ctx)
 	if err != nil {
 		return nil, err
 	}
+	found := standing.State
 	was, err := found.Rewound(how.Sequence)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", ssc.durable.dir, err)

@@ -24,8 +24,8 @@ func (ssc *Context) maySkip() error {
 		return nil
 	}
 	if ssc.durable.dir == "" {
-		return fmt.Errorf("%s=%s needs a checkpoint, in which it is written down for ever what was given up: set one, "+
-			"or choose stop or retry", conf.Failed.Name(), policy)
+		return settingError{fmt.Errorf("%s=%s needs a checkpoint, in which it is written down for ever what was given "+
+			"up: set one, or choose stop or retry", conf.Failed.Name(), policy)}
 	}
 	if policy == conf.SkipWithStateFailed {
 		return nil
@@ -39,8 +39,8 @@ func (ssc *Context) maySkip() error {
 	if keep == nil {
 		return nil
 	}
-	return fmt.Errorf("%s=%s: %s would miss the records of a batch that is given up; if they may, set it to %s",
-		conf.Failed.Name(), policy, strings.Join(keep, ", "), conf.SkipWithStateFailed)
+	return settingError{fmt.Errorf("%s=%s: %s would miss the records of a batch that is given up; if they may, set it "+
+		"to %s", conf.Failed.Name(), policy, strings.Join(keep, ", "), conf.SkipWithStateFailed)}
 }
 
 func (ssc *Context) isState(n *node) bool {

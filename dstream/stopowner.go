@@ -180,13 +180,9 @@ func (w *ownerWatch) seen(s *checkpoint.Standing) (done bool, err error) {
 
 // tell says which batches are open, when that is new.
 func (w *ownerWatch) tell(s *checkpoint.Standing) {
-	open, text := s.State.Opened(), "nothing is open any more"
-	if n := len(open); n > 0 {
-		text = fmt.Sprintf("batch %d is planned and not committed", open[0].Plan.Sequence)
-		if n > 1 {
-			text = fmt.Sprintf("batches %d to %d are planned and not committed", open[0].Plan.Sequence,
-				open[n-1].Plan.Sequence)
-		}
+	text, _ := openText(s)
+	if text == "" {
+		text = "nothing is open any more"
 	}
 	if text != w.told {
 		w.told = text
@@ -209,10 +205,22 @@ func (w *ownerWatch) over(s *checkpoint.Standing) error {
 }
 
 func leftOpen(s *checkpoint.Standing) string {
-	open := s.State.Opened()
-	if len(open) == 0 {
+	text, runs := openText(s)
+	if text == "" {
 		return "nothing is open"
 	}
-	return fmt.Sprintf("batch %d is planned and not committed, and runs again at the next start or by weir finish",
-		open[0].Plan.Sequence)
+	return text + ", and " + runs + " again at the next start or by weir finish"
+}
+
+// openText names the batches that are open, "" if there are none, and gives the verb that goes on.
+func openText(s *checkpoint.Standing) (text, runs string) {
+	switch open := s.State.Opened(); len(open) {
+	case 0:
+		return "", ""
+	case 1:
+		return fmt.Sprintf("batch %d is planned and not committed", open[0].Plan.Sequence), "runs"
+	default:
+		return fmt.Sprintf("batches %d to %d are planned and not committed", open[0].Plan.Sequence,
+			open[len(open)-1].Plan.Sequence), "run"
+	}
 }

@@ -76,7 +76,7 @@ func TestStopOwner(t *testing.T) {
 			p.sink.stuck.Store(true)
 			lives(t, p.Context, time.Second)
 		}, how: dstream.OwnerStop{Now: true}, ended: "<nil>", want: []string{asked,
-			"weir has stopped; batch 3 is planned and not committed, and runs again at the next start or by weir finish"},
+			"weir has stopped; batches 3 to 5 are planned and not committed, and run again at the next start or by weir finish"},
 			open: 3},
 		{name: "stopped already", before: func(t *testing.T, p *stopped) {
 			if err := p.Stop(t.Context(), dstream.Graceful()); err != nil {

@@ -355,3 +355,53 @@ func (v version) check(t *testing.T, disk *vfs.Disk, open bool, changes, refused
 	}
 	return said
 }
+
+// TestStateLeftOut: a state that a program does not have is kept, and one that has it again is told what it lacks.
+func TestStateLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		for i, tt := range []struct {
+			has  bool
+			want string
+		}{
+			{true, ""},
+			{false, `the state "sums" is not in the program any more`},
+			{true, `the state "sums" is in the program again, as it was left: the records of the batches since are not in it`},
+			{true, ""},
+		} {
+			ssc, err := dstream.NewContext(nil, time.Second, rdd.WithFileSystem(disk.Mount(nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ssc.Checkpoint("disk:/ck")
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			dstream.Foreach(d, func(int) error { return nil }).Named("look")
+			if tt.has {
+				texts := stateOf(version{state: "sums", weight: 1}, d, func(n int) int { return n })
+				dstream.Foreach(texts, func(string) error { return nil }).Named("sum")
+			}
+			var warned []string
+			ssc.AddListener(func(e dstream.Event) {
+				if e, ok := e.(dstream.Warning); ok {
+					warned = append(warned, fmt.Sprint(e.Err))
+				}
+			})
+			if i > 0 {
+				fit, err := ssc.CheckCheckpoint(t.Context())
+				if err != nil || !strings.Contains(fmt.Sprint(fit.Changes), tt.want) {
+					t.Errorf("program %d: %v, and a check says %v, want %q", i, err, fit.Changes, tt.want)
+				}
+			}
+			if err := ssc.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2500 * time.Millisecond)
+			if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(warned, "\n"); got != tt.want {
+				t.Errorf("program %d warns of %q, want %q", i, got, tt.want)
+			}
+		}
+	})
+}

@@ -95,11 +95,7 @@ func batchesJSON(info *dstream.CheckpointInfo) []batchJSON {
 }
 
 func showBatches(out io.Writer, info *dstream.CheckpointInfo) error {
-	state := "in use, or its owner died"
-	if info.StoppedCleanly {
-		state = "stopped cleanly"
-	}
-	fmt.Fprintf(out, "job %s, epoch %d of %s: %s\n", info.Job, info.Epoch, info.Owner, state)
+	fmt.Fprintf(out, "job %s, epoch %d of %s: %s\n", info.Job, info.Epoch, info.Owner, info.Standing())
 	w := table(out)
 	fmt.Fprintln(w, "BATCH\tTIME\tSTATUS\tINPUT\tRECORDS\tRANGE")
 	for _, b := range info.Batches {
@@ -126,8 +122,8 @@ func showBatches(out io.Writer, info *dstream.CheckpointInfo) error {
 		return err
 	}
 	for _, s := range info.Skipped {
-		fmt.Fprintf(out, "batch %d was given up; burned: %s; in: %s; not known: %s; %s\n", s.Sequence, listOr(s.Burned),
-			listOr(s.In), listOr(s.Unknown), s.Reason)
+		fmt.Fprintf(out, "batch %d was given up; outputs without its records: %s; outputs that have them: %s; not known of: "+
+			"%s; why: %s\n", s.Sequence, listOr(s.Burned), listOr(s.In), listOr(s.Unknown), s.Reason)
 	}
 	return nil
 }

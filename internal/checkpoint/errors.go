@@ -8,6 +8,9 @@ import (
 // ErrOrder is wrapped by the error of an entry that does not follow what is in the log. Nothing was written.
 var ErrOrder = errors.New("the entry does not follow the log")
 
+// ErrWaited is wrapped by the error of Open that was ended while it waited as a standby. Nothing was written.
+var ErrWaited = errors.New("ended while it waited as a standby")
+
 // ErrClosed is what a log answers after Close.
 var ErrClosed = errors.New("the log has been closed")
 
@@ -20,8 +23,9 @@ type HeldError struct {
 
 // Error implements error.
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("the checkpoint %s is held by %s (epoch %d), which is alive: stop it, start this one as a "+
-		"standby, or give this one a checkpoint of its own", e.Dir, e.Owner, e.Epoch)
+	return fmt.Sprintf("the checkpoint %s is held by %s (epoch %d), which is alive: stop it first (weir stop %[1]s); "+
+		"a program may also wait for its end (weir.checkpoint.standby=true), or have a checkpoint of its own", e.Dir,
+		e.Owner, e.Epoch)
 }
 
 // A FencedError says that another process has taken the log over from this one, which can write nothing any more.

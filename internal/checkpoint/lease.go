@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"time"
 
@@ -55,6 +56,7 @@ type watch struct {
 	seen   lease
 	since  time.Time
 	waited bool
+	told   bool
 }
 
 // gone waits until the owner of the last epoch has let the log go, or gives no sign of life, and is nil then. While it
@@ -64,19 +66,16 @@ func (w *watch) gone(ctx context.Context, t *tail) error {
 		return nil // That is the last that an owner writes.
 	}
 	owner := t.state.Owner
-	if owner.Owner.gone() {
-		return nil
-	}
 	if w.since.IsZero() {
 		w.since = time.Now()
 		w.seen, _ = w.folder.readLease(ctx)
 	}
-	for {
+	for !owner.Owner.gone() { // One on this machine may die while it is waited for.
 		// A lease that is not there, or not readable, does not change and so becomes stale.
 		l, err := w.folder.readLease(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return context.Cause(ctx)
+			return w.ended(ctx)
 		case err == nil && l.Epoch > owner.Epoch:
 			return errMoved // Another one was faster.
 		case err == nil && l.Epoch == owner.Epoch && l.Released:
@@ -93,12 +92,30 @@ func (w *watch) gone(ctx context.Context, t *tail) error {
 		if time.Since(w.since) >= w.opts.Stale {
 			return nil
 		}
+		w.tell(owner)
 		w.waited = true
 		select {
 		case <-ctx.Done():
 		case <-time.After(w.opts.Poll):
 		}
 	}
+	return nil
+}
+
+// tell says for whom it waits.
+func (w *watch) tell(owner Takeover) {
+	if !w.told {
+		w.told = true
+		w.opts.Waiting(owner.Epoch, owner.Owner)
+	}
+}
+
+// ended is the error of a context that has ended meanwhile.
+func (w *watch) ended(ctx context.Context) error {
+	if w.opts.Wait && w.waited {
+		return fmt.Errorf("%w: %w", ErrWaited, context.Cause(ctx))
+	}
+	return context.Cause(ctx)
 }
 
 // alive begins the waiting anew.

@@ -37,6 +37,8 @@ type Options struct {
 	PutTimeout time.Duration
 	// Report is told of trouble that does not stop the log. It may be nil.
 	Report func(message string, err error)
+	// Waiting is told, once, that Open waits, and for whom. It may be nil.
+	Waiting func(epoch int64, owner Owner)
 }
 
 func (o Options) withDefaults() Options {
@@ -54,6 +56,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Report == nil {
 		o.Report = func(string, error) {}
+	}
+	if o.Waiting == nil {
+		o.Waiting = func(int64, Owner) {}
 	}
 	return o
 }
@@ -116,7 +121,7 @@ func Open(ctx context.Context, fsys vfs.FS, dir string, owner Owner, opts Option
 		select {
 		case <-time.After(opts.Poll):
 		case <-ctx.Done():
-			return nil, nil, context.Cause(ctx)
+			return nil, nil, w.ended(ctx)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -267,9 +268,14 @@ func TestWaitEnds(t *testing.T) {
 		first, _ := mustOpen(t, disk.Mount(nil), "first", 8)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, _, err := Open(ctx, disk.Mount(nil), dir, someone("b"), Options{Wait: true}); !errors.Is(err,
-			context.DeadlineExceeded) {
+		var told []string
+		_, _, err := Open(ctx, disk.Mount(nil), dir, someone("b"), Options{Wait: true,
+			Waiting: func(epoch int64, owner Owner) { told = append(told, fmt.Sprint(epoch, " ", owner.Host)) }})
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrWaited) {
 			t.Error(err)
+		}
+		if fmt.Sprint(told) != "[1 first]" {
+			t.Errorf("it is told, once, for whom it waits: %q", told)
 		}
 		mustClose(t, first)
 	})

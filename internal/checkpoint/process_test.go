@@ -19,6 +19,10 @@ func TestGone(t *testing.T) {
 	if err := child.Start(); err != nil {
 		t.Skip(err)
 	}
+	later := exec.Command("sleep", "60")
+	if err := later.Start(); err != nil {
+		t.Skip(err)
+	}
 	other := here
 	other.PID = child.Process.Pid
 	other.Started, _ = started(other.PID)
@@ -52,6 +56,29 @@ func TestGone(t *testing.T) {
 		l, _, err := Open(t.Context(), disk.Mount(nil), dir, here, Options{})
 		if took := time.Since(began); err != nil || took > 0 {
 			t.Fatalf("after %v: %v", took, err)
+		}
+		mustClose(t, l)
+		_ = killed.Close(t.Context())
+	})
+	second := here
+	second.PID = later.Process.Pid
+	second.Started, _ = started(second.PID)
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		m := disk.Mount(nil)
+		killed, _, err := Open(t.Context(), m, dir, second, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		time.AfterFunc(5*time.Minute, func() {
+			m.Kill()
+			_ = later.Process.Kill()
+			_ = later.Wait()
+		})
+		l, _, err := Open(t.Context(), disk.Mount(nil), dir, here, Options{Wait: true})
+		if took := time.Since(began) - 5*time.Minute; err != nil || took > time.Second {
+			t.Fatalf("a standby takes over %v after the death of a process beside it: %v", took, err)
 		}
 		mustClose(t, l)
 		_ = killed.Close(t.Context())
