@@ -166,6 +166,9 @@ func (f *fitting) err() error {
 
 // say tells at a start what is another thing than it was. A state that is left out, or was, is a reason to look twice.
 func (f *fitting) say() {
+	if f.found.Planned.Sequence < 0 {
+		return // No program was there before.
+	}
 	for _, c := range f.changes {
 		switch {
 		case c.Kind == "state" && c.What == removed:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -369,7 +370,9 @@ func TestStateLeftOut(t *testing.T) {
 			{true, `the state "sums" is in the program again, as it was left: the records of the batches since are not in it`},
 			{true, ""},
 		} {
-			ssc, err := dstream.NewContext(nil, time.Second, rdd.WithFileSystem(disk.Mount(nil)))
+			var log strings.Builder
+			ssc, err := dstream.NewContext(nil, time.Second, rdd.WithFileSystem(disk.Mount(nil)),
+				rdd.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -401,6 +404,10 @@ func TestStateLeftOut(t *testing.T) {
 			}
 			if got := strings.Join(warned, "\n"); got != tt.want {
 				t.Errorf("program %d warns of %q, want %q", i, got, tt.want)
+			}
+			const another = "the program is not the one that planned the last batch"
+			if changed := tt.want != ""; strings.Contains(log.String(), another) != changed {
+				t.Errorf("program %d has changed: %v, and its log is\n%s", i, changed, log.String())
 			}
 		}
 	})
