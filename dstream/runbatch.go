@@ -270,7 +270,7 @@ func (l *loop) logDone(b *Batch, i int) error {
 		return nil
 	}
 	done := checkpoint.Done{Sequence: b.Sequence, Output: l.outputIDs[i], Effects: b.effectsOf(i)}
-	return l.within(commitTimeout, func(ctx context.Context) error { return l.ssc.log.Append(ctx, done) })
+	return l.within(slotTimeout, func(ctx context.Context) error { return l.ssc.log.Append(ctx, done) })
 }
 
 // last tells that all other outputs of the batch have finished.
@@ -319,8 +319,17 @@ func (l *loop) learn(b *Batch) {
 	}
 }
 
-// commitTimeout bounds what an input does when it is told of a commit.
-const commitTimeout = 15 * time.Second
+const (
+	// commitTimeout bounds what an input does when it is told of a commit.
+	commitTimeout = 15 * time.Second
+	// slotTimeout bounds what is given to the log. It is longer than the log tries to write a slot (30 s), so that what
+	// ends the waiting is the reason for which it could not, unless the store does not answer at all.
+	slotTimeout = 35 * time.Second
+	// sealTimeout bounds the writing of all states of a batch, while the program is not being stopped. The first
+	// changes of a state are all of it, and so are those of UpdateStateByKey where all values change: at 50 MB/s that
+	// is 90 GB.
+	sealTimeout = 30 * time.Minute
+)
 
 // A committing is a batch whose commit record is on its way into the log.
 type committing struct {
@@ -343,7 +352,7 @@ func (l *loop) commit(b *Batch) error {
 	record := checkpoint.Commit{Sequence: b.Sequence, Time: int64(b.Time), Effects: b.allEffects(),
 		Rates: l.learntRates()}
 	if l.ssc.durable.opened {
-		err := l.within(commitTimeout, func(ctx context.Context) error {
+		err := l.sealing(func(ctx context.Context) error {
 			for i, k := range l.ssc.states {
 				change, err := k.seal(ctx, b)
 				if err != nil {
@@ -365,6 +374,19 @@ func (l *loop) commit(b *Batch) error {
 		return nil
 	}
 	return l.awaitCommit()
+}
+
+// sealing is within for the writing of states: it has sealTimeout, and commitTimeout from when the program is stopped at
+// once.
+func (l *loop) sealing(f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.life), sealTimeout)
+	defer cancel()
+	defer context.AfterFunc(l.life, func() {
+		late := time.AfterFunc(commitTimeout, cancel)
+		<-ctx.Done()
+		late.Stop()
+	})()
+	return tell(ctx, f)
 }
 
 // learntRates are the rates that the inputs have learnt since they were last logged.
@@ -393,7 +415,7 @@ func (l *loop) awaitCommit() error {
 	}
 	l.onItsWay = nil
 	b := c.batch
-	if err := l.within(commitTimeout, c.record.Flush); err != nil {
+	if err := l.within(slotTimeout, c.record.Flush); err != nil {
 		return fmt.Errorf("log the commit of batch %d: %w", b.Sequence, err)
 	}
 	l.release(c.released, (*input).outlives)

@@ -67,10 +67,10 @@ func (l *loop) named(b *Batch) bool { return conf.CheckpointSkip.Get(l.ssc.conf)
 
 // giveUp writes down that a batch is given up, and which of its effects are in.
 func (l *loop) giveUp(b *Batch, cause error) error {
-	if err := errors.Join(l.awaitCommit(), l.within(commitTimeout, b.fix)); err != nil {
+	if err := errors.Join(l.awaitCommit(), l.within(slotTimeout, b.fix)); err != nil {
 		return errors.Join(err, cause)
 	}
-	skip := checkpoint.Skip{Sequence: b.Sequence, Time: int64(b.Time), Reason: cause.Error()}
+	skip := checkpoint.Skip{Sequence: b.Sequence, Time: int64(b.Time), Reason: fmt.Sprintf("%.1000s", cause)}
 	for i, o := range l.ssc.outputs {
 		if err := l.burn(b, i, &skip); err != nil {
 			return errors.Join(fmt.Errorf("give batch %d up: output %s (%s): %w", b.Sequence, o.label(), o.node.site,
@@ -82,7 +82,7 @@ func (l *loop) giveUp(b *Batch, cause error) error {
 	}
 	entries, released := l.takeReleases()
 	entries = append(entries, skip)
-	err := l.within(commitTimeout, func(ctx context.Context) error { return l.ssc.log.Append(ctx, entries...) })
+	err := l.within(slotTimeout, func(ctx context.Context) error { return l.ssc.log.Append(ctx, entries...) })
 	if err != nil {
 		return errors.Join(fmt.Errorf("log that batch %d is given up: %w", b.Sequence, err), cause)
 	}

@@ -12,8 +12,13 @@ import (
 	"github.com/weirstream/weir/internal/exec"
 )
 
-// startTimeout bounds how long the inputs may take, together, to find where they begin.
-const startTimeout = 15 * time.Second
+const (
+	// startTimeout bounds how long the inputs may take, together, to find where they begin.
+	startTimeout = 15 * time.Second
+	// sinksTimeout bounds how long the sinks may take to open and to say what they hold: one after the other fences
+	// predecessors whose transactions are perhaps on their way, while brokers elect coordinators.
+	sinksTimeout = 2 * time.Minute
+)
 
 // Start checks the graph, finds the positions at which the inputs begin, and starts the loop. It returns
 // every error of the graph at once, each with its file and line; errors of inputs, such as an unreachable
@@ -69,17 +74,12 @@ func (ssc *Context) start(ctx context.Context) error {
 	if err := ssc.loadStates(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("the inputs did not answer in time"))
-	defer cancel()
 	ids := ssc.inputIDs()
 	start, err := ssc.startPositions(ctx, ids)
 	if err != nil {
 		return err
 	}
-	if err := ssc.openAll(ctx); err != nil {
-		return err
-	}
-	if err := ssc.replan(ctx); err != nil {
+	if err := ssc.askSinks(ctx); err != nil {
 		return err
 	}
 	if len(start.Positions) > 0 || ssc.durable.found == nil {
@@ -115,6 +115,8 @@ func (ssc *Context) start(ctx context.Context) error {
 
 // startPositions has all inputs stand where they begin, or go on, and gives those positions that the log does not have.
 func (ssc *Context) startPositions(ctx context.Context, ids []string) (start checkpoint.Start, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("the inputs did not answer in time"))
+	defer cancel()
 	start.Positions = map[string]checkpoint.Range{}
 	for i, in := range ssc.inputs {
 		in.rate = newRateControl(ssc.conf, ssc.interval)
@@ -131,6 +133,16 @@ func (ssc *Context) startPositions(ctx context.Context, ids []string) (start che
 		}
 	}
 	return start, nil
+}
+
+// askSinks opens the sinks, and has batches be planned anew of which none has anything.
+func (ssc *Context) askSinks(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, sinksTimeout, errors.New("the sinks did not answer in time"))
+	defer cancel()
+	if err := ssc.openAll(ctx); err != nil {
+		return err
+	}
+	return ssc.replan(ctx)
 }
 
 // batchProperties are the local properties that the jobs of batches take over from the context that Start is given: all

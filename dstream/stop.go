@@ -154,16 +154,17 @@ func (ssc *Context) AwaitTermination(ctx context.Context) error {
 // finish closes what the program held. It runs once, when nothing of the loop is left. Each step has
 // weir.streaming.shutdownTimeout for itself, so that an input that hangs takes no time from a sink that must flush.
 func (ssc *Context) finish(ctx context.Context) {
-	step := func(f func(ctx context.Context)) {
-		ctx, cancel := context.WithTimeout(ctx, conf.ShutdownTimeout.Get(ssc.conf))
+	within := func(bound time.Duration, f func(ctx context.Context)) {
+		ctx, cancel := context.WithTimeout(ctx, bound)
 		defer cancel()
 		f(ctx)
 	}
+	step := func(f func(ctx context.Context)) { within(conf.ShutdownTimeout.Get(ssc.conf), f) }
 	step(ssc.closeInputs)
 	step(ssc.closeSinks)
 	step(ssc.closeStates)
 	step(ssc.closeStateStore)
-	step(ssc.closeLog)
+	within(slotTimeout, ssc.closeLog)
 	step(func(ctx context.Context) {
 		if err := ssc.stopRDD(ctx); err != nil {
 			ssc.fail(err)

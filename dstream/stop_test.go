@@ -229,8 +229,8 @@ func TestADiskThatHangs(t *testing.T) {
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 			}
-			if took := time.Since(begin); took < 5*time.Second || took > 20*time.Second {
-				t.Errorf("%s: the stop took %v", tt.name, took)
+			if took := time.Since(begin); took < 5*time.Second || took > 40*time.Second {
+				t.Errorf("%s: the stop took %v", tt.name, took) // A slot is tried to be written for half a minute.
 			}
 			close(release)
 			synctest.Wait()

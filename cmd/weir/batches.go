@@ -122,8 +122,8 @@ func showBatches(out io.Writer, info *dstream.CheckpointInfo) error {
 		return err
 	}
 	for _, s := range info.Skipped {
-		fmt.Fprintf(out, "batch %d was given up; outputs without its records: %s; outputs that have them: %s; not known of: "+
-			"%s; why: %s\n", s.Sequence, listOr(s.Burned), listOr(s.In), listOr(s.Unknown), s.Reason)
+		fmt.Fprintf(out, "batch %d was given up; outputs without its records: %s; outputs that have them: %s; "+
+			"not known of: %s; why: %s\n", s.Sequence, listOr(s.Burned), listOr(s.In), listOr(s.Unknown), s.Reason)
 	}
 	return nil
 }
