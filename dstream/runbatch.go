@@ -376,8 +376,8 @@ func (l *loop) commit(b *Batch) error {
 	return l.awaitCommit()
 }
 
-// sealing is within for the writing of states: it has sealTimeout, and commitTimeout from when the program is stopped at
-// once.
+// sealing is within for the writing of states: it has sealTimeout, and commitTimeout from when the program is stopped
+// at once.
 func (l *loop) sealing(f func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.life), sealTimeout)
 	defer cancel()
