@@ -143,14 +143,15 @@ func (l *Log) removeSlots(ctx context.Context, graves map[int64]bool) error {
 		n, ok := slotNumber(i.Name)
 		switch {
 		case ok && n < bound && !graves[n]:
-			buried, err := l.removeSlot(ctx, n)
+			buried, err := l.removeSlot(ctx, n, i.Length)
 			if err != nil {
 				return err
 			}
 			if buried {
 				graves[n] = true
 			}
-		case !ok && strings.HasPrefix(vfs.Base(i.Name), ".") && time.Since(i.ModTime) > tempAge:
+		case !ok && strings.HasPrefix(vfs.Base(i.Name), ".") && time.Since(i.ModTime) > tempAge &&
+			!l.spares.has(i.Name):
 			if err := missingIsFine(l.folder.fs.Remove(ctx, i.Name)); err != nil {
 				return err
 			}
@@ -160,10 +161,10 @@ func (l *Log) removeSlots(ctx context.Context, graves map[int64]bool) error {
 }
 
 // removeSlot removes a slot, or buries it.
-func (l *Log) removeSlot(ctx context.Context, n int64) (buried bool, err error) {
+func (l *Log) removeSlot(ctx context.Context, n, bytes int64) (buried bool, err error) {
 	name := l.folder.slotName(n)
-	if n > l.taken {
-		return false, missingIsFine(l.folder.fs.Remove(ctx, name)) // This process wrote it.
+	if n > l.taken { // This process wrote it.
+		return false, missingIsFine(l.spares.remove(ctx, l.folder.fs, name, bytes))
 	}
 	s, err := l.folder.read(ctx, n)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -82,6 +82,7 @@ type Log struct {
 	every  int64
 	taken  int64 // the slot of the takeover
 	writes *group[packed]
+	spares *spares
 
 	mu      sync.Mutex
 	state   *State // it is changed by who writes a slot, under mu
@@ -148,7 +149,7 @@ func open(ctx context.Context, f folder, w *watch, owner Owner, opts Options) (*
 		return nil, nil, err
 	}
 	l := &Log{folder: f, opts: opts, owner: owner, epoch: t.last.Epoch + 1, writer: newNonce(), every: t.every,
-		taken: t.next, state: t.state, next: t.next, base: t.base, over: make(chan struct{}),
+		taken: t.next, state: t.state, next: t.next, base: t.base, spares: newSpares(f.fs), over: make(chan struct{}),
 		asked: make(chan StopRequest, 1), poke: make(chan struct{}, 1),
 		prune: make(chan struct{}, 1), stop: make(chan struct{}), rested: make(chan struct{})}
 	l.writes = newGroup(l.write)
@@ -399,9 +400,8 @@ func (l *Log) put(s *slot) error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), l.opts.PutTimeout,
 		fmt.Errorf("no slot could be written for %v", l.opts.PutTimeout))
 	defer cancel()
-	name := l.folder.slotName(s.Number)
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		answer, err := vfs.PutOnce(ctx, l.folder.fs, name, data)
+		answer, err := l.putOnce(ctx, s.Number, data)
 		switch answer {
 		case vfs.Ours:
 			return nil
@@ -416,6 +416,16 @@ func (l *Log) put(s *slot) error {
 				context.Cause(ctx), err)
 		}
 	}
+}
+
+// putOnce tries to write a slot, in the file of an old one if there is one.
+func (l *Log) putOnce(ctx context.Context, n int64, data []byte) (answer vfs.Answer, err error) {
+	token, end := l.spares.begin()
+	defer func() { end(answer == vfs.Ours) }()
+	if token != "" {
+		return vfs.PutOnceRecycled(ctx, l.spares.fs, token, l.folder.slotName(n), data)
+	}
+	return vfs.PutOnce(ctx, l.folder.fs, l.folder.slotName(n), data)
 }
 
 // fencedBy is the error of a slot that another one has taken.
@@ -492,6 +502,7 @@ func (l *Log) Close(ctx context.Context) error {
 		l.fail(ErrClosed)
 		return errors.Join(err, context.Cause(ctx))
 	}
+	l.spares.drop(ctx)
 	if l.Err() == nil {
 		err = errors.Join(err, l.release(ctx))
 	}

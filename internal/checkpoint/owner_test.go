@@ -345,7 +345,7 @@ func TestAliveWhileRemoving(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk, removed := vfs.NewDisk("disk"), 0
 		slow := func(s vfs.Step) vfs.Fault {
-			if s.Op == "remove" && strings.HasSuffix(s.Name, slotSuffix) {
+			if s.Op == "rename" && strings.HasPrefix(vfs.Base(s.Name), ".") { // A slot that is to be used again.
 				time.Sleep(20 * time.Second) // Nothing interrupts it, as a local disk's.
 				removed++
 			}

@@ -5,8 +5,10 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 
@@ -205,6 +207,12 @@ func (f folder) read(ctx context.Context, n int64) (*slot, error) {
 	s, err := decodeSlot(name, data)
 	if err == nil && s.Number != n {
 		err = &DamageError{File: name, What: fmt.Sprintf("it holds slot %d", s.Number), Remedy: notBoth}
+	}
+	if err != nil {
+		// An old slot may have been taken away and used again while it was read.
+		if _, gone := f.fs.Stat(ctx, name); errors.Is(gone, fs.ErrNotExist) {
+			return nil, gone
+		}
 	}
 	return s, err
 }

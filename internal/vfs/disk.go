@@ -36,7 +36,7 @@ type tree struct {
 
 func (t tree) clone() tree { return tree{maps.Clone(t.files), maps.Clone(t.dirs)} }
 
-// An inode is the content of a file, whatever its names are. Content only grows.
+// An inode is the content of a file, whatever its names are. Content only grows, but of a file that is used again.
 type inode struct {
 	data   []byte
 	synced int  // so many bytes are sure
@@ -131,7 +131,7 @@ func (d *Disk) Spoil(name string, f func(data []byte) []byte) error {
 type Step struct {
 	// Number counts the steps of a mount from 1 on.
 	Number int
-	// Op is create, write, sync, rename, renameNew, remove, mkdir or syncdir.
+	// Op is create, reuse, write, sync, rename, renameNew, remove, mkdir or syncdir.
 	Op   string
 	Name string
 }
@@ -287,6 +287,27 @@ func (m *mounted) create(name string) (systemFile, error) {
 			return err
 		}
 		m.disk.change(func(t tree) { t.files[name] = i }, name)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &diskFile{m: m, name: name, i: i}, nil
+}
+
+func (m *mounted) reuse(name string) (systemFile, error) {
+	var i *inode
+	err := m.step("reuse", name, func(Fault) error {
+		if i = m.disk.now.files[name]; i == nil {
+			return fs.ErrNotExist
+		}
+		for other, linked := range m.disk.now.files {
+			if linked == i && other != name {
+				return errLinked
+			}
+		}
+		// What of the new content has come to the disk before a sync nobody knows, and the old one is overwritten.
+		i.data, i.synced = nil, 0
 		return nil
 	})
 	if err != nil {
@@ -489,6 +510,9 @@ func (f *diskFile) Write(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Truncate implements systemFile: nothing is ever behind what was written.
+func (f *diskFile) Truncate(int64) error { return nil }
 
 // Seek implements systemFile, from the beginning only.
 func (f *diskFile) Seek(offset int64, _ int) (int64, error) {

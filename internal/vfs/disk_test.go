@@ -144,6 +144,57 @@ func TestPutFaults(t *testing.T) {
 	}
 }
 
+// TestRecycledFaults is the same of a put in a file that was retired, whose old name never comes back.
+func TestRecycledFaults(t *testing.T) {
+	faults := map[string]vfs.Fault{"fail": vfs.Fail, "lose": vfs.Lose, "tear": vfs.Tear, "full": vfs.Full, "die": vfs.Die}
+	for name, fault := range faults {
+		for at := 1; at <= 6; at++ {
+			for _, before := range []string{"", "theirs"} {
+				t.Run(fmt.Sprintf("%s at step %d, %q before", name, at, before), func(t *testing.T) {
+					d := vfs.NewDisk("disk")
+					first := d.Mount(nil)
+					put := func(name, text string) {
+						if a, err := first.PutIfAbsent(t.Context(), name, []byte(text)); a != vfs.Ours || err != nil {
+							t.Fatal(a, err)
+						}
+					}
+					put("disk:/old", "what was there, and longer")
+					token, err := first.Retire(t.Context(), "disk:/old")
+					if err != nil {
+						t.Fatal(err)
+					}
+					put("disk:/another", "another")
+					if before != "" {
+						put("disk:/f", before)
+					}
+					m := d.Mount(func(s vfs.Step) vfs.Fault {
+						if s.Number == at {
+							return fault
+						}
+						return vfs.None
+					})
+					answer, err := vfs.PutOnceRecycled(t.Context(), m, token, "disk:/f", []byte("ours"))
+					if (answer == vfs.Unknown) != (err != nil) || answer == vfs.Unknown && fault != vfs.Die {
+						t.Errorf("%v, %v", answer, err)
+					}
+					for seed := range uint64(20) {
+						files := d.Crash(seed).Files()
+						there := string(files["disk:/f"])
+						if answer == vfs.Ours && there != "ours" || before != "" && there != before ||
+							there != "" && there != "ours" && there != "theirs" {
+							t.Errorf("the answer is %v, and %q is there after crash %d", answer, there, seed)
+						}
+						if old, ok := files["disk:/old"]; ok || string(files["disk:/another"]) != "another" {
+							t.Errorf("after crash %d the old name has %q, and another %q", seed, old,
+								files["disk:/another"])
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
 // TestSegmentDies: a segment whose sync failed says so for ever, for nobody knows what is there.
 func TestSegmentDies(t *testing.T) {
 	failing := false

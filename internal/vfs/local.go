@@ -96,11 +96,16 @@ func (l Local) Create(ctx context.Context, name string) (Writer, error) {
 
 // createBeside makes a file for what is to be the file name.
 func (l Local) createBeside(name string) (f systemFile, hidden string, err error) {
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // It never fails.
-	hidden = Join(Dir(name), "."+Base(name)+"."+hex.EncodeToString(random[:])+".tmp")
+	hidden = beside(name)
 	f, err = l.system().create(hidden)
 	return f, hidden, err
+}
+
+// beside gives a hidden name that no other call gives.
+func beside(name string) string {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // It never fails.
+	return Join(Dir(name), "."+Base(name)+"."+hex.EncodeToString(random[:])+".tmp")
 }
 
 type localWriter struct {
@@ -228,12 +233,43 @@ func (l Local) PutIfAbsent(ctx context.Context, name string, data []byte) (Answe
 	return a, err
 }
 
+// Retire implements Recycler.
+func (l Local) Retire(ctx context.Context, name string) (token string, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	token = beside(name)
+	return token, l.system().rename(name, token)
+}
+
+// PutRecycled implements Recycler.
+func (l Local) PutRecycled(ctx context.Context, token, name string, data []byte) (Answer, error) {
+	f, err := l.system().reuse(token)
+	if err != nil {
+		_ = l.system().remove(token)
+		return l.PutIfAbsent(ctx, name, data)
+	}
+	a, err := l.putFile(ctx, f, token, name, data)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrNotDurable, err)
+	}
+	return a, err
+}
+
 func (l Local) putIfAbsent(ctx context.Context, name string, data []byte) (Answer, error) {
 	f, hidden, err := l.createBeside(name)
 	if err != nil {
 		return Unknown, err
 	}
-	_, err = f.Write(data)
+	return l.putFile(ctx, f, hidden, name, data)
+}
+
+// putFile writes a file from its beginning, as all that it holds, and gives it the name.
+func (l Local) putFile(ctx context.Context, f systemFile, hidden, name string, data []byte) (Answer, error) {
+	_, err := f.Write(data)
+	if err == nil {
+		err = f.Truncate(int64(len(data)))
+	}
 	if err == nil {
 		err = f.Sync()
 	}

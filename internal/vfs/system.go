@@ -16,6 +16,8 @@ type system interface {
 	open(name string) (systemFile, error)
 	// create makes a file for writing that must not be there.
 	create(name string) (systemFile, error)
+	// reuse opens a file for writing that is there, if that is the only name it has. It may be found empty.
+	reuse(name string) (systemFile, error)
 	rename(from, to string) error
 	// renameNew renames a file unless the new name is taken: then it gives an error that wraps fs.ErrExist.
 	renameNew(from, to string) error
@@ -32,6 +34,7 @@ type system interface {
 // A systemFile is open, for reading or for writing.
 type systemFile interface {
 	io.ReadWriteSeeker
+	Truncate(size int64) error
 	Sync() error
 	Close() error
 	Stat() (fs.FileInfo, error)
@@ -59,6 +62,25 @@ func (operating) open(name string) (systemFile, error) {
 func (operating) create(name string) (systemFile, error) {
 	f, err := os.OpenFile(localPath(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// errLinked is why a file is not used again.
+var errLinked = errors.New("it has another name, or it cannot be told whether it has")
+
+func (operating) reuse(name string) (systemFile, error) {
+	f, err := os.OpenFile(localPath(name), os.O_WRONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !onlyName(info) {
+		err = errLinked
+	}
+	if err != nil {
+		_ = f.Close()
 		return nil, err
 	}
 	return f, nil

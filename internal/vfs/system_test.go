@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -42,5 +43,63 @@ func TestRenameNew(t *testing.T) {
 				t.Errorf("a file that is not there: %v", err)
 			}
 		})
+	}
+}
+
+// TestRecycled: a file is used again on the disk of this machine, whole and no longer than what it holds now, unless it
+// is gone, or a copy by hard links has it, too.
+func TestRecycled(t *testing.T) {
+	var l Local
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		name  string
+		spoil func(token string) error
+		same  bool
+	}{
+		{"as it is", func(string) error { return nil }, true},
+		{"gone", os.Remove, false},
+		{"linked", func(token string) error { return os.Link(token, filepath.Join(dir, "copy")) }, false},
+	} {
+		old, fresh := filepath.Join(dir, "old"), filepath.Join(dir, "fresh")
+		if _, err := l.PutIfAbsent(t.Context(), old, []byte("what was there")); err != nil {
+			t.Fatal(err)
+		}
+		was, err := os.Stat(old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := l.Retire(t.Context(), old)
+		if err == nil {
+			err = tt.spoil(token)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []Answer{Ours, Theirs} {
+			if i == 1 {
+				token = filepath.Join(dir, "nothing")
+			}
+			a, err := l.PutRecycled(t.Context(), token, fresh, []byte(strings.Repeat("new", 1+i)))
+			if a != want || err != nil {
+				t.Errorf("%s: %v, %v, want %v", tt.name, a, err, want)
+			}
+		}
+		now, err := os.Stat(fresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, err := os.ReadFile(fresh); string(data) != "new" || err != nil || os.SameFile(was, now) != tt.same {
+			t.Errorf("%s: %q, %v, the same file: %v", tt.name, data, err, os.SameFile(was, now))
+		}
+		if err := os.Remove(fresh); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := os.ReadDir(dir)
+	if err != nil || len(names) != 1 || names[0].Name() != "copy" {
+		t.Errorf("left are %v, %v", names, err)
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, "copy")); string(data) != "what was there" || err != nil {
+		t.Errorf("the copy has %q, %v", data, err)
 	}
 }

@@ -82,6 +82,17 @@ type Appender interface {
 	Segment(ctx context.Context, name string) (Segment, error)
 }
 
+// A Recycler can use files again: to make a file, and later to remove it, costs a disk more than to write a small one.
+type Recycler interface {
+	// Retire takes the name from a file that nobody will read any more, in place of Remove: who has it open may read
+	// other content. The file lies beside it, hidden, until it is used; token is the name by which Remove removes it.
+	Retire(ctx context.Context, name string) (token string, err error)
+	// PutRecycled is PutIfAbsent in a file that was retired, which is used up whatever becomes of it. Since the
+	// retirement another file must have been put in its directory: else a power failure may give the old name the new
+	// content. A file that is gone, or that has other names, hard links of a copy, is not used: a new one is.
+	PutRecycled(ctx context.Context, token, name string, data []byte) (Answer, error)
+}
+
 // A Segment is a file that grows at its end. Its methods are called by one goroutine at a time.
 type Segment interface {
 	// Write appends. After an error the file may end with a part of what was given, and takes nothing more.
@@ -160,6 +171,20 @@ const putMax = 64 << 20
 // error: that it is not known whether the file is there, or, wrapping [ErrNotDurable], whether it would stay.
 func PutOnce(ctx context.Context, fsys FS, name string, data []byte) (Answer, error) {
 	a, err := fsys.PutIfAbsent(ctx, name, data)
+	return settled(ctx, fsys, name, data, a, err)
+}
+
+// PutOnceRecycled is PutOnce in a file that was retired.
+func PutOnceRecycled(ctx context.Context, fsys interface {
+	FS
+	Recycler
+}, token, name string, data []byte) (Answer, error) {
+	a, err := fsys.PutRecycled(ctx, token, name, data)
+	return settled(ctx, fsys, name, data, a, err)
+}
+
+// settled asks again after an unknown answer.
+func settled(ctx context.Context, fsys FS, name string, data []byte, a Answer, err error) (Answer, error) {
 	for range 2 {
 		if a != Unknown || ctx.Err() != nil {
 			break
