@@ -194,7 +194,7 @@ func (f *fitting) leftOut() {
 	for _, k := range f.ssc.states {
 		id := f.ids[k.node]
 		if _, kept := f.found.States[f.before(id)]; kept && find(split.Operators, f.before(id)) < 0 {
-			f.changes = append(f.changes, Change{"state", id, changed, wasLeftOut})
+			f.changes = append(f.changes, Change{k.kind(), id, changed, wasLeftOut})
 		}
 	}
 }

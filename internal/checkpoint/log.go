@@ -91,6 +91,7 @@ type Log struct {
 	dropped []File // files that no state refers to, by what is durable
 	holds   int    // how many read what may be dropped meanwhile
 	err     error  // why nothing more can be written
+	trouble error  // why the slot that is on its way is not there yet
 	closed  bool
 
 	stopping int64 // what the lease says of that
@@ -292,7 +293,21 @@ func (l *Log) Append(ctx context.Context, entries ...Entry) error {
 	if err != nil {
 		return err
 	}
-	return l.writes.settle(ctx, l.writes.add(p))
+	return l.settle(ctx, l.writes.add(p))
+}
+
+// settle waits for entries. Who has waited long enough for those before them is told what these wait for.
+func (l *Log) settle(ctx context.Context, t *ticket[packed]) error {
+	err := l.writes.settle(ctx, t)
+	if err == nil || ctx.Err() == nil || !errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.trouble == nil {
+		return fmt.Errorf("the log %s was not written in time: %w", l.folder.dir, err)
+	}
+	return fmt.Errorf("the log %s was not written in time: %w: %w", l.folder.dir, err, l.trouble)
 }
 
 // ours packs what others than the log itself want to write.
@@ -345,7 +360,7 @@ func (d *Deferred) Done() <-chan struct{} { return d.t.done }
 func (d *Deferred) Err() error { return d.t.err }
 
 // Flush writes the entries now, as Append does.
-func (d *Deferred) Flush(ctx context.Context) error { return d.l.writes.settle(ctx, d.t) }
+func (d *Deferred) Flush(ctx context.Context) error { return d.l.settle(ctx, d.t) }
 
 // write makes a slot of what is queued. The group calls it, one at a time.
 func (l *Log) write(batch []*ticket[packed]) {
@@ -404,10 +419,12 @@ func (l *Log) put(s *slot) error {
 		answer, err := l.putOnce(ctx, s.Number, data)
 		switch answer {
 		case vfs.Ours:
+			l.troubled(nil)
 			return nil
 		case vfs.Theirs:
 			return l.fencedBy(ctx, s.Number)
 		}
+		l.troubled(err)
 		l.opts.Report("a slot of the log cannot be written; trying again", err)
 		select {
 		case <-time.After(pause):
@@ -426,6 +443,13 @@ func (l *Log) putOnce(ctx context.Context, n int64, data []byte) (answer vfs.Ans
 		return vfs.PutOnceRecycled(ctx, l.spares.fs, token, l.folder.slotName(n), data)
 	}
 	return vfs.PutOnce(ctx, l.folder.fs, l.folder.slotName(n), data)
+}
+
+// troubled notes why a slot is not there yet.
+func (l *Log) troubled(err error) {
+	l.mu.Lock()
+	l.trouble = err
+	l.mu.Unlock()
 }
 
 // fencedBy is the error of a slot that another one has taken.

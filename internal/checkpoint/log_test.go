@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -350,5 +351,34 @@ func TestManyBatches(t *testing.T) {
 		if largest*(2*86_400/batches) > slotMax {
 			t.Errorf("a file has %d bytes", largest)
 		}
+	})
+}
+
+// TestStuck: whoever waits for a log that cannot be written is told which one it is, and why, when it is too late.
+func TestStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var full atomic.Bool
+		m := vfs.NewDisk("disk").Mount(func(vfs.Step) vfs.Fault {
+			if full.Load() {
+				return vfs.Full
+			}
+			return vfs.None
+		})
+		l, _ := mustOpen(t, m, "a", 8)
+		full.Store(true)
+		first := make(chan error, 1)
+		go func() { first <- l.Append(t.Context(), Plan{Sequence: 0, Time: 5}) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		err := l.Append(ctx, Plan{Sequence: 1, Time: 6})
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, syscall.ENOSPC) ||
+			!contains(err, "the log "+dir+" was not written in time: ") {
+			t.Errorf("the second entry: %v", err)
+		}
+		if err := <-first; !errors.Is(err, syscall.ENOSPC) || !contains(err, "no slot could be written for 30s") {
+			t.Errorf("the first entry: %v", err)
+		}
+		_ = l.Close(t.Context()) // Its error is that of the first entry.
 	})
 }
