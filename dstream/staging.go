@@ -33,8 +33,10 @@ type staged struct {
 	granted int64
 	encoded []byte // a record, before its length is known
 
-	file   *os.File
+	name   string   // of the file, "" if there is none
+	file   *os.File // while it is written: a job may have more partitions than a process may have open files
 	frames *block.FrameWriter
+	sealed bool
 }
 
 // stagedChunk is the size at which a chunk ends, and about what an attempt holds beside the budget.
@@ -68,13 +70,22 @@ func (g *staging) end() {
 
 func (s *staged) release() {
 	s.of.mu.Lock()
-	granted, file := s.granted, s.file
-	s.granted, s.chunks, s.file = 0, nil, nil
+	granted, file, name := s.granted, s.file, s.name
+	s.granted, s.chunks, s.file, s.name = 0, nil, nil, ""
 	s.of.mu.Unlock()
 	s.of.budget.Release(granted)
 	if file != nil {
 		_ = file.Close()
-		_ = os.Remove(file.Name()) // What stays is removed with the context's folder.
+	}
+	if name != "" {
+		_ = os.Remove(name) // What stays is removed with the context's folder.
+	}
+}
+
+// unlessSealed gives back at once what an attempt has staged that ends without being sealed.
+func (s *staged) unlessSealed() {
+	if !s.sealed {
+		s.release()
 	}
 }
 
@@ -147,25 +158,41 @@ func (s *staged) own(file *os.File) bool {
 	if s.of.over {
 		return false
 	}
-	s.file = file
+	s.file, s.name = file, file.Name()
 	return true
+}
+
+// closed closes the file when all is written. It is not there any more if the staging is over.
+func (s *staged) closed() error {
+	s.of.mu.Lock()
+	file := s.file
+	s.file = nil
+	s.of.mu.Unlock()
+	if file == nil {
+		return errStagingOver
+	}
+	return file.Close()
 }
 
 // seal ends the staging of an attempt.
 func (s *staged) seal() error {
 	s.encoded = nil
-	if err := s.cut(); err != nil || s.frames == nil {
+	if err := s.cut(); err != nil {
 		return err
 	}
 	s.raw = nil
-	bytes, err := s.frames.Cut()
-	if err == nil {
-		err = s.frames.Flush()
+	if s.frames != nil {
+		bytes, err := s.frames.Cut()
+		if err == nil {
+			err = s.frames.Flush()
+		}
+		if err = errors.Join(err, s.closed()); err != nil {
+			return fmt.Errorf("stage what is to be written, in spark.local.dir: %w", err)
+		}
+		s.frames = nil
+		s.of.disk.Count(bytes)
 	}
-	if err != nil {
-		return fmt.Errorf("stage what is to be written, in spark.local.dir: %w", err)
-	}
-	s.of.disk.Count(bytes)
+	s.sealed = true
 	return nil
 }
 
@@ -177,14 +204,16 @@ func (s *staged) all() iter.Seq2[[]byte, error] {
 				return
 			}
 		}
-		if s.file == nil {
+		if s.name == "" {
 			return
 		}
-		if _, err := s.file.Seek(0, io.SeekStart); err != nil {
-			yield(nil, err)
+		file, err := os.Open(s.name)
+		if err != nil {
+			yield(nil, fmt.Errorf("read what was staged in spark.local.dir: %w", err))
 			return
 		}
-		for frames := block.NewFrameReader(s.file); ; {
+		defer file.Close()
+		for frames := block.NewFrameReader(file); ; {
 			raw, err := frames.Next()
 			switch {
 			case err == io.EOF:

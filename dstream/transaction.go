@@ -73,6 +73,7 @@ func transact[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd
 		if err != nil {
 			return nil, err
 		}
+		defer out.unlessSealed()
 		for v := range in {
 			if err := out.add(func(dst []byte) ([]byte, error) { return s.AppendRecord(dst, v) }); err != nil {
 				return nil, err

@@ -54,7 +54,7 @@ func (s *stateStore[K, S]) task(`},
 		{"dstream/transaction.go", "	task := func(_ *rdd.TaskContext, in iter.Seq[T]) (*staged, error) {\n",
 			"	parts := map[*staged]int{}\n" +
 				"	task := func(tc *rdd.TaskContext, in iter.Seq[T]) (*staged, error) {\n"},
-		{"dstream/transaction.go", "		for v := range in {\n",
+		{"dstream/transaction.go", "		defer out.unlessSealed()\n		for v := range in {\n",
 			"		g.mu.Lock()\n		parts[out] = tc.PartitionID()\n		g.mu.Unlock()\n" +
 				"		for v := range in {\n"},
 		{"dstream/transaction.go", `	for p, won := range winners {
