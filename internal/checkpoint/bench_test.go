@@ -16,7 +16,7 @@ func BenchmarkBatch(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			split := &Split{Partitions: map[string]int{"counts": 8}, Layouts: map[string]string{"out": "4"}}
+			split := &Split{Partitions: map[string]int{"counts": 8}}
 			for n := int64(0); b.Loop(); n++ {
 				plan := Plan{Sequence: n, Time: n * 10, Seed: 1 << 60, Ranges: map[string]Range{"kafka": {Version: 1,
 					Data: fmt.Appendf(nil, `{"topic":"t","partitions":[[0,%d,%d],[1,%d,%d]]}`, n, n+1, n, n+1), Records: 1}}}

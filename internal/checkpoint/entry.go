@@ -93,7 +93,8 @@ type Start struct {
 	Positions map[string]Range `json:"positions"`
 }
 
-// An Adopt says where a partition of an input begins that was not there before.
+// An Adopt says where a partition of an input begins that was not there before. Sources say that in their ranges, and
+// this release writes none; but logs of the first version may hold it.
 type Adopt struct {
 	Source    string `json:"source"`
 	Partition string `json:"partition"`
@@ -110,8 +111,6 @@ type Split struct {
 	DealSeed uint64 `json:"dealSeed,string"`
 	// Buckets deals the buckets of states.
 	Buckets map[string]Deal `json:"buckets,omitempty"`
-	// Layouts are the layouts of sinks: number of files, partitions of a topic.
-	Layouts map[string]string `json:"layouts,omitempty"`
 	// Fingerprint is that of the graph, and Operators are the graph, so that another one can be told by name in what it
 	// differs. Logs of early releases have no operators.
 	Fingerprint uint64     `json:"fingerprint,string"`

@@ -393,33 +393,3 @@ func OpenFrames(ctx context.Context, fsys vfs.FS, dir string, part File, first, 
 	return &SegmentReader{name: name, file: f, r: bufio.NewReaderSize(f, 64<<10), need: Need{Before: before},
 		at: part.Offset, next: first}, nil
 }
-
-// ReadPart gives the frames of a part of a segment, as an entry of the log names it.
-func ReadPart(ctx context.Context, fsys vfs.FS, dir string, part File) ([]Frame, error) {
-	name := vfs.Join(dir, part.Name)
-	s := &SegmentReader{name: name, at: part.Offset}
-	f, err := fsys.Open(ctx, name, part.Offset, part.Length)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var data bytes.Buffer // It grows by what is there, whatever the entry says.
-	if _, err := io.Copy(&data, f); err != nil {
-		return nil, err
-	}
-	if int64(data.Len()) != part.Length || crc32.Checksum(data.Bytes(), castagnoli) != part.Sum {
-		return nil, s.damage("the %d bytes from here on are not the %d that were written", data.Len(), part.Length)
-	}
-	var frames []Frame
-	for b := data.Bytes(); len(b) > 0; {
-		if len(b) < frameHead || int64(binary.LittleEndian.Uint32(b)) > int64(len(b)-frameHead) {
-			return nil, s.damage("no frame begins here")
-		}
-		size := frameHead + int(binary.LittleEndian.Uint32(b))
-		frames = append(frames, Frame{Sequence: int64(binary.LittleEndian.Uint64(b[8:])), Offset: s.at,
-			Payload: b[frameHead:size:size]})
-		s.at += int64(size)
-		b = b[size:]
-	}
-	return frames, nil
-}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -198,29 +199,29 @@ func TestSegmentsShare(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		parts := make(chan File, 100)
+		var writing sync.WaitGroup
 		for i := range 100 {
-			go func() {
-				_, at, err := s.Append(t.Context(), []byte(payload(i)))
-				if err != nil {
+			writing.Go(func() {
+				if _, _, err := s.Append(t.Context(), []byte(payload(i))); err != nil {
 					t.Error(err)
 				}
-				parts <- at
-			}()
+			})
 		}
 		synctest.Wait()
 		close(hold)
+		writing.Wait()
 		var found []string
-		for range 100 {
-			frames, err := ReadPart(t.Context(), m, dir, <-parts)
-			if err != nil || len(frames) != 1 {
-				t.Fatal(frames, err)
-			}
-			found = append(found, string(frames[0].Payload))
+		keep := func(f Frame) error {
+			found = append(found, string(f.Payload))
+			return nil
+		}
+		o := SegmentsOptions{Kind: Deltas, Epoch: 2}
+		if _, err := OpenSegments(t.Context(), m, dir, "d", o, 0, 100, keep); err != nil {
+			t.Fatal(err)
 		}
 		slices.Sort(found)
-		if len(slices.Compact(found)) != 100 {
-			t.Errorf("%d different frames", len(found))
+		if len(found) != 100 || len(slices.Compact(found)) != 100 {
+			t.Errorf("%d frames", len(found))
 		}
 		if n := syncs.Load(); n > 3 {
 			t.Errorf("100 frames cost %d syncs", n)

@@ -87,9 +87,8 @@ func parseSegmentName(name string) (f segmentFile, ok bool) {
 	return f, ok && both && err == nil && numberErr == nil && f.epoch >= 0 && f.number >= 0
 }
 
-// NewSegments opens a folder for writing, and reads nothing: for frames that the log names one by one, such as changes
-// of states. It may be called once in an epoch.
-func NewSegments(ctx context.Context, fsys vfs.FS, dir, series string, o SegmentsOptions) (*Segments, error) {
+// newSegments is a series of which nothing has been read.
+func newSegments(ctx context.Context, fsys vfs.FS, dir, series string, o SegmentsOptions) (*Segments, error) {
 	if o.Bytes <= 0 {
 		o.Bytes = 64 << 20
 	}
@@ -112,7 +111,7 @@ func NewSegments(ctx context.Context, fsys vfs.FS, dir, series string, o Segment
 // be there, because the log counts on them.
 func OpenSegments(ctx context.Context, fsys vfs.FS, dir, series string, o SegmentsOptions, from, before int64,
 	visit func(Frame) error) (*Segments, error) {
-	s, err := NewSegments(ctx, fsys, dir, series, o)
+	s, err := newSegments(ctx, fsys, dir, series, o)
 	if err != nil {
 		return nil, err
 	}
