@@ -2,6 +2,7 @@ package files_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -518,6 +519,58 @@ func TestRestart(t *testing.T) {
 			if _, err := second.Resolve(t.Context(), []byte(bad)); err == nil {
 				t.Errorf("the range %q is accepted", bad)
 			}
+		}
+	})
+}
+
+// TestQuiet: while there is nothing to take the range stays the same, so that batches may be idle, but for what is to
+// be remembered; and what is remembered does not depend on that.
+func TestQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{Memory: vfs.NewMemory("mem"), t: t}
+		ssc, err := dstream.NewContext(conf.New().Set(remember, "30s"), time.Second, rdd.WithFileSystem(d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ssc.Stop(context.Background())
+		s := dstream.SourceOf(files.TextStream(ssc, "mem:/in"))
+		from, err := s.Resolve(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var story []string
+		plan := func(what string) {
+			rng, _, err := s.Plan(t.Context(), from, dstream.Unlimited(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(rng, from) {
+				what += fmt.Sprintf(" %v", s.(dstream.SourceDescriber).Describe(rng))
+			}
+			story, from = append(story, what), rng
+			time.Sleep(time.Second)
+		}
+		plan("start")
+		d.put("in/a", "a", 0)
+		plan("a")
+		plan("taken")
+		plan("quiet")
+		d.put("in/a", "aa", 0)
+		plan("changed")
+		plan("quiet")
+		for range 8 {
+			plan("")
+		}
+		plan("later")
+		for range 9 {
+			plan("")
+		}
+		d.put("in/b", "b", 29*time.Second) // in time by what is remembered now, and c by what was
+		d.put("in/c", "c", 32*time.Second)
+		plan("b")
+		want := "start|a [mem:/in/a, 1 bytes]|taken []|quiet|changed []|quiet|||||||||later []||||||||||b [mem:/in/b, 1 bytes]"
+		if got := strings.Join(story, "|"); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/connector/files"
 	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/checkpoint"
 	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/rdd"
 )
@@ -184,6 +185,33 @@ func dies(t *testing.T, step int, late bool) (reached bool) {
 	}
 	w.compare(fmt.Sprintf("died at step %d (late: %v)", step, late))
 	return true
+}
+
+// Batches without files are idle: the log has an entry for many of them.
+func TestProgramIsIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.send()
+		idle, planned := int64(0), int64(0)
+		for range 2 {
+			if err := w.run(w.life(0, false), time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			st, err := checkpoint.Read(t.Context(), w.own.Mount(nil), "own:/ckpt")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, b := range st.Batches {
+				idle, planned = idle+b.Plan.Idle, planned+1
+			}
+			w.send()
+		}
+		w.sent -= 3 // Nobody has read the last ones.
+		w.compare("after two minutes")
+		if idle < 8*(planned-4) || planned < 5 {
+			t.Errorf("%d batches are in the log, and %d were idle", planned, idle)
+		}
+	})
 }
 
 // An older checkpoint, or a folder that was emptied, stops the program until the user says what is to become of it.

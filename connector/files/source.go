@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -37,6 +38,7 @@ type source[T any] struct {
 	listed  map[string]bool // what the last listing held; nil before the first
 	missing bool            // it was told that there is no directory
 	debt    int64           // records that were planned beyond a measured limit
+	quiet   quiet
 
 	mu     sync.Mutex
 	counts map[int64]*count // by the number of the range
@@ -126,18 +128,34 @@ func (s *source[T]) tellMissing(ctx context.Context) {
 	s.ssc.Warn("there is no such directory yet; its files will be read when it appears", nil, "directory", s.dir)
 }
 
-// Plan implements dstream.Source.
+// A quiet is where the planner stands while it gives a range without files again and again, so that batches may be
+// idle: at is the range that would go on from there, with what is remembered by now.
+type quiet struct {
+	from, at  []byte
+	threshold int64 // of from
+}
+
+// quietAtMost is how far what a range says to remember may lag behind: who goes on from it takes files that are older
+// by as much, and takes changes of those that were taken before for such. That many seconds of batches have one entry
+// in the log in any case.
+const quietAtMost = 10 * time.Second
+
+// Plan implements dstream.Source. While there are no files it gives from back.
 func (s *source[T]) Plan(ctx context.Context, from []byte, l dstream.Limit) ([]byte, int64, error) {
-	last, err := decodeRange(from)
+	if !bytes.Equal(s.quiet.from, from) {
+		s.quiet = quiet{from: from, at: from, threshold: math.MaxInt64}
+	}
+	last, err := decodeRange(s.quiet.at)
 	if err != nil {
 		return nil, 0, err
 	}
+	s.quiet.threshold = min(s.quiet.threshold, last.Threshold)
 	files, err := s.list(ctx)
 	if err != nil {
 		return nil, 0, dstream.Transient(err)
 	}
 	now := time.Now()
-	found := s.fresh(last, files, now)
+	found, changed := s.fresh(last, files, now)
 	taken, n := s.within(found, l)
 	next := fileRange{Number: last.Number + 1, Files: found[:taken]}
 	// What was last changed before the threshold is not looked at any more. It must not pass what waits.
@@ -147,14 +165,19 @@ func (s *source[T]) Plan(ctx context.Context, from []byte, l dstream.Limit) ([]b
 	}
 	next.Threshold = max(next.Threshold, last.Threshold)
 	next.remember(last)
-	return next.encode(), n, nil
+	rng := next.encode()
+	lags := next.Threshold-int64(quietAtMost) < s.quiet.threshold
+	if taken > 0 || len(last.Files) > 0 || changed || !lags {
+		return rng, n, nil
+	}
+	s.quiet.at = rng
+	return from, 0, nil
 }
 
 // fresh gives the files that have not been taken, in the order of their last change. In last it notes the changes of
-// those that have been, so that they are remembered as long as they are touched.
-func (s *source[T]) fresh(last *fileRange, files []vfs.Info, now time.Time) []entry {
+// those that have been, so that they are remembered as long as they are touched, and tells whether there are any.
+func (s *source[T]) fresh(last *fileRange, files []vfs.Info, now time.Time) (found []entry, noted bool) {
 	var (
-		found         []entry
 		changed, late []string
 		recent        = make(map[string]*entry, len(last.Recent))
 		listed        = make(map[string]bool, len(files))
@@ -185,7 +208,7 @@ func (s *source[T]) fresh(last *fileRange, files []vfs.Info, now time.Time) []en
 	slices.SortFunc(found, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.Modified, b.Modified), strings.Compare(a.Name, b.Name))
 	})
-	return found
+	return found, len(changed) > 0
 }
 
 // namesMax bounds how many files a warning names.
