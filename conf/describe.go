@@ -61,7 +61,8 @@ func definitions() []definition {
 		KafkaMaxRatePerPartition, KafkaMinRatePerPartition, KafkaPollTimeout, KafkaMaxRetries,
 		KafkaMaxBytesPerSecond, KafkaFailOnDataLoss, KafkaRequestTimeout, KafkaFetchBytes,
 		KafkaMaxDecompressedBatch, KafkaPrefetch,
-		StateStore, StateMemory, MemoryBudget, ReceiverMemory, Honest,
+		StateStore, StateMemory, MemoryBudget, ReceiverMemory, ReceiverLogBytes,
+		Honest,
 	}
 }
 

@@ -179,8 +179,17 @@ var (
 	ReceiverMemory = Setting[Bytes]{
 		kind: sizes, name: "weir.receiver.memory", unit: "b", def: 64 << 20, check: atLeast(Bytes(64 << 10)),
 		doc: "Memory for the records that one receiver has taken and no batch has begun to hold. When it is " +
-			"used up the receiver's sender has to wait. Each batch in the queue may hold as much again.",
+			"used up the receiver's sender has to wait, unless it is logged (weir.receiver.logBytes). Each " +
+			"batch in the queue may hold as much again.",
 		why: "Several batches of an ordinary sender, and little enough for many receivers.",
+	}
+
+	// ReceiverLogBytes bounds what each receiver has logged and no batch has taken.
+	ReceiverLogBytes = Setting[Bytes]{
+		kind: sizes, name: "weir.receiver.logBytes", unit: "b", def: 1 << 30, check: atLeast(Bytes(64 << 10)),
+		doc: "Bytes in the write ahead log of one receiver that are in no batch yet. When there are more its " +
+			"sender has to wait until a batch is planned, and no batch takes more of them.",
+		why: "Minutes of an ordinary sender, and a batch that a transaction can still hold.",
 	}
 )
 

@@ -28,8 +28,9 @@ type storage[T any] interface {
 	cut()
 	// extend lets in what a receiver that is stopped still has in hand.
 	extend()
-	// plan gives the range of all blocks behind the range from. It may be asked again.
-	plan(from []byte) (rng []byte, records int64, err error)
+	// plan gives the range of blocks behind the range from: all of those in memory, which are bounded, and of a log as
+	// many as the limit lets. It may be asked again.
+	plan(from []byte, l Limit) (rng []byte, records int64, err error)
 	// pending counts the records behind the range from.
 	pending(from []byte) int64
 	read(rng []byte) (partitions int, read func(tc *rdd.TaskContext, p int) iter.Seq[T])
@@ -189,7 +190,7 @@ func (b *blocks[T]) flush() {
 }
 
 // plan implements storage: all blocks that there are now belong to a batch.
-func (b *blocks[T]) plan(from []byte) ([]byte, int64, error) {
+func (b *blocks[T]) plan(from []byte, _ Limit) ([]byte, int64, error) {
 	_, at := parseBlockRange(from)
 	b.mu.Lock()
 	defer b.mu.Unlock()

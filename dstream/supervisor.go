@@ -86,7 +86,8 @@ func (s *supervisor[T]) storage() (hold storage[T], logs bool) {
 	if !conf.ReceiverWriteAheadLog.Get(s.ssc.conf) {
 		return newBlocks(bound, budget, size, covers), false
 	}
-	w := &wal[T]{ssc: s.ssc, bound: bound, budget: budget, size: size, covers: covers, halted: s.halted}
+	w := &wal[T]{ssc: s.ssc, bound: bound, budget: budget, size: size, covers: covers, halted: s.halted,
+		room: newWalRoom(int64(conf.ReceiverLogBytes.Get(s.ssc.conf)))}
 	w.codec, s.wrong = codec.For[T]()
 	return w, true
 }
@@ -284,7 +285,7 @@ func (s *supervisor[T]) demand(o order) {
 	}
 }
 
-// one waits for the rate limit and for memory, then buffers the record.
+// one waits for the rate limit and for room, then buffers the record.
 func (s *supervisor[T]) one(ctx context.Context, v T) error {
 	if err := s.limit(ctx, 1); err != nil {
 		return err
@@ -336,15 +337,16 @@ func (s *supervisor[T]) cutBlocks() {
 	}
 }
 
-// Plan implements Source: the batch takes all blocks there are.
-func (s *supervisor[T]) Plan(_ context.Context, from []byte, _ Limit) ([]byte, int64, error) {
+// Plan implements Source: the batch takes all blocks there are in memory, or what the limit lets through of the log.
+func (s *supervisor[T]) Plan(_ context.Context, from []byte, l Limit) ([]byte, int64, error) {
 	s.mu.Lock()
 	draining := s.draining
 	s.mu.Unlock()
 	if draining {
-		s.hold.cut() // Nothing will cut what a late call still stores.
+		s.hold.cut()       // Nothing will cut what a late call still stores.
+		l.Measured = false // Each batch takes something, so that a drain ends.
 	}
-	return s.hold.plan(from)
+	return s.hold.plan(from, l)
 }
 
 // Read implements Source: a partition for each block.
@@ -365,7 +367,7 @@ func (s *supervisor[T]) Released(ctx context.Context, upTo []byte) error {
 }
 
 // Drain implements SourceDrainer: it stops the receiver and makes a block of what was buffered. What the receiver
-// still has in hand is let in past the rate, and up to twice the memory bound.
+// still has in hand is let in past the rate, and up to twice the memory bound or, with a log, past that of the log.
 func (s *supervisor[T]) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true

@@ -24,7 +24,8 @@ const receivedDir = "received"
 
 // A wal holds what a receiver stored in its write ahead log, and in memory as much of it as the bound lets it. A frame
 // is what one call stored; a block is the frames of a block interval, or one that is a block of its own. A sender never
-// waits for memory: what does not fit is read from the log by the batch that takes it.
+// waits for memory: what does not fit is read from the log by the batch that takes it. It waits when too much of the
+// log is in no batch.
 type wal[T any] struct {
 	ssc    *Context
 	bound  int64
@@ -43,6 +44,7 @@ type wal[T any] struct {
 	first int64 // sequence of list[0]
 	cutAt int64 // the frames before belong to blocks that nothing is added to
 	kept  int64 // bytes in memory
+	room  walRoom
 	// evictable frames belong to committed batches. Windows may ask for them; they go first. evicted ones have gone.
 	evictable, evicted int64
 }
@@ -52,6 +54,7 @@ type walFrame[T any] struct {
 	vs       []T
 	bytes    int64
 	records  int64
+	held     int64 // bytes that count as long as no batch has taken it
 	at       checkpoint.File
 	position []byte
 	begins   bool // a block
@@ -73,7 +76,7 @@ func (w *wal[T]) open(ctx context.Context, id string, from []byte) ([]byte, erro
 		}
 		r.Series, r.From, r.Until, r.Position = last.Series, last.Until, last.Until, last.Position
 	}
-	w.series, w.first, w.cutAt = r.Series, r.Until, r.Until
+	w.series, w.first, w.cutAt, w.room.taken = r.Series, r.Until, r.Until, r.Until
 	if d.replays { // Nothing is received, and the log may be another process's.
 		return r.encode(), nil
 	}
@@ -94,7 +97,7 @@ func (w *wal[T]) open(ctx context.Context, id string, from []byte) ([]byte, erro
 	}
 	w.cut()
 	if n := len(w.list); n > 0 {
-		w.ssc.logger.Info("records were received and not planned; the next batch takes them", "receiver", id,
+		w.ssc.logger.Info("records were received and not planned; the next batches take them", "receiver", id,
 			"records", w.pending(r.encode()))
 	}
 	return r.encode(), nil
@@ -163,7 +166,8 @@ const recoveredBlock = 4 << 20
 // found takes in a frame that was logged before this process began, and not planned.
 func (w *wal[T]) found(f checkpoint.Frame, head checkpoint.ReceivedBlock) error {
 	at := checkpoint.File{Name: f.File, Offset: f.Offset, Length: f.Length()}
-	fr := walFrame[T]{records: int64(head.Count), at: at, position: slices.Clone(head.Position)}
+	fr := walFrame[T]{records: int64(head.Count), held: at.Length, at: at, position: slices.Clone(head.Position)}
+	w.room.held += fr.held
 	fr.begins = len(w.list) == 0
 	if n := len(w.list); n > 0 {
 		last := w.list[n-1].at
@@ -178,8 +182,9 @@ func (w *wal[T]) resume(ctx context.Context) ([]byte, error) { return w.journal.
 
 func (w *wal[T]) addOne(run context.Context, v T) error { return w.add(run, []T{v}, nil, false) }
 
-// add implements storage: it returns when the log has the records. Those that it cannot hold are as a log that cannot
-// be written: nothing behind them is taken. A position without records is a frame, too.
+// add implements storage: it waits while too much of the log is in no batch, and returns when it has the records. Those
+// that it cannot hold are as a log that cannot be written: nothing behind them is taken. A position without records is
+// a frame, too.
 func (w *wal[T]) add(run context.Context, vs []T, position []byte, own bool) error {
 	if len(vs) == 0 && len(position) == 0 {
 		return nil
@@ -190,11 +195,19 @@ func (w *wal[T]) add(run context.Context, vs []T, position []byte, own bool) err
 		w.journal.Halt(run, err)
 		return err
 	}
+	f.held = int64(len(payload))
+	if err := w.enter(run, f.held); err != nil {
+		return err
+	}
+	in := false
 	err = w.journal.Store(run, checkpoint.JournalFrame{Payload: payload, Position: f.position,
 		Logged: func(sequence int64, at checkpoint.File) {
-			f.at = at
+			f.at, in = at, true
 			w.logged(f, vs, own)
 		}})
+	if !in {
+		w.leave(f.held)
+	}
 	if errors.Is(err, context.Canceled) {
 		return errReceiverStopped
 	}
@@ -260,19 +273,18 @@ func (w *wal[T]) cut() {
 	w.cutAt = w.first + int64(len(w.list))
 }
 
-// extend implements storage: no sender waits for memory.
-func (w *wal[T]) extend() {}
-
 // plan implements storage.
-func (w *wal[T]) plan(from []byte) ([]byte, int64, error) {
+func (w *wal[T]) plan(from []byte, l Limit) ([]byte, int64, error) {
 	last, err := parseWalRange(from)
 	if err != nil {
 		return nil, 0, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := walRange{Version: walVersion, Series: w.series, From: last.Until, Until: w.cutAt, Position: last.Position,
+	r := walRange{Version: walVersion, Series: w.series, From: last.Until, Position: last.Position,
 		Codec: codec.Version, Schema: w.codec.Schema()}
+	r.Until = w.within(r.From, l)
+	w.planned(r.Until)
 	records, begins := int64(0), false
 	for i := r.From; i < r.Until; i++ {
 		f := &w.list[i-w.first]

@@ -1,0 +1,103 @@
+package dstream
+
+import (
+	"context"
+	"math"
+)
+
+// A walRoom is what of a write ahead log no batch has taken yet, in bytes of the log. Senders wait while it is full:
+// for the next plan, and never for the memory of a batch that runs. The wal's mu guards it.
+type walRoom struct {
+	most   int64
+	held   int64
+	taken  int64         // the frames before have been planned, and are not held
+	freed  chan struct{} // closed and renewed when there is more room
+	debt   int64         // records that were planned beyond a measured limit, below 0
+	passes bool          // what a receiver that is stopped has in hand passes
+}
+
+func newWalRoom(most int64) walRoom { return walRoom{most: max(most, 1), freed: make(chan struct{})} }
+
+// free wakes those up who wait for room.
+func (r *walRoom) free() {
+	close(r.freed)
+	r.freed = make(chan struct{})
+}
+
+// enter waits until bytes fit, unless run has ended by then, and holds them. What alone is larger passes when nothing
+// else is held.
+func (w *wal[T]) enter(run context.Context, bytes int64) error {
+	for {
+		if run.Err() != nil {
+			return errReceiverStopped
+		}
+		w.mu.Lock()
+		if w.room.held == 0 || bytes <= w.room.most-w.room.held || w.room.passes {
+			w.room.held += bytes
+			w.mu.Unlock()
+			return nil
+		}
+		freed := w.room.freed
+		w.mu.Unlock()
+		select {
+		case <-freed:
+		case <-run.Done():
+			return errReceiverStopped
+		}
+	}
+}
+
+// leave gives back what was held for a frame that did not get into the log.
+func (w *wal[T]) leave(bytes int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.room.held -= bytes
+	w.room.free()
+}
+
+// extend implements storage: what a receiver that is stopped has in hand waits for nothing, for no batch is planned
+// until it has stopped.
+func (w *wal[T]) extend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.room.passes = true
+	w.room.free()
+}
+
+// within tells up to which frame a batch takes that begins with the frame from. It takes whole frames: of those beyond
+// a limit one that is the first; under a measured rate the one that reaches the limit, and what that has too much is
+// owed, so that the rate is kept over several batches.
+func (w *wal[T]) within(from int64, l Limit) (until int64) {
+	if l.Records == math.MaxInt64 {
+		l.Measured = false
+	}
+	allowed, records, bytes := l.Records, int64(0), int64(0)
+	if l.Measured {
+		allowed += w.room.debt
+	}
+	for until = from; until < w.cutAt; until++ {
+		f := &w.list[until-w.first]
+		beyond := records+f.records > allowed
+		if l.Measured {
+			beyond = records >= allowed
+		}
+		if beyond && (l.Measured || until > from) || until > from && bytes+f.at.Length > w.room.most {
+			break
+		}
+		records, bytes = records+f.records, bytes+f.at.Length
+	}
+	w.room.debt = 0
+	if l.Measured {
+		w.room.debt = min(allowed-records, 0)
+	}
+	return until
+}
+
+// planned notes that the frames before until belong to batches.
+func (w *wal[T]) planned(until int64) {
+	for i := max(w.room.taken, w.first); i < until; i++ {
+		w.room.held -= w.list[i-w.first].held
+	}
+	w.room.taken = max(w.room.taken, until)
+	w.room.free()
+}

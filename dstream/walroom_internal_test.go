@@ -1,0 +1,50 @@
+package dstream
+
+import (
+	"math"
+	"testing"
+
+	"github.com/weirstream/weir/internal/checkpoint"
+)
+
+// TestWithin: batches take whole frames up to their limit, one at least, and keep to a measured rate over time.
+func TestWithin(t *testing.T) {
+	const all = math.MaxInt64
+	for _, tt := range []struct {
+		name   string
+		frames []int64 // records, and as many bytes
+		limit  Limit
+		most   int64
+		want   []int64 // up to which frame each batch takes
+	}{
+		{"no limit", []int64{1, 2, 3}, Limit{Records: all}, all, []int64{3, 3}},
+		{"no limit, said to be measured", []int64{1, 2, 3}, Limit{Records: all, Measured: true}, all, []int64{3, 3}},
+		{"records", []int64{2, 2, 2, 7, 1, 4, 1}, Limit{Records: 5}, all, []int64{2, 3, 4, 6, 7, 7}},
+		{"positions alone", []int64{0, 5, 0, 0, 5, 0}, Limit{Records: 5}, all, []int64{4, 6}},
+		{"bytes", []int64{2, 2, 2, 7, 1, 4, 1}, Limit{Records: all}, 5, []int64{2, 3, 4, 6, 7}},
+		{"none", []int64{2, 2}, Limit{Records: 0}, all, []int64{1, 2, 2}},
+		{"a rate", []int64{5, 5, 5, 5}, Limit{Records: 3, Measured: true}, all, []int64{1, 2, 2, 3, 3, 4}},
+		{"a rate, and one that is far beyond", []int64{10, 1, 1, 1, 1}, Limit{Records: 3, Measured: true}, all,
+			[]int64{1, 1, 1, 3, 5}},
+		{"a rate of nothing", []int64{2, 2}, Limit{Records: 0, Measured: true}, all, []int64{0, 0}},
+		{"a rate, and bytes", []int64{2, 2, 2}, Limit{Records: 10, Measured: true}, 4, []int64{2, 3}},
+	} {
+		w := &wal[string]{cutAt: int64(len(tt.frames)), room: newWalRoom(tt.most)}
+		for _, n := range tt.frames {
+			w.list = append(w.list, walFrame[string]{records: n, held: n, at: checkpoint.File{Length: n}})
+			w.room.held += n
+		}
+		at, held := int64(0), w.room.held
+		for i, want := range tt.want {
+			until := w.within(at, tt.limit)
+			w.planned(until)
+			for _, f := range w.list[at:until] {
+				held -= f.held
+			}
+			if at = until; at != want || w.room.held != held {
+				t.Errorf("%s: batch %d takes up to %d, want %d; %d bytes are held, want %d", tt.name, i, at, want,
+					w.room.held, held)
+			}
+		}
+	}
+}
