@@ -28,7 +28,7 @@ type stateBench struct {
 	limit              int64 // of the process, in MiB
 	keys, fill         int64
 	touched, batches   int64
-	every              bool
+	every, wide        bool
 
 	mu    sync.Mutex
 	times []time.Duration // since the program was started, of each commit
@@ -48,6 +48,7 @@ func (s *stateBench) flags(args []string) error {
 	set.Int64Var(&s.touched, "touched", 10_000, "keys that a batch touches then")
 	set.Int64Var(&s.batches, "batches", 50, "batches that touch keys")
 	set.BoolVar(&s.every, "every", false, "measure UpdateStateByKey, which calls its function for every key")
+	set.BoolVar(&s.wide, "wide", false, "keep 200 bytes a key")
 	return set.Parse(args)
 }
 
@@ -98,21 +99,7 @@ func (s *stateBench) live(ctx context.Context, dir string, until int64) error {
 	s.times, s.begun, s.done = nil, time.Now(), make(chan struct{})
 	d := dstream.FromSource(ssc, "records", dstream.Source[rdd.Pair[int64, int64]](&recordsUntil{s, until})).
 		Named("records")
-	var out *dstream.DStream[rdd.Pair[int64, int64]]
-	if s.every {
-		out = dstream.UpdateStateByKey(d, func(vs []int64, sum int64, _ bool) (int64, bool) {
-			for _, v := range vs {
-				sum += v
-			}
-			return sum, true
-		})
-	} else {
-		out, _ = dstream.MapWithState(d, dstream.Spec(
-			func(k int64, v rdd.Optional[int64], s *dstream.State[int64]) rdd.Pair[int64, int64] {
-				s.Update(s.Option().Value + v.Value)
-				return rdd.KV(k, s.Get())
-			}))
-	}
+	out := s.sums(d)
 	ignore := func(context.Context, *rdd.RDD[rdd.Pair[int64, int64]], *dstream.Batch) error { return nil }
 	dstream.ForeachRDD(out.Named("sums"), ignore).Named("nothing")
 	if err := ssc.Start(ctx); err != nil {
@@ -126,6 +113,37 @@ func (s *stateBench) live(ctx context.Context, dir string, until int64) error {
 	case <-s.done:
 	}
 	return ssc.Stop(context.WithoutCancel(ctx), dstream.Graceful())
+}
+
+type intStream = dstream.DStream[rdd.Pair[int64, int64]]
+
+// sums keeps the sum of each key.
+func (s *stateBench) sums(d *intStream) *intStream {
+	var out *intStream
+	switch {
+	case s.every:
+		out = dstream.UpdateStateByKey(d, func(vs []int64, sum int64, _ bool) (int64, bool) {
+			for _, v := range vs {
+				sum += v
+			}
+			return sum, true
+		})
+	case s.wide:
+		out, _ = dstream.MapWithState(d, dstream.Spec(
+			func(k int64, v rdd.Optional[int64], s *dstream.State[[25]float64]) rdd.Pair[int64, int64] {
+				sums := s.Option().Value
+				sums[k%25] += float64(v.Value)
+				s.Update(sums)
+				return rdd.KV(k, int64(sums[k%25]))
+			}))
+	default:
+		out, _ = dstream.MapWithState(d, dstream.Spec(
+			func(k int64, v rdd.Optional[int64], s *dstream.State[int64]) rdd.Pair[int64, int64] {
+				s.Update(s.Option().Value + v.Value)
+				return rdd.KV(k, s.Get())
+			}))
+	}
+	return out
 }
 
 // recordsUntil is a source whose ranges are the numbers of batches.

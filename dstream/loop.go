@@ -339,9 +339,10 @@ func (l *loop) after(t Time) Time {
 	if l.each || latest <= next {
 		return next
 	}
-	l.ssc.bus.emit(
-		TimesMissed{From: next, To: latest.Add(-l.ssc.interval), Count: int64(latest.Sub(next) / l.ssc.interval)},
-	)
+	missed := TimesMissed{From: next, To: latest.Add(-l.ssc.interval), Count: int64(latest.Sub(next) / l.ssc.interval)}
+	l.ssc.bus.emit(missed)
+	l.ssc.logger.Info("batch times were missed: the next batch takes what theirs would have, up to the limit of one",
+		"from", missed.From.String(), "to", missed.To.String(), "count", missed.Count)
 	return latest
 }
 

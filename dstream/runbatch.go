@@ -126,7 +126,8 @@ func (l *loop) tryOutputs(b *Batch) error {
 		if err == nil || try >= l.failed.retries || l.life.Err() != nil {
 			return err
 		}
-		l.ssc.warn("a batch failed and is run again", err, "batch", b.Sequence, "time", b.Time.String(), "try", try+1)
+		l.ssc.warn("a batch failed and is run again", err, "batch", b.Sequence, "time", b.Time.String(), "try", try+1,
+			"in", pause)
 		select {
 		case <-time.After(pause):
 		case <-l.life.Done():

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/internal/checkpoint"
 	"github.com/weirstream/weir/internal/exec"
 )
@@ -222,6 +223,10 @@ func (ssc *Context) sayGuarantees() {
 	why := "without a checkpoint no state survives a restart"
 	if ssc.durable.opened {
 		why = "plans, commits and state are in the checkpoint " + ssc.durable.dir
+	}
+	if ssc.failurePolicy().skip {
+		why += "; but a batch that fails again and again is given up with its records, as " + conf.Failed.Name() +
+			" says"
 	}
 	for _, o := range ssc.outputs {
 		ssc.logger.Info("output", "output", o.label(), "site", o.node.site.String(), "guarantee", o.guarantee(),

@@ -205,7 +205,7 @@ func TestADiskThatHangs(t *testing.T) {
 			var late atomic.Bool
 			release := make(chan struct{})
 			mount := vfs.NewDisk("disk").Mount(func(s vfs.Step) vfs.Fault {
-				if s.Op == "create" && strings.Contains(s.Name, tt.hangs) && late.Load() == tt.late {
+				if (s.Op == "create" || s.Op == "reuse") && strings.Contains(s.Name, tt.hangs) && late.Load() == tt.late {
 					<-release
 				}
 				return vfs.None

@@ -617,15 +617,23 @@ func TestGuaranteesOfALog(t *testing.T) {
 		r    dstream.Receiver[string]
 		wal  string
 		want string
+		more []string
 	}{
-		{"with positions", &counting{every: time.Hour}, "true", "guarantee=\"exactly-once: the sink"},
-		{"without", &feed{run: func(context.Context, *dstream.Store[string], int) error { return nil }}, "true",
-			"guarantee=\"numbers: at-least-once; what is received is in a write ahead log"},
-		{"in memory", &counting{every: time.Hour}, "false", "guarantee=\"numbers: at-least-once as long as the process"},
+		{name: "that gives up", r: &counting{every: time.Hour}, wal: "true", want: "but a batch that fails again and " +
+			"again is given up with its records, as weir.streaming.failedBatch says",
+			more: []string{"weir.streaming.failedBatch", "skip"}},
+		{name: "with positions", r: &counting{every: time.Hour}, wal: "true", want: "guarantee=\"exactly-once: the sink"},
+		{name: "without", r: &feed{run: func(context.Context, *dstream.Store[string], int) error { return nil }},
+			wal: "true", want: "guarantee=\"numbers: at-least-once; what is received is in a write ahead log"},
+		{name: "in memory", r: &counting{every: time.Hour}, wal: "false",
+			want: "guarantee=\"numbers: at-least-once as long as the process"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
 			c := conf.New().Set("spark.master", "local[1]").Set(walSetting, tt.wal)
+			for pair := range slices.Chunk(tt.more, 2) {
+				c.Set(pair[0], pair[1])
+			}
 			ssc, err := dstream.NewContext(c, time.Second, rdd.WithFileSystem(vfs.NewDisk("disk").Mount(nil)),
 				rdd.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 			if err != nil {

@@ -64,7 +64,11 @@ func TestRecycled(t *testing.T) {
 		if _, err := l.PutIfAbsent(t.Context(), old, []byte("what was there")); err != nil {
 			t.Fatal(err)
 		}
-		was, err := os.Stat(old)
+		held, err := os.Open(old) // Else another file may have its number when it is gone.
+		if err != nil {
+			t.Fatal(err)
+		}
+		was, err := held.Stat()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +95,7 @@ func TestRecycled(t *testing.T) {
 		if data, err := os.ReadFile(fresh); string(data) != "new" || err != nil || os.SameFile(was, now) != tt.same {
 			t.Errorf("%s: %q, %v, the same file: %v", tt.name, data, err, os.SameFile(was, now))
 		}
-		if err := os.Remove(fresh); err != nil {
+		if err := errors.Join(held.Close(), os.Remove(fresh)); err != nil {
 			t.Fatal(err)
 		}
 	}
