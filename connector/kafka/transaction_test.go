@@ -430,3 +430,35 @@ func TestTransactionInDoubt(t *testing.T) {
 		same(t, "records after it was tried again", values(c), []string{"a", "b"})
 	})
 }
+
+// A transaction's coordinator that refuses connections for a while, from brokers whose transactions must be told of
+// their partitions, is asked again and again, but not without a pause; the transaction is written when it is back.
+func TestTransactionCoordinatorRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "out"), kfake.MaxVersions(kversion.V2_8_0()))
+		var refused atomic.Int64
+		s := openExactBy(t, c, kafka.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := c.Dial(ctx, network, addr)
+			if err != nil && refused.Add(1) > 10_000 {
+				<-time.After(time.Second) // So that the test ends.
+			}
+			return conn, err
+		}))
+		if err := s.put(0, nil, texts("a")...); err != nil {
+			t.Fatal(err)
+		}
+		coordinator := c.CoordinatorFor(s.Transaction(effectOf(0)))
+		if err := c.MoveTopicPartition("out", 0, 1-coordinator); err != nil {
+			t.Fatal(err)
+		}
+		c.Cut(coordinator)
+		time.AfterFunc(10*time.Second, c.Mend)
+		if err := s.put(1, nil, texts("b")...); err != nil {
+			t.Error(err)
+		}
+		same(t, "records", values(c), []string{"a", "b"})
+		if n := refused.Load(); n == 0 || n > 1000 {
+			t.Errorf("%d connections were refused in 10 s", n)
+		}
+	})
+}

@@ -56,7 +56,8 @@ func (c *Config) options(extra []kgo.Opt) (opts []kgo.Opt, warnings []string, er
 	if err := errors.Join(errs...); err != nil {
 		return nil, nil, err
 	}
-	opts = append(opts, kgo.Dialer(r.dialer(m)))
+	calm := &redial{dial: r.dialer(m), pause: max(r.RetryBackoff/2, time.Millisecond)}
+	opts = append(opts, kgo.Dialer(calm.connect))
 	switch r.Role {
 	case Consumer:
 		opts = append(opts, r.consumeOptions()...)
