@@ -61,7 +61,7 @@ func (c *coreBench) emptyBatch(ctx context.Context) (float64, error) {
 // durableBatch gives the CPU seconds of a batch of one record with a checkpoint on disk: its plan, its change of a
 // state and its commit are in the log, which takes a slot a batch and two syncs.
 func (c *coreBench) durableBatch(ctx context.Context) (float64, error) {
-	const batches = 500
+	const batches = 2000 // After the first 200 the log writes its slots in the files of old ones.
 	dir, err := os.MkdirTemp("", "weir-bench-")
 	if err != nil {
 		return 0, err

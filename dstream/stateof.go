@@ -83,7 +83,7 @@ func (s *stateStore[K, S]) get(k K) (e StateEntry[K, S], ok bool, err error) {
 	b := &part.buckets[at]
 	if n := b.find(k); n >= 0 {
 		found := b.at(n)
-		e, ok = StateEntry[K, S]{Key: k, Value: found.value, Touched: found.touch}, found.live
+		e, ok = StateEntry[K, S]{Key: k, Value: found.value, Touched: found.touch}, found.live()
 	}
 	part.mu.RUnlock()
 	if ok && s.lend != nil { // What a table holds is replaced and never changed.

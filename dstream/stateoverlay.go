@@ -144,7 +144,7 @@ func (c *stateCursor[K, S]) base(b *bucket[K, S], out []stateEntry[K, S]) []stat
 			return append(out, stateEntry[K, S]{rdd.KV(k, e.value), 0})
 		}
 	}
-	if !e.live {
+	if !e.live() {
 		return out
 	}
 	return append(out, stateEntry[K, S]{rdd.KV(k, e.value), e.touch})

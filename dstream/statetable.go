@@ -1,6 +1,7 @@
 package dstream
 
 import (
+	"math"
 	"slices"
 	"sync"
 
@@ -18,15 +19,20 @@ const (
 	deadMin = 32
 )
 
-// A kept is what a state holds of a key. It holds no pointer where S holds none.
+// A kept is what a state holds of a key. It holds no pointer where S holds none. With a key and a value of eight bytes
+// each it is a power of two, so that none lies across two lines of the cache.
 type kept[S any] struct {
 	value S
-	touch Time
+	touch Time // or noTouch
 	// older and newer are the neighbours in the order of the last touch, as numbers of entries + 1; 0 is none. Only a
 	// state with a time-out has them.
 	older, newer int32
-	live         bool
 }
+
+// noTouch is the touch of a key that was taken out.
+const noTouch = Time(math.MinInt64)
+
+func (e *kept[S]) live() bool { return e.touch != noTouch }
 
 // A bucket is the smallest part of a state: a table whose order is that in which the keys came.
 type bucket[K comparable, S any] struct {
@@ -136,7 +142,7 @@ func (b *bucket[K, S]) add(k K, value S) (n int, err error) {
 		return 0, err
 	}
 	e := b.at(n)
-	e.value, e.live = value, true
+	e.value = value
 	return n, nil
 }
 
@@ -181,7 +187,7 @@ func (b *bucket[K, S]) remove(n int) {
 	k, e := b.table.At(n)
 	b.unlink(e, n)
 	b.table.Remove(k)
-	*e = kept[S]{}
+	*e = kept[S]{touch: noTouch}
 	b.dead++
 }
 
@@ -193,7 +199,7 @@ func (b *bucket[K, S]) compact() {
 	table, moved := shuffle.NewTable[K, kept[S]](nil), make([]int32, b.len()+1)
 	for i := range b.len() {
 		k, e := b.table.At(i)
-		if !e.live {
+		if !e.live() {
 			continue
 		}
 		n, _ := table.Place(k)
@@ -211,7 +217,7 @@ func (b *bucket[K, S]) compact() {
 func (b *bucket[K, S]) sortTouches() {
 	all := make([]int, 0, b.len())
 	for i := range b.len() {
-		if e := b.at(i); e.live {
+		if e := b.at(i); e.live() {
 			e.older, e.newer = 0, 0
 			all = append(all, i)
 		}
