@@ -75,11 +75,17 @@ func (a *paneAges) merge(m *checkpoint.StateMerge, done *mergedRun, runs []check
 	}
 }
 
-// merged takes in that a run has taken the place of others.
-func (a *paneAges) merged(done *mergedRun) {
-	if a != nil {
-		a.ends[done.run[0].Name] = done.end
+// merged takes in that a run takes the place of some of the others.
+func (a *paneAges) merged(done *mergedRun, runs []checkpoint.StateRun) {
+	if a == nil {
+		return
 	}
+	for i, r := range runs {
+		if i < done.drop || i >= done.from {
+			delete(a.ends, r[0].Name)
+		}
+	}
+	a.ends[done.run[0].Name] = done.end
 }
 
 func (f *paneFiles[K, V]) dealAnew() (err error) {

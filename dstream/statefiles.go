@@ -145,8 +145,8 @@ func (f *stateFiles) settle(sequence int64, committed bool) {
 		return
 	}
 	if named != nil {
+		f.ages.merged(named, f.runs)
 		f.runs = named.among(f.runs)
-		f.ages.merged(named)
 		f.deltas, f.ready, f.after = f.deltas[named.deltas:], nil, 0
 	}
 	if sealed != nil {
