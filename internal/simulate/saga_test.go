@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -208,8 +209,8 @@ func (s *saga) program(number, parallelism int) (*program, error) {
 		random: rand.New(rand.NewPCG(s.g.Seed, uint64(number)+10))}}
 	disk := s.disk
 	p.mount = disk.Mount(func(step vfs.Step) vfs.Fault {
-		if (step.Op == "remove" || step.Op == "rename") && isSlot(step.Name) {
-			s.keepSlot(disk, step.Name)
+		if name := slotThatGoes(step); name != "" {
+			s.keepSlot(disk, name)
 		}
 		return p.event()
 	})
@@ -224,6 +225,22 @@ func (s *saga) program(number, parallelism int) (*program, error) {
 		life: p.living, world: s.world, job: s.job}
 	x.build()
 	return p, nil
+}
+
+// slotThatGoes gives the slot that a step takes away: one that is removed, replaced by a grave, or hidden to be used
+// again, under a name that is made of its own.
+func slotThatGoes(step vfs.Step) string {
+	switch hidden := vfs.Base(step.Name); {
+	case step.Op != "remove" && step.Op != "rename":
+		return ""
+	case isSlot(step.Name):
+		return step.Name
+	case step.Op == "rename" && strings.HasPrefix(hidden, "."):
+		if name, _, ok := strings.Cut(hidden[1:], ".slot."); ok {
+			return vfs.Join(vfs.Dir(step.Name), name+".slot")
+		}
+	}
+	return ""
 }
 
 // keepSlot keeps what a slot holds that is about to go, or to become a grave.
