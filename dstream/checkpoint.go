@@ -176,6 +176,7 @@ func (ssc *Context) fit(ctx context.Context) error {
 	}
 	f.say()
 	ssc.durable.anew = f.resplits
+	ssc.sayShort()
 	ssc.sayWidth()
 	if len(f.entries) == 0 {
 		return nil
@@ -186,6 +187,19 @@ func (ssc *Context) fit(ctx context.Context) error {
 	}
 	ssc.durable.found, err = ssc.log.State()
 	return err
+}
+
+// sayShort warns of batches that windows look back to and the log does not hold any more.
+func (ssc *Context) sayShort() {
+	found := ssc.durable.found
+	if ssc.recall == 0 || found.Released < 0 || len(found.Batches) == 0 {
+		return
+	}
+	from := Time(found.Committed.Time).Floor(ssc.interval).Add(-ssc.recall)
+	if first := Time(found.Batches[0].Plan.Time); first > from {
+		ssc.warn("what windows hold lacks the batches that the log does not hold any more", nil, "lookBackTo",
+			from.String(), "heldFrom", first.String())
+	}
 }
 
 // sayDropped warns of records that windows look back to and that go with what is given up.

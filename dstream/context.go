@@ -48,6 +48,7 @@ type Context struct {
 	outputs  []*Output
 	steps    []*step
 	states   []*keeping
+	alike    []*node // windows that the checkpoint could not tell apart, and does not hold
 	replaced []*node // what substituted streams were made from
 	errs     []error
 	keep     time.Duration // the longest that any stream's RDDs are kept; findNeeds sets it

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -215,6 +216,7 @@ func (f *fitting) kinds() {
 	f.kind("input", names(f.found.Positions), inputs)
 	f.kind("state", f.found.Keyed(), states)
 	f.kind("window", f.found.Windows(), windows)
+	f.alike()
 	written := f.written()
 	for _, o := range f.ssc.outputs {
 		// Of outputs without a sink the log knows nothing, so that one cannot tell which of them are new.
@@ -223,6 +225,25 @@ func (f *fitting) kinds() {
 		}
 	}
 	f.kind("output", written, outputs)
+}
+
+// numbers are what tells nodes that are alike apart.
+var numbers = regexp.MustCompile(`#[0-9]+`)
+
+// alike refuses a program in which a window of the checkpoint is one of several that could not be told apart: what the
+// checkpoint holds of it would be passed over.
+func (f *fitting) alike() {
+	bare := f.ssc.bareIDs()
+	for _, id := range f.found.Windows() {
+		at := slices.IndexFunc(f.ssc.alike, func(n *node) bool { return bare[n] == numbers.ReplaceAllString(id, "") })
+		if _, said := f.renames[id]; at >= 0 && !said {
+			n := f.ssc.alike[at]
+			f.errs = append(f.errs, fmt.Errorf("the window %q of the checkpoint is one of several in the program that "+
+				"are alike (%s at %s): give each a name with Named, and set %s to %q, with that of the one that it "+
+				"is, or %s to %q if it is to be given up", id, n.op, n.site, conf.CheckpointRename.Name(), id+" => NAME",
+				conf.CheckpointDrop.Name(), id))
+		}
+	}
 }
 
 // written are the outputs of which the log has effects.
@@ -381,6 +402,12 @@ func (f *fitting) types(ctx context.Context) error {
 			return fmt.Errorf("checkpoint %s: the %s %s: %w", d.dir, k.kind(), id, err)
 		}
 		now := k.head()
+		if ok && was.Panes != now.Panes {
+			f.errs = append(f.errs, fmt.Errorf("the %s %q (%s): %w: the checkpoint holds something of another kind "+
+				"under this name: give the operator another one, and set %s to %q", k.kind(), id, k.node.site,
+				ErrStateType, conf.CheckpointDrop.Name(), f.before(id)))
+			continue
+		}
 		if !ok || was.Key == now.Key && was.Value == now.Value {
 			continue
 		}

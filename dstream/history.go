@@ -49,8 +49,7 @@ func (ssc *Context) findRecall(found *checkpoint.State, before func(id string) s
 	ids := ssc.operatorIDs()
 	for _, k := range ssc.states {
 		// Checkpoints of early releases hold no panes: there the batches run through once more.
-		_, there := found.States[before(ids[k.node])]
-		k.node.paned = k.window() && (there || found.Committed.Sequence < 0)
+		k.node.paned = k.window() && (found.Committed.Sequence < 0 || holdsPanes(found, before(ids[k.node])))
 	}
 	ssc.recall = 0
 	for _, n := range ssc.nodes {
@@ -62,6 +61,19 @@ func (ssc *Context) findRecall(found *checkpoint.State, before func(id string) s
 		}
 		ssc.recall = max(ssc.recall, n.recall)
 	}
+}
+
+// holdsPanes tells whether the log has the panes of a window as of each batch that it holds.
+func holdsPanes(found *checkpoint.State, id string) bool {
+	generations := found.States[id]
+	if len(generations) == 0 {
+		return false
+	}
+	first := generations[0]
+	if first.At >= 0 || len(found.Batches) == 0 {
+		return true
+	}
+	return len(first.Deltas) > 0 && first.Deltas[0].Sequence <= found.Batches[0].Plan.Sequence
 }
 
 // lacks is for how long before a batch another process lacks what the node's step took in.
@@ -198,7 +210,8 @@ type madeRDD interface {
 // runSteps runs the steps of the batch that have not run yet.
 func (l *loop) runSteps(b *Batch, g *generation) error {
 	for i, s := range l.ssc.steps {
-		if b.stepped[i] || !s.node.used || !s.node.stepDue(b.Time) {
+		// What the checkpoint holds of a window goes on, whether or not an output reads it in this version.
+		if b.stepped[i] || !s.node.used && !s.node.paned || !s.node.stepDue(b.Time) {
 			continue
 		}
 		// Steps are numbered apart from outputs: below 0.

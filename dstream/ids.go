@@ -12,7 +12,12 @@ import (
 // operatorIDs gives every node the id by which logs know it: its name, else what it is (kind, type, ids of
 // its parents), never a counter, so that adding an operator elsewhere changes no id. Unnamed nodes that are
 // alike in all of this are told apart by their order.
-func (ssc *Context) operatorIDs() map[*node]string {
+func (ssc *Context) operatorIDs() map[*node]string { return ssc.idsOf(true) }
+
+// bareIDs are the ids without what tells nodes apart by their order: nodes that are alike have the same.
+func (ssc *Context) bareIDs() map[*node]string { return ssc.idsOf(false) }
+
+func (ssc *Context) idsOf(numbered bool) map[*node]string {
 	ids := make(map[*node]string, len(ssc.nodes))
 	taken := map[string]int{}
 	for _, n := range ssc.nodes {
@@ -29,7 +34,7 @@ func (ssc *Context) operatorIDs() map[*node]string {
 			}
 		}
 		taken[id]++
-		if taken[id] > 1 {
+		if taken[id] > 1 && numbered {
 			id = fmt.Sprintf("%s#%d", id, taken[id])
 		}
 		ids[n] = id

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/weirstream/weir/codec"
@@ -280,19 +279,18 @@ func (k *keeping) keyed() bool { return !k.window() }
 // keepWindows has the panes of windows be kept in the checkpoint. Windows that are alike, for which an id would be a
 // counter, are not kept there: a start reads what they hold from the inputs.
 func (ssc *Context) keepWindows() {
-	ids := ssc.operatorIDs()
+	bare := ssc.bareIDs()
 	count := map[string]int{}
 	for _, k := range ssc.states {
-		id, _, _ := strings.Cut(ids[k.node], "#")
-		count[id]++
+		count[bare[k.node]]++
 	}
 	var kept []*keeping
 	for _, k := range ssc.states {
-		id, _, numbered := strings.Cut(ids[k.node], "#")
-		if k.window() && (numbered || count[id] > 1) {
+		if k.window() && count[bare[k.node]] > 1 {
 			ssc.warn("windows that are alike have no place of their own in the checkpoint: a start reads what they "+
 				"hold from their inputs once more; give each a name with Named, and it does not", nil, "operator",
 				k.node.op, "site", k.node.site.String())
+			ssc.alike = append(ssc.alike, k.node)
 			continue
 		}
 		kept = append(kept, k)

@@ -163,6 +163,126 @@ func TestWindowsAlike(t *testing.T) {
 	}
 }
 
+// TestAlikeWindowsChange: of windows that are alike none is taken for another when they change places or one goes.
+func TestAlikeWindowsChange(t *testing.T) {
+	most := func(a, b int) int { return max(a, b) }
+	window := map[string]func(d *pairs) *pairs{
+		"sums": func(d *pairs) *pairs { return dstream.ReduceByKeyAndWindow(d, plus, 4*time.Second, 0) },
+		"most": func(d *pairs) *pairs { return dstream.ReduceByKeyAndWindow(d, most, 6*time.Second, 0) },
+	}
+	run := func(lives ...string) map[string]string {
+		got := map[string]string{}
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewDisk("disk")
+			for _, names := range lives {
+				l := mustLive(t, disk, func(ssc *dstream.Context) {
+					d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+					one := dstream.Map(d, func(v int) pair { return rdd.KV("k", v) })
+					for name := range strings.FieldsSeq(names) {
+						watch(window[name](one), name, got)
+					}
+				}, "weir.checkpoint.retainedBatches", "1")
+				time.Sleep(time.Duration(20/len(lives))*time.Second + time.Second/2)
+				l.stop(t)
+			}
+		})
+		return got
+	}
+	want := run("sums most")
+	for _, lives := range [][]string{{"sums most", "most sums"}, {"sums most", "most"}, {"most sums", "most"}} {
+		got := run(lives...)
+		if len(got) < 30 {
+			t.Errorf("%q gave %d results", lives, len(got))
+		}
+		for k, v := range got {
+			if _, there := want[k]; there && want[k] != v {
+				t.Errorf("%q: %s is %s, want %s", lives, k, v, want[k])
+			}
+		}
+	}
+}
+
+// TestUnreadWindow: a window that no output reads in one life has what came in it.
+func TestUnreadWindow(t *testing.T) {
+	run := func(lives ...bool) map[string]string {
+		got := map[string]string{}
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewDisk("disk")
+			for _, read := range lives {
+				l := mustLive(t, disk, func(ssc *dstream.Context) {
+					d := keyed(dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers"))
+					w := dstream.ReduceByKeyAndWindow(d, plus, 15*time.Second, 0).Named("sums")
+					if read {
+						watch(w, "sums", got)
+					}
+					watch(d, "all", got)
+				}, "weir.checkpoint.retainedBatches", "1")
+				time.Sleep(time.Duration(20/len(lives))*time.Second + time.Second/2)
+				l.stop(t)
+			}
+		})
+		return got
+	}
+	want, got := run(true), run(true, false, true, true)
+	for k, v := range got {
+		if _, there := want[k]; there && want[k] != v {
+			t.Errorf("%s is %s, want %s", k, v, want[k])
+		}
+	}
+	if len(got) < 30 {
+		t.Errorf("%d results", len(got))
+	}
+}
+
+// TestOneOfAlikeWindows: a window that the checkpoint holds is not passed over when another one like it is added.
+func TestOneOfAlikeWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		build := func(windows int) func(ssc *dstream.Context) {
+			return func(ssc *dstream.Context) {
+				d := keyed(dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers"))
+				for n := range windows {
+					w := dstream.ReduceByKeyAndWindow(d, plus, time.Duration(3+n)*time.Second, 0)
+					watch(w, fmt.Sprint("sums ", n), map[string]string{})
+				}
+			}
+		}
+		l := mustLive(t, disk, build(1))
+		time.Sleep(3500 * time.Millisecond)
+		l.stop(t)
+		_, err := liveOn(t, disk, build(2))
+		if !errors.Is(err, dstream.ErrUnfit) || !strings.Contains(fmt.Sprint(err), `the window "reduceByKeyAndWindow[`) ||
+			!strings.Contains(fmt.Sprint(err), "is one of several in the program that are alike") {
+			t.Errorf("a second window that is like it: %v", err)
+		}
+		mustLive(t, disk, build(1)).stop(t)
+	})
+}
+
+// TestKindOfAName: a name that was a state's is not taken for a window's.
+func TestKindOfAName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		build := func(window bool) func(ssc *dstream.Context) {
+			return func(ssc *dstream.Context) {
+				d := keyed(dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers"))
+				sums := dstream.UpdateStateByKey(d, add)
+				if window {
+					sums = dstream.ReduceByKeyAndWindow(d, plus, 3*time.Second, 0)
+				}
+				watch(sums.Named("sums"), "sums", map[string]string{})
+			}
+		}
+		l := mustLive(t, disk, build(false))
+		time.Sleep(3500 * time.Millisecond)
+		l.stop(t)
+		_, err := liveOn(t, disk, build(true))
+		if !errors.Is(err, dstream.ErrUnfit) || !strings.Contains(fmt.Sprint(err), "something of another kind") {
+			t.Errorf("a window of a state's name: %v", err)
+		}
+	})
+}
+
 // TestPanesOfAnotherType: a window whose values are of another type now is refused by name.
 func TestPanesOfAnotherType(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
