@@ -240,8 +240,8 @@ func (f *fitting) alike() {
 			n := f.ssc.alike[at]
 			f.errs = append(f.errs, fmt.Errorf("the window %q of the checkpoint is one of several in the program that "+
 				"are alike (%s at %s): give each a name with Named, and set %s to %q, with that of the one that it "+
-				"is, or %s to %q if it is to be given up", id, n.op, n.site, conf.CheckpointRename.Name(), id+" => NAME",
-				conf.CheckpointDrop.Name(), id))
+				"is, or %s to %q if it is to be given up", id, n.op, n.site, conf.CheckpointRename.Name(),
+				id+" => NAME", conf.CheckpointDrop.Name(), id))
 		}
 	}
 }

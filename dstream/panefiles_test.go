@@ -251,7 +251,8 @@ func TestOneOfAlikeWindows(t *testing.T) {
 		time.Sleep(3500 * time.Millisecond)
 		l.stop(t)
 		_, err := liveOn(t, disk, build(2))
-		if !errors.Is(err, dstream.ErrUnfit) || !strings.Contains(fmt.Sprint(err), `the window "reduceByKeyAndWindow[`) ||
+		if !errors.Is(err, dstream.ErrUnfit) ||
+			!strings.Contains(fmt.Sprint(err), `the window "reduceByKeyAndWindow[`) ||
 			!strings.Contains(fmt.Sprint(err), "is one of several in the program that are alike") {
 			t.Errorf("a second window that is like it: %v", err)
 		}
@@ -301,9 +302,11 @@ func TestPanesOfAnotherType(t *testing.T) {
 			d := keyed(dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers"))
 			texts := dstream.MapValues(d, func(v int) string { return fmt.Sprint(v) })
 			first := func(a, _ string) string { return a }
-			watch(dstream.ReduceByKeyAndWindow(texts, first, 3*time.Second, 0).Named("sums"), "sums", map[string]string{})
+			sums := dstream.ReduceByKeyAndWindow(texts, first, 3*time.Second, 0).Named("sums")
+			watch(sums, "sums", map[string]string{})
 		})
-		if !errors.Is(err, dstream.ErrStateType) || !strings.Contains(fmt.Sprint(err), `the window "sums" (panefiles_test.go:`) {
+		if !errors.Is(err, dstream.ErrStateType) ||
+			!strings.Contains(fmt.Sprint(err), `the window "sums" (panefiles_test.go:`) {
 			t.Errorf("a start with another type: %v", err)
 		}
 	})
