@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -261,7 +262,7 @@ func TestConsumeBlocked(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		in, out := io.Pipe()
 		defer in.Close()
-		var errs bytes.Buffer
+		var errs shared
 		c := root()
 		c.SetOut(out)
 		c.SetErr(&errs)
@@ -444,4 +445,22 @@ func TestParseTime(t *testing.T) {
 	if got, ok := parseTime("2026-01-31", now); !ok || !got.Equal(local.Add(-8*time.Hour)) {
 		t.Errorf("a date is %v, %t", got, ok)
 	}
+}
+
+// A shared buffer is written to by several goroutines, as a process's error output is.
+type shared struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *shared) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }

@@ -464,9 +464,9 @@ func (v *victim) last(ctx context.Context) error {
 	if v.end != endStop {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ending, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	return errors.Join(v.ssc.Stop(ctx, dstream.Graceful()), v.ssc.AwaitTermination(ctx))
+	return errors.Join(v.ssc.Stop(ending, dstream.Graceful()), v.ssc.AwaitTermination(ending))
 }
 
 // die ends a process as kill -9 does.
