@@ -173,8 +173,8 @@ func (f *fitting) say() {
 	for _, c := range f.changes {
 		switch {
 		case c.Kind == "state" && c.What == removed:
-			f.ssc.warn("a state is kept as it is until the program has it again, or weir.checkpoint.drop names it",
-				errors.New(c.String()))
+			f.ssc.warn("a state is kept as it is until the program has it again, or "+conf.CheckpointDrop.Name()+
+				" names it", errors.New(c.String()))
 		case c.Detail == wasLeftOut:
 			f.ssc.warn("a state lacks what it has missed", errors.New(c.String()))
 		default:
@@ -239,9 +239,9 @@ func (f *fitting) alike() {
 		if _, said := f.renames[id]; at >= 0 && !said {
 			n := f.ssc.alike[at]
 			f.errs = append(f.errs, fmt.Errorf("the window %q of the checkpoint is one of several in the program that "+
-				"are alike (%s at %s): give each a name with Named, and set %s to %q, with that of the one that it "+
-				"is, or %s to %q if it is to be given up", id, n.op, n.site, conf.CheckpointRename.Name(),
-				id+" => NAME", conf.CheckpointDrop.Name(), id))
+				"are alike (%s at %s): give each a name with Named, and set %s to %s, with that of the one that it "+
+				"is, or %s to %s if it is to be given up", id, n.op, n.site, conf.CheckpointRename.Name(),
+				shown(idSetting(id)+" => NAME"), conf.CheckpointDrop.Name(), shown(idSetting(id))))
 		}
 	}
 }
@@ -404,8 +404,8 @@ func (f *fitting) types(ctx context.Context) error {
 		now := k.head()
 		if ok && was.Panes != now.Panes {
 			f.errs = append(f.errs, fmt.Errorf("the %s %q (%s): %w: the checkpoint holds something of another kind "+
-				"under this name: give the operator another one, and set %s to %q", k.kind(), id, k.node.site,
-				ErrStateType, conf.CheckpointDrop.Name(), f.before(id)))
+				"under this name: give the operator another one, and set %s to %s", k.kind(), id, k.node.site,
+				ErrStateType, conf.CheckpointDrop.Name(), shown(idSetting(f.before(id)))))
 			continue
 		}
 		if !ok || was.Key == now.Key && was.Value == now.Value {

@@ -204,11 +204,7 @@ func (f *paneFiles[K, V]) decode(r checkpoint.StateRow) (p int, row paneRow[K, V
 	if row.key, err = f.keys.Decode(r.Key); err != nil {
 		return 0, row, err
 	}
-	var rest []byte
-	if row.value, rest, err = f.values.Decode(r.Value); err == nil && len(rest) > 0 {
-		err = fmt.Errorf("%d bytes follow the value", len(rest))
-	}
-	if err == nil {
+	if row.value, err = decodeWhole(f.values, r.Value); err == nil {
 		p, _, err = f.dealer.Deal(row.key)
 	}
 	return p, row, err

@@ -129,11 +129,7 @@ func (r *diskReader[K, S]) find(bucket int, key []byte) (e diskEntry, err error)
 
 // decoded gives the value of an entry.
 func (d *stateDisk[K, S]) decoded(e diskEntry) (S, error) {
-	v, rest, err := d.values.Decode(e.value)
-	if err == nil && len(rest) > 0 {
-		err = fmt.Errorf("%d bytes follow the value", len(rest))
-	}
-	return v, err
+	return decodeWhole(d.values, e.value)
 }
 
 // A diskWriter collects changes. It is used by one goroutine.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/internal/checkpoint"
 )
 
@@ -101,10 +102,7 @@ func (s *stateStore[K, S]) row(r checkpoint.StateRow) error {
 		b.at(n).touch = Time(r.Touch)
 		return nil
 	}
-	v, rest, err := s.values.Decode(r.Value)
-	if err == nil && len(rest) > 0 {
-		err = fmt.Errorf("%d bytes follow the value", len(rest))
-	}
+	v, err := decodeWhole(s.values, r.Value)
 	if err != nil {
 		return err
 	}
@@ -116,6 +114,15 @@ func (s *stateStore[K, S]) row(r checkpoint.StateRow) error {
 	e := b.at(n)
 	e.value, e.touch = v, Time(r.Touch)
 	return nil
+}
+
+// decodeWhole decodes a value that is all of b.
+func decodeWhole[S any](values *codec.Codec[S], b []byte) (S, error) {
+	v, rest, err := values.Decode(b)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%d bytes follow the value", len(rest))
+	}
+	return v, err
 }
 
 func noKey[K any](k K) error { return fmt.Errorf("a row changes the key %v, which is not there", k) }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/weirstream/weir/codec"
@@ -48,14 +47,15 @@ func StateOf[K comparable, S any](ssc *Context, name string) (*StateReader[K, S]
 
 // stateNamed finds an operator of the program that keeps a state.
 func (ssc *Context) stateNamed(name string) (*keeping, error) {
-	ids := ssc.stateIDs()
-	for i, k := range slices.Backward(ssc.states) {
-		if k.window() { // What it keeps is not by key.
-			ids = slices.Delete(ids, i, i+1)
+	var ids []string
+	for i, id := range ssc.stateIDs() {
+		switch k := ssc.states[i]; {
+		case k.window(): // What it keeps is not by key.
+		case id == name:
+			return k, nil
+		default:
+			ids = append(ids, id)
 		}
-	}
-	if i := slices.Index(ids, name); i >= 0 {
-		return ssc.states[slices.Index(ssc.stateIDs(), name)], nil
 	}
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("%w as %q: the program keeps none", ErrNoState, name)
@@ -144,15 +144,9 @@ func typesOf[K comparable, S any]() (t stateTypes[K, S], err error) {
 	}
 	want := checkpoint.StateHead{Key: whole.Schema(), Value: values.Schema()}
 	return stateTypes[K, S]{
-		key:   keys.Decode,
-		bytes: func(k K) ([]byte, error) { return keys.Append(nil, k) },
-		value: func(b []byte) (S, error) {
-			v, rest, err := values.Decode(b)
-			if err == nil && len(rest) > 0 {
-				err = fmt.Errorf("%d bytes follow the value", len(rest))
-			}
-			return v, err
-		},
+		key:     keys.Decode,
+		bytes:   func(k K) ([]byte, error) { return keys.Append(nil, k) },
+		value:   func(b []byte) (S, error) { return decodeWhole(values, b) },
 		encoded: func(v S) ([]byte, error) { return values.Append(nil, &v) },
 		check: func(h checkpoint.StateHead) error {
 			return sameTypes(h, want, "the reader's", "read it as what it is, or as bytes")
