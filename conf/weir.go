@@ -57,6 +57,16 @@ var (
 			"are fixed too early for the rate to matter.",
 	}
 
+	// MaxUncommittedBatches bounds how far batches run ahead of transactions.
+	MaxUncommittedBatches = Setting[int]{
+		kind: ints, name: "weir.streaming.maxUncommittedBatches", unit: "batches", def: 8, check: atLeast(1),
+		doc: "How many batches may have been computed and not be committed, where outputs write in transactions: the " +
+			"next batches run while a transaction is on its way, and those that wait for it share the next one. " +
+			"With 1 each batch is committed before the next one runs, as it is where failed batches are skipped.",
+		why: "Transactions may take eight intervals before batches have to wait for them. What is not committed runs " +
+			"again after a crash.",
+	}
+
 	// SinkAccept accepts what would otherwise keep a job from starting.
 	SinkAccept = Setting[string]{
 		kind: texts, name: "weir.sink.accept", defText: "none",

@@ -40,6 +40,8 @@ type Batch struct {
 	wrote   map[effectName]checkpoint.Effect // what effects came to
 	tried   map[effectName]int               // how many partitions they have
 	barred  map[int]bool                     // outputs of which Save last gave an admissionError
+
+	deliveries map[int]*delivery // what outputs have put into their outboxes, by their number
 }
 
 // planned is what a batch takes from one input.

@@ -54,16 +54,20 @@ type loop struct {
 	draining            bool      // the planner plans what receivers left
 
 	mu      sync.Mutex
-	running map[*Output]bool
+	running map[*Output]int
 
 	next int64 // sequence of the next plan
 	last Time  // time of the last plan
 
 	logged    int64        // sequence of the last plan in the log, -1 for none
 	loggedAt  Time         // of the last plan that this process has logged
-	waiting   atomic.Int64 // batches that are planned and not over
+	waiting   atomic.Int64 // batches that are planned and not over, since the start
 	undecided *unlogged    // the last batch, if it is not known yet whether it will be in the log
 
+	outboxes map[*Output]*outbox // nil where each batch is committed before the next one runs
+	following
+
+	// What follows belongs to who commits: the runner, or the goroutine of following while batches are with it.
 	committed int64 // batches
 	unread    []*Batch
 	releases  []*Batch // of which the log learns with the next commit that nothing asks for them
@@ -143,19 +147,10 @@ func (l *loop) start() {
 	}()
 	go func() {
 		defer close(l.ran)
-		if err := l.goOn(); err != nil {
-			l.end(err)
-			return
-		}
-		for b := range l.queue {
-			err := l.runBatch(b)
-			l.waiting.Add(-1)
-			if err != nil {
-				l.end(errors.Join(err, l.awaitCommit()))
-				return
-			}
-		}
-		l.end(l.awaitCommit())
+		l.follow()
+		err := l.runAll()
+		l.end(errors.Join(err, l.awaitFollowing()))
+		l.followNoMore()
 	}()
 	go func() {
 		<-planned
@@ -168,6 +163,19 @@ func (l *loop) start() {
 		l.letGo()
 		l.ssc.finish(context.Background())
 	}()
+}
+
+// runAll runs the batches that an earlier process has planned, and then those that the planner queues.
+func (l *loop) runAll() error {
+	if err := l.goOn(); err != nil {
+		return err
+	}
+	for b := range l.queue {
+		if err := l.runBatch(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // cutShort tells, when nothing of the loop runs any more, whether a stop cut a drain that had begun.
@@ -224,13 +232,15 @@ func (l *loop) enter(o *Output) (leave func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.running == nil {
-		l.running = map[*Output]bool{}
+		l.running = map[*Output]int{}
 	}
-	l.running[o] = true
+	l.running[o]++ // A batch may be written while the next one is computed.
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		delete(l.running, o)
+		if l.running[o]--; l.running[o] == 0 {
+			delete(l.running, o)
+		}
 	}
 }
 

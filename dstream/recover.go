@@ -238,6 +238,7 @@ func (l *loop) goOn() error {
 		if l.named(b) {
 			run = func(b *Batch) error { return l.giveUp(b, errNamed) }
 		}
+		l.waiting.Add(1)
 		if err := run(b); err != nil {
 			return err
 		}

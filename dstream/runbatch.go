@@ -41,28 +41,48 @@ func (l *loop) runBatch(b *Batch) error {
 	b.info.ProcessingStart = time.Now()
 	l.ssc.bus.emit(BatchStarted{b.info})
 	err := l.inParallelism(b, func() error { return l.tryOutputs(b) })
-	b.info.Inputs = l.counted(b)
-	b.info.ProcessingEnd, b.info.Outputs, b.info.Err = time.Now(), b.ran(), err
+	b.info.Inputs, b.info.ProcessingEnd = l.counted(b), time.Now()
 	b.info.DeadLetters = len(b.letters)
-	l.ssc.bus.emit(BatchCompleted{b.info})
-	l.logBatch(b)
+	if err == nil && l.follows() && b.fixed() {
+		return l.handOver(b)
+	}
+	return l.endBatch(b, err)
+}
+
+// endBatch commits a batch, or does what else is to be done with one that has failed or did nothing.
+func (l *loop) endBatch(b *Batch, err error) error {
+	if err != nil {
+		_, lost := l.delivered(b) // Perhaps it failed of that.
+		err = errors.Join(err, lost)
+	}
+	before := l.awaitFollowing()
+	l.completed(b, &b.info, err)
 	switch {
+	case before != nil:
+		err = before
 	case err == nil && !b.fixed():
-		l.learn(b)
-		err = l.passOver(b)
+		l.learn(b.info, b.info.ProcessingDelay())
+		l.passOver(b)
 	case err == nil:
-		l.learn(b)
-		err = l.commit(b)
+		l.learn(b.info, b.info.ProcessingDelay())
+		err = l.sealAndCommit(b)
 	case l.mayGiveUp(b, err):
 		err = l.giveUp(b, err)
 	}
-	if err == nil {
-		l.ssc.renewIdentities(l.life)
-	}
+	l.waiting.Add(-1)
 	if err != nil {
 		l.ssc.settle(b, false)
+		return err
 	}
-	return err
+	l.ssc.renewIdentities(l.life)
+	return nil
+}
+
+// completed says that the outputs of a batch are over.
+func (l *loop) completed(b *Batch, info *BatchInfo, err error) {
+	info.Outputs, info.Err = b.ran(), err
+	l.ssc.bus.emit(BatchCompleted{*info})
+	l.logBatch(b, *info)
 }
 
 // counted is what the inputs gave, now that it has been read. Listeners hold what was planned.
@@ -76,31 +96,31 @@ func (l *loop) counted(b *Batch) []InputInfo {
 
 // logBatch writes a line for a batch: for one without records, of which a short interval has many, only for who
 // debugs. Here the delay counts from the batch's time; in BatchInfo, as Spark has it, from its submission.
-func (l *loop) logBatch(b *Batch) {
+func (l *loop) logBatch(b *Batch, info BatchInfo) {
 	level, message := slog.LevelInfo, "batch completed"
 	switch {
-	case b.info.Err != nil && errors.Is(context.Cause(l.life), ErrStopped):
+	case info.Err != nil && errors.Is(context.Cause(l.life), ErrStopped):
 		message = "batch cancelled"
-	case b.info.Err != nil:
+	case info.Err != nil:
 		level, message = slog.LevelError, "batch failed"
 	case len(b.letters) > 0:
 		level = slog.LevelWarn
-	case b.info.Records() == 0:
+	case info.Records() == 0:
 		level = slog.LevelDebug
 	}
 	ctx := context.Background()
 	if !l.ssc.logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := []any{"time", b.Time.String(), "sequence", b.Sequence, "records", b.info.Records(),
-		"totalDelay", b.info.ProcessingEnd.Sub(b.Time.Std()), "execution", b.info.ProcessingDelay()}
+	attrs := []any{"time", info.BatchTime.String(), "sequence", info.Sequence, "records", info.Records(),
+		"totalDelay", info.ProcessingEnd.Sub(info.BatchTime.Std()), "execution", info.ProcessingDelay()}
 	if len(b.letters) > 0 {
 		attrs = append(attrs, "deadLetters", len(b.letters), "firstDead", b.letters[0].text())
 	}
-	if b.info.Err != nil {
-		attrs = append(attrs, "error", b.info.Err)
+	if info.Err != nil {
+		attrs = append(attrs, "error", info.Err)
 	}
-	l.ssc.logger.Log(ctx, level, message, append(attrs, stackOf(b.info.Err)...)...)
+	l.ssc.logger.Log(ctx, level, message, append(attrs, stackOf(info.Err)...)...)
 }
 
 // stackOf gives the stack of a panic in the driver for the log. That of a task is logged by the job that failed of it.
@@ -252,16 +272,24 @@ func (l *loop) runOutput(b *Batch, i int, run func(context.Context) error) (err 
 	if err == nil && l.life.Err() != nil {
 		err = context.Cause(l.life)
 	}
+	if err == nil && b.delivery(i) != nil {
+		b.ranOutput(i, info, true) // It is over when that is in.
+		return nil
+	}
 	if err == nil {
 		err = l.logDone(b, i)
 	}
 	if err != nil {
 		err = fmt.Errorf("batch %d (%v): output %s (%s): %w", b.Sequence, b.Time, o.label(), o.node.site, err)
 	}
-	info.End, info.Err = time.Now(), err
-	b.finished(i, info)
-	l.ssc.bus.emit(OutputOperationCompleted{info})
+	b.ranOutput(i, info, false)
+	l.finishOutput(b, i, time.Now(), err)
 	return err
+}
+
+// finishOutput says that an output of a batch is over.
+func (l *loop) finishOutput(b *Batch, i int, at time.Time, err error) {
+	l.ssc.bus.emit(OutputOperationCompleted{b.finished(i, at, err)})
 }
 
 // logDone logs that an output of a batch has finished, while others have not: it is not run again if the process dies
@@ -286,11 +314,20 @@ func (b *Batch) last(i int) bool {
 	return true
 }
 
-func (b *Batch) finished(i int, info OutputInfo) {
+// ranOutput keeps that an output has run; one that is done need not run again.
+func (b *Batch) ranOutput(i int, info OutputInfo, done bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.done[i] = info.Err == nil
-	b.outputs[i] = info
+	b.done[i], b.outputs[i] = done, info
+}
+
+// finished keeps how an output ended.
+func (b *Batch) finished(i int, at time.Time, err error) OutputInfo {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done[i] = err == nil
+	b.outputs[i].End, b.outputs[i].Err = at, err
+	return b.outputs[i]
 }
 
 // ran lists the outputs that have run. Listeners of earlier events hold the batch's info already, without them.
@@ -305,11 +342,11 @@ func (b *Batch) ran() (infos []OutputInfo) {
 	return infos
 }
 
-// learn tells the rate controllers how the batch went.
-func (l *loop) learn(b *Batch) {
+// learn tells the rate controllers how a batch went, and how long it took of the program's time.
+func (l *loop) learn(info BatchInfo, took time.Duration) {
 	for i, in := range l.ssc.inputs {
-		n := b.info.Inputs[i].Records
-		rate, ok := in.rate.observe(now(), n, b.info.ProcessingDelay(), b.info.SchedulingDelay())
+		n := info.Inputs[i].Records
+		rate, ok := in.rate.observe(now(), n, took, info.SchedulingDelay())
 		if !ok {
 			continue
 		}
@@ -344,33 +381,45 @@ type committing struct {
 // than that.
 const sharedSlot = 50 * time.Millisecond
 
-// commit seals the states and gives the commit record to the log. Where batches are frequent the record becomes durable
-// together with the next plan, and the inputs are told after that.
-func (l *loop) commit(b *Batch) error {
+// sealAndCommit is commit for who has written no states yet.
+func (l *loop) sealAndCommit(b *Batch) error {
+	state, err := l.sealStates(b)
+	if err != nil {
+		return err
+	}
+	l.ssc.settle(b, true) // If the record does not become durable the program ends.
+	return l.commit(b, state)
+}
+
+// sealStates writes what a batch has changed of the states.
+func (l *loop) sealStates(b *Batch) (changes []checkpoint.StateChange, err error) {
+	if !l.ssc.durable.opened {
+		return nil, nil
+	}
+	err = l.sealing(func(ctx context.Context) error {
+		for i, k := range l.ssc.states {
+			change, err := k.seal(ctx, b)
+			if err != nil {
+				return fmt.Errorf("write the state of %s (%s): %w", l.stateIDs[i], k.node.site, err)
+			}
+			change.Operator = l.stateIDs[i]
+			changes = append(changes, change)
+		}
+		return nil
+	})
+	return changes, err
+}
+
+// commit gives the commit record to the log. Where batches are frequent the record becomes durable together with the
+// next plan, and the inputs are told after that.
+func (l *loop) commit(b *Batch, state []checkpoint.StateChange) error {
 	if err := l.awaitCommit(); err != nil {
 		return err
 	}
 	record := checkpoint.Commit{Sequence: b.Sequence, Time: int64(b.Time), Effects: b.allEffects(),
-		Rates: l.learntRates()}
-	if l.ssc.durable.opened {
-		err := l.sealing(func(ctx context.Context) error {
-			for i, k := range l.ssc.states {
-				change, err := k.seal(ctx, b)
-				if err != nil {
-					return fmt.Errorf("write the state of %s (%s): %w", l.stateIDs[i], k.node.site, err)
-				}
-				change.Operator = l.stateIDs[i]
-				record.State = append(record.State, change)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
+		Rates: l.learntRates(), State: state}
 	entries, released := l.takeReleases()
 	l.onItsWay = &committing{b, l.ssc.log.Defer(append(entries, record)...), released}
-	l.ssc.settle(b, true) // If the record does not become durable the program ends.
 	if l.ssc.interval <= sharedSlot && l.ssc.durable.opened {
 		return nil
 	}

@@ -67,7 +67,7 @@ func (l *loop) named(b *Batch) bool { return conf.CheckpointSkip.Get(l.ssc.conf)
 
 // giveUp writes down that a batch is given up, and which of its effects are in.
 func (l *loop) giveUp(b *Batch, cause error) error {
-	if err := errors.Join(l.awaitCommit(), l.within(slotTimeout, b.fix)); err != nil {
+	if err := errors.Join(l.awaitFollowing(), l.within(slotTimeout, b.fix)); err != nil {
 		return errors.Join(err, cause)
 	}
 	skip := checkpoint.Skip{Sequence: b.Sequence, Time: int64(b.Time), Reason: fmt.Sprintf("%.1000s", cause)}

@@ -66,7 +66,12 @@ var (
 func transact[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd.RDD[T], s TransactionSink[T]) error {
 	sc := b.ssc.sc
 	g := &staging{budget: sc.Memory(), disk: sc.Disk()}
-	defer g.end()
+	kept := false
+	defer func() {
+		if !kept {
+			g.end()
+		}
+	}()
 	winners := make([]*staged, r.NumPartitions())
 	task := func(_ *rdd.TaskContext, in iter.Seq[T]) (*staged, error) {
 		out, err := g.begin()
@@ -95,29 +100,30 @@ func transact[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd
 			effects = append(effects, Staged{ID: id, Records: won.all()})
 		}
 	}
-	if err := b.writeAll(ctx, o, id, effects, s); err != nil {
-		return err
-	}
-	b.note(o, id.Name, len(effects) > 0, 1)
-	return nil
-}
-
-// writeAll makes the transaction, if there is anything to write.
-func (b *Batch) writeAll(ctx context.Context, o *Output, id Effect, effects []Staged, s Transactor) error {
 	if len(effects) == 0 {
+		b.note(o, id.Name, false, 1)
 		return nil
 	}
 	if err := b.fix(ctx); err != nil {
 		return err
 	}
-	ssc := b.ssc
-	if err := ssc.announce(ctx, o, s.Transaction(id)); err != nil {
+	if err := b.ssc.announce(ctx, o, s.Transaction(id)); err != nil {
 		return err
 	}
-	if err := ssc.insist(ctx, func() error { return s.WriteAll(ctx, effects) }); err != nil {
+	if x := b.outbox(o); x != nil && held(s) == o.sink {
+		kept = true
+		return x.put(ctx, b, id, effects, g.end)
+	}
+	return b.writeAll(ctx, o, id, effects, s)
+}
+
+// writeAll makes the transaction.
+func (b *Batch) writeAll(ctx context.Context, o *Output, id Effect, effects []Staged, s Transactor) error {
+	if err := b.ssc.insist(ctx, func() error { return s.WriteAll(ctx, effects) }); err != nil {
 		return err
 	}
-	ssc.sinks.wrote(id, time.Now())
+	b.ssc.sinks.wrote(id, time.Now())
+	b.note(o, id.Name, true, 1)
 	return nil
 }
 

@@ -381,14 +381,14 @@ func TestRecordThatCannotBeEncoded(t *testing.T) {
 func TestEffects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &bank{last: -1}
-		var got []string
+		var batches []*Batch
 		j := newSinkJob(t, s, nil, []string{"a"}, nil, []string{"b", "c"})
 		ForeachRDD(QueueStream(j.ssc, NewQueue([]string{"x"}, []string{"y"})), func(ctx context.Context,
 			r *rdd.RDD[string], b *Batch,
 		) error {
 			err := errors.Join(Save(ctx, b, "all", r, Sink[string](s)),
 				Save(ctx, b, "none", rdd.Filter(r, func(string) bool { return false }), Sink[string](s)))
-			got = append(got, fmt.Sprintf("%d: %v", b.Sequence, b.allEffects()))
+			batches = append(batches, b)
 			return err
 		}).Named("body")
 		j.know(logState(-1), owned)
@@ -398,6 +398,10 @@ func TestEffects(t *testing.T) {
 		time.Sleep(3500 * time.Millisecond)
 		if err := j.ssc.Stop(t.Context(), Graceful()); err != nil {
 			t.Fatal(err)
+		}
+		var got []string
+		for _, b := range batches {
+			got = append(got, fmt.Sprintf("%d: %v", b.Sequence, b.allEffects()))
 		}
 		want := []string{
 			"0: [{out  true 1} {body all true 1} {body none false 0}]",

@@ -124,7 +124,8 @@ func TestZombieWritesNothing(t *testing.T) {
 		c := kafkatest.Start(t, kfake.SeedTopics(1, "t", "out"))
 		disk, asleep := vfs.NewDisk("disk"), &sleeper{}
 		var last atomic.Int64
-		zombie := copies(t, c, disk, asleep, &last, "weir.streaming.failedBatch.backoff", "3s")
+		zombie := copies(t, c, disk, asleep, &last, "weir.streaming.failedBatch.backoff", "3s",
+			"weir.streaming.failedBatch.maxRetries", "100") // For its clock does not sleep.
 		c.Produce("t", 0, "v0")
 		time.Sleep(2500 * time.Millisecond)
 		refused := make(chan struct{})

@@ -6,17 +6,24 @@ var list = []mutant{
 	{"commit record before effects", []edit{
 		{"dstream/runbatch.go",
 			"	err := l.inParallelism(b, func() error { return l.tryOutputs(b) })\n",
-			`	early := l.ssc.durable.opened && len(l.ssc.states) == 0 && b.unlogged == nil
-	var err error
-	if early {
-		err = l.commit(b)
+			`	var err error
+	if l.early(b) {
+		err = l.commit(b, nil)
 	}
 	if err == nil {
 		err = l.inParallelism(b, func() error { return l.tryOutputs(b) })
 	}
 `},
-		{"dstream/runbatch.go", "		l.learn(b)\n		err = l.commit(b)\n",
-			"		if l.learn(b); !early {\n			err = l.commit(b)\n		}\n"},
+		{"dstream/runbatch.go", "		err = l.sealAndCommit(b)\n",
+			"		if !l.early(b) {\n			err = l.sealAndCommit(b)\n		}\n"},
+		{"dstream/runbatch.go", "// endBatch commits a batch,", `func (l *loop) early(b *Batch) bool {
+	return !l.follows() && l.ssc.durable.opened && len(l.ssc.states) == 0 && b.unlogged == nil
+}
+
+// endBatch commits a batch,`},
+		{"dstream/following.go", "	took, err := l.delivered(b)\n",
+			"	early := l.commit(b, c.state)\n	took, err := l.delivered(b)\n	err = errors.Join(early, err)\n"},
+		{"dstream/following.go", "	if err := l.commit(b, c.state); err != nil {\n		return err\n	}\n", ""},
 	}},
 	{"no fsync", []edit{
 		{"internal/vfs/local.go", "	if err == nil {\n		err = f.Sync()\n	}\n" +
@@ -70,8 +77,8 @@ func (s *stateStore[K, S]) task(`},
 	}},
 	{"effects of a batch that is in no log", []edit{
 		{"dstream/transaction.go",
-			"	if err := b.fix(ctx); err != nil {\n		return err\n	}\n	ssc := b.ssc\n",
-			"	ssc := b.ssc\n"},
+			"	if err := b.fix(ctx); err != nil {\n		return err\n	}\n	if err := b.ssc.announce(",
+			"	if err := b.ssc.announce("},
 	}},
 	{"clock-named batches", []edit{
 		{"dstream/recover.go", "	b := l.newBatch(plan.Sequence, Time(plan.Time), plan.Seed)\n",
