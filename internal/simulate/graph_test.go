@@ -39,6 +39,8 @@ type Output struct {
 	Seed   int
 	// Fails is how often the body fails in batch At; Stall is for how many intervals it sleeps there.
 	Fails, Stall, At int
+	// Takes is for how many thirds of an interval each transaction is on its way.
+	Takes int
 }
 
 // A how is the way in which an output gets at its elements.
@@ -83,6 +85,9 @@ func (g *Graph) String() string {
 		}
 		if o.Fails > 0 || o.Stall > 0 {
 			fmt.Fprintf(&b, ", in batch %d fails %d times and sleeps %d intervals", o.At, o.Fails, o.Stall)
+		}
+		if o.Takes > 0 {
+			fmt.Fprintf(&b, ", transactions take %d thirds of an interval", o.Takes)
 		}
 		b.WriteByte('\n')
 	}

@@ -73,6 +73,12 @@ func NewDurable(seed uint64) *Graph {
 			g.Outputs[i].How = transacted
 		}
 	}
+	slow := rand.New(rand.NewPCG(seed, 5))
+	for i, o := range g.Outputs {
+		if o.How == transacted && slow.IntN(2) == 0 {
+			g.Outputs[i].Takes = 1 + slow.IntN(6)
+		}
+	}
 	if !g.timed() && r.IntN(3) == 0 {
 		g.Interval = 20 * time.Millisecond // Commits and plans share slots.
 	}

@@ -30,6 +30,9 @@ func TestFaults(t *testing.T) {
 		}
 		return err
 	})
+	if shared := sharedTransactions.Load(); *seed == 0 && *count == 0 && !testing.Short() && shared < 100 {
+		t.Errorf("only %d batches had to share a transaction: make some take longer", shared)
+	}
 }
 
 // keptSeeds are durable graphs that have failed, some with the lives of another seed, and why.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync/atomic"
+	"time"
 
 	"github.com/weirstream/weir/dstream"
 	"github.com/weirstream/weir/internal/vfs"
@@ -16,6 +18,7 @@ import (
 type till[T any] struct {
 	vault[T]
 	job         string
+	takes       int            // thirds of an interval, for a transaction
 	generations map[string]int // by transaction: what this process has got by fencing; guarded by the world
 }
 
@@ -26,6 +29,9 @@ type transaction struct {
 }
 
 var _ dstream.TransactionSink[int] = (*till[int])(nil)
+
+// sharedTransactions counts those that held more than one batch.
+var sharedTransactions atomic.Int64
 
 // Transaction implements dstream.Transactor, as the others do.
 func (t *till[T]) Transaction(id dstream.Effect) string {
@@ -97,6 +103,9 @@ func (t *till[T]) WriteAll(ctx context.Context, effects []dstream.Staged) error 
 		if there && e.ID.Sequence <= last {
 			continue
 		}
+		if newest >= 0 && e.ID.Sequence > newest {
+			sharedTransactions.Add(1)
+		}
 		if err := t.add(name, e); err != nil {
 			return err
 		}
@@ -105,7 +114,12 @@ func (t *till[T]) WriteAll(ctx context.Context, effects []dstream.Staged) error 
 	if newest < 0 {
 		return nil
 	}
-	return t.commit(name, newest)
+	select {
+	case <-time.After(time.Duration(t.takes) * t.x.interval / 3):
+		return t.commit(name, newest)
+	case <-ctx.Done():
+		return context.Cause(ctx) // Who comes next ends the transaction.
+	}
 }
 
 // add puts the records of an effect into the transaction, in requests of a few records.

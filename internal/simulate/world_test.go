@@ -94,8 +94,8 @@ func (k kindOf[T]) outlive(x *execution, number int, in any) {
 	case sunk:
 		dstream.WriteTo(d, dstream.Sink[T](&vault[T]{x: x, number: at})).Named(name)
 	case transacted:
-		dstream.WriteTo(d, dstream.Sink[T](&till[T]{vault: vault[T]{x: x, number: at}, generations: map[string]int{}})).
-			Named(name)
+		dstream.WriteTo(d, dstream.Sink[T](&till[T]{vault: vault[T]{x: x, number: at},
+			takes: x.g.Outputs[number].Takes, generations: map[string]int{}})).Named(name)
 	default:
 		dstream.ForeachRDD(d, func(ctx context.Context, r *rdd.RDD[T], b *dstream.Batch) error {
 			texts, err := k.read(ctx, r, x.g.Outputs[number].How == twice)
