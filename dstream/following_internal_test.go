@@ -31,7 +31,7 @@ func (s *slowBank) WriteAll(ctx context.Context, effects []Staged) error {
 		}
 	}
 	if s.deaf {
-		time.Sleep(s.takes)
+		<-time.After(s.takes)
 	}
 	select {
 	case <-time.After(s.takes):

@@ -31,10 +31,11 @@ type stateful interface {
 	idle(at Time) bool
 	// changed tells whether the step of the batch has changed something.
 	changed(b *Batch) bool
-	// seal makes what the step of the batch changed durable, and says where it is. It is called when all effects of the
-	// batch are in and again if that failed, and only with a checkpoint.
+	// seal makes what the step of the batch changed durable, and says where it is. It is called when all outputs of the
+	// batch have run and again if that failed, and only with a checkpoint.
 	seal(ctx context.Context, b *Batch) (checkpoint.StateChange, error)
-	// settle takes the changes of the batch over into the state when it is committed, or drops them.
+	// settle takes the changes of the batch over into the state when its commit record is on its way, or will be when
+	// its effects are in, or drops them. If that record does not come, the program ends.
 	settle(b *Batch, committed bool)
 	// close ends what goes on in the background, and waits for it. It may be called without load, and more than once.
 	close()

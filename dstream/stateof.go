@@ -15,9 +15,12 @@ import (
 // StateOf makes a reader of a state of this program, by the name of its operator: for a handler that answers with it
 // while batches run. K and S are the operator's types.
 //
-// Get is answered from memory by what the last committed batch left, in a time that does not depend on the state; it
-// waits until the program has been started and has loaded its state. Versions, which All and Diff read too, are those
-// of the checkpoint: a program without one has none. What is read is never changed or taken away by batches that run.
+// Get is answered from memory by what the last batch left whose outputs have run, in a time that does not depend on the
+// state; its commit may be on its way (weir.streaming.maxUncommittedBatches says how far, for outputs that write in
+// transactions). Get waits until the program has been started and has loaded its state.
+//
+// Versions, which All and Diff read too, are those of the checkpoint: a program without one has none. What is read is
+// never changed or taken away by batches that run.
 func StateOf[K comparable, S any](ssc *Context, name string) (*StateReader[K, S], error) {
 	k, err := ssc.stateNamed(name)
 	if err != nil {
@@ -69,7 +72,7 @@ func (s *stateStore[K, S]) kinds() string {
 	return fmt.Sprintf("%v and %v", reflect.TypeFor[K](), reflect.TypeFor[S]())
 }
 
-// get gives what the last committed batch left of a key.
+// get gives what the last batch that was settled left of a key.
 func (s *stateStore[K, S]) get(k K) (e StateEntry[K, S], ok bool, err error) {
 	p, at, err := s.table.place(k)
 	if err != nil {

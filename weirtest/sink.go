@@ -1,6 +1,7 @@
 package weirtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -53,6 +54,7 @@ func Sink[T any](t *testing.T, suite SinkSuite[T]) {
 	}{
 		{"a job without troubles", (*sinkRun[T]).smooth},
 		{"a batch is stored again", (*sinkRun[T]).again},
+		{"batches share a transaction", (*sinkRun[T]).together},
 		{"names that are alike", (*sinkRun[T]).namesAlike},
 		{"a zombie goes on", (*sinkRun[T]).zombie},
 		{"a zombie is overtaken while it writes", (*sinkRun[T]).overtaken},
@@ -244,6 +246,33 @@ func records(seq int64, partition int) (out []int) {
 	return out
 }
 
+// sinkTogether are the batches that a job stores in one transaction, if the sink has transactions.
+var sinkTogether = [][]int64{{0}, {1}, {2, 3, 4}}
+
+// together stores batches in one transaction, as dstream does when one takes longer than the interval; a sink without
+// transactions stores one after the other.
+func (p *sinkProcess[T]) together(sequences ...int64) error {
+	s := p.transactor()
+	if s == nil || len(sequences) == 1 {
+		var err error
+		for _, seq := range sequences {
+			err = cmp.Or(err, p.batch(seq))
+		}
+		return err
+	}
+	var effects []dstream.Staged
+	for _, seq := range sequences {
+		of, err := p.staged(s, p.id(seq), len(sinkBatches[seq]), nil)
+		if err != nil {
+			return err
+		}
+		effects = append(effects, of...)
+	}
+	ctx, cancel := p.of.ctx()
+	defer cancel()
+	return insist(func() error { return s.WriteAll(ctx, effects) })
+}
+
 // batch stores a batch as dstream does.
 func (p *sinkProcess[T]) batch(seq int64) error { return p.write(p.id(seq), nil) }
 
@@ -372,11 +401,14 @@ func (p *sinkProcess[T]) job(die func() bool) error {
 			return err
 		}
 	}
-	for seq := p.of.commits(0); seq < int64(len(sinkBatches)); seq++ {
-		if err := p.batch(seq); err != nil || die() {
+	for _, group := range sinkTogether {
+		if group[0] < p.of.commits(0) {
+			continue
+		}
+		if err := p.together(group...); err != nil || die() {
 			return err
 		}
-		if p.of.commits(seq + 1); die() {
+		if p.of.commits(group[len(group)-1] + 1); die() {
 			return nil
 		}
 	}

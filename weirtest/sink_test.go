@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"testing"
 
@@ -105,35 +106,40 @@ func (s *bankSink) WriteAll(ctx context.Context, effects []dstream.Staged) error
 			return err
 		}
 	}
-	var rows []string
-	for _, e := range effects {
+	rows := make([][]string, len(effects))
+	for i, e := range effects {
 		for raw, err := range e.Records {
 			if err != nil {
 				return err
 			}
-			rows = append(rows, string(raw))
+			rows[i] = append(rows[i], string(raw))
 		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	seq := effects[0].ID.Sequence
 	if s.broken == "two steps" {
-		if err := s.step(func() error { s.rows = append(s.rows, rows...); return nil }); err != nil {
+		if err := s.step(func() error { s.rows = append(s.rows, slices.Concat(rows...)...); return nil }); err != nil {
 			return err
 		}
-		rows = nil
+		clear(rows)
 	}
 	return s.step(func() error {
-		last, held := s.ids[name]
-		switch {
-		case s.broken != "no fencing" && s.mine[name] != s.epochs[name]:
+		if s.broken != "no fencing" && s.mine[name] != s.epochs[name] {
 			return dstream.ErrFenced
-		case held && last >= seq && s.broken != "identity ignored" && !(s.broken == "no fencing" && last != seq):
-			return nil
 		}
-		s.ids[name] = seq
-		s.rows = append(s.rows, rows...)
+		last, held := s.ids[name]
+		for i, e := range effects {
+			if s.broken == "one batch" && e.ID.Sequence != effects[0].ID.Sequence {
+				continue
+			}
+			seq := e.ID.Sequence
+			if held && last >= seq && s.broken != "identity ignored" && !(s.broken == "no fencing" && last != seq) {
+				continue
+			}
+			s.ids[name] = seq
+			s.rows = append(s.rows, rows[i]...)
+		}
 		return nil
 	})
 }
@@ -202,7 +208,8 @@ func TestSink(t *testing.T) { weirtest.Sink(t, bankSuite("")) }
 
 // A sink that does not is found out.
 func TestSinkFinds(t *testing.T) {
-	for _, broken := range []string{"identity ignored", "two steps", "no fencing", "identity by output", "goes back"} {
+	for _, broken := range []string{"identity ignored", "two steps", "no fencing", "identity by output", "goes back",
+		"one batch"} {
 		quiet := func(t *testing.T) { weirtest.Sink(t, bankSuite(broken)) }
 		if testing.RunTests(func(_, _ string) (bool, error) { return true, nil },
 			[]testing.InternalTest{{Name: "broken: " + broken, F: quiet}}) {

@@ -35,6 +35,21 @@ func (r *sinkRun[T]) again() {
 	r.holds("after an old batch", 0, 2)
 }
 
+// together: batches may come in one call, of which some are there already.
+func (r *sinkRun[T]) together() {
+	r.must("store a batch", r.started().batch(0))
+	p := r.started()
+	r.must("store it again with those that follow", p.together(0, 1, 2))
+	p.says("after batches 0 to 2", 2)
+	r.holds("after batches 0 to 2", 0, 1, 2)
+	r.must("store the last of them with others", p.together(2, 3, 4))
+	r.must("store one of them alone", p.batch(2))
+	next := r.started()
+	r.must("store all again", next.together(0, 1, 2, 3, 4))
+	next.says("after all", 4)
+	r.holds("after all", everything()...)
+}
+
 // namesAlike: jobs, outputs and effects do not take each other's identities.
 func (r *sinkRun[T]) namesAlike() {
 	p := r.started()
