@@ -146,6 +146,11 @@ func newOrdeal(seed uint64) *ordeal {
 	for range r.IntN(12) {
 		o.troubles = append(o.troubles, newTrouble(r))
 	}
+	more := rand.New(rand.NewPCG(seed, 9)) // Its own, so that seeds keep what else they have.
+	if more.IntN(3) == 0 {                 // Batches share transactions.
+		o.troubles = append(o.troubles, trouble{key: kmsg.EndTxn, how: slowed, from: 1, times: 1000,
+			slow: between(more, 0, min(3*o.interval, 2*time.Second))})
+	}
 	return o
 }
 
