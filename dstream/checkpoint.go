@@ -42,6 +42,10 @@ func GetOrCreate(dir string, c *conf.Conf, interval time.Duration, build func(*C
 // [*HeldError], or waits if weir.checkpoint.standby is set. The owner that was taken for dead and wakes up can neither
 // plan nor commit any more, and its program ends.
 //
+// The checkpoint also keeps a seed, drawn at random when it is made, under which all keys of the program are dealt to
+// partitions, so that nobody can choose keys that fill one partition: the order in which keys come is so another one in
+// each new checkpoint, and the same in all runs on it.
+//
 // A program that has changed goes on as long as what the checkpoint holds has its place in it: inputs, outputs and
 // states are found by their names, or by what they are made of if they have none. Start refuses, with [ErrUnfit] and
 // before anything runs, a program in which one of them has gone while another one of its kind is new, unless

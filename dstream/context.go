@@ -57,6 +57,8 @@ type Context struct {
 	byDefault bool
 	// width is how many that are: those of a planned batch where the settings do not say.
 	width int
+	// dealSeed is that of the hash which deals keys: 0 without a checkpoint.
+	dealSeed uint64
 
 	job   string // names the effects of this program
 	epoch int64  // of this owner of the checkpoint
@@ -82,7 +84,7 @@ type Context struct {
 	// ending tells that Stop was called, keepRDD that the rdd.Context is to outlive this one.
 	ending, keepRDD bool
 	cancelStart     context.CancelCauseFunc // ends what Start waits for
-	unobserve       func()                  // gives the rdd.Context free for another stream
+	giveRDDs        func()                  // gives the rdd.Context free for another stream
 }
 
 // NewContext makes a context, and the rdd.Context under it, with the settings of c and a batch interval of
@@ -234,15 +236,20 @@ func (ssc *Context) failure() error {
 	return errors.Join(ssc.err, ssc.late)
 }
 
-// observeTasks carries the scheduler's events on to the listeners.
-func (ssc *Context) observeTasks() error {
-	free, err := ssc.sc.Observe(func(e exec.Event) {
+// takeRDDs has the rdd.Context be this stream's: its keys are dealt under the stream's seed, and the scheduler's events
+// are carried on to the listeners.
+func (ssc *Context) takeRDDs() error {
+	unobserve, err := ssc.sc.Observe(func(e exec.Event) {
 		if ssc.bus.count.Load() > 0 {
 			ssc.bus.emit(fromExec(e))
 		}
 	})
-	ssc.unobserve = free
-	return err
+	if err != nil {
+		return err
+	}
+	undeal := ssc.sc.DealUnder(ssc.dealSeed)
+	ssc.giveRDDs = func() { undeal(); unobserve() }
+	return nil
 }
 
 // Instance is a random text that no other context has, in this process or another: for sinks that share what they know

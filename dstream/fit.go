@@ -147,7 +147,7 @@ func (ssc *Context) compareWith(ctx context.Context, found *checkpoint.State) (*
 	if err := f.types(ctx); err != nil {
 		return nil, err
 	}
-	if err := ssc.takeWidth(found); err != nil {
+	if err := ssc.takeDealing(found); err != nil {
 		return nil, err
 	}
 	ssc.findRecall(found, f.before)

@@ -37,7 +37,7 @@ func newPaneFiles[K comparable, V any](ssc *Context, length time.Duration, opts 
 		f.values, err = codec.For[V]()
 	}
 	if err == nil {
-		err = f.dealAnew()
+		err = f.dealAnew(ssc.dealSeed)
 	}
 	if err != nil {
 		return f, err
@@ -87,8 +87,9 @@ func (a *paneAges) merged(done *mergedRun, runs []checkpoint.StateRun) {
 	a.ends[done.run[0].Name] = done.end
 }
 
-func (f *paneFiles[K, V]) dealAnew() (err error) {
-	f.dealer, err = rdd.NewKeyDealer[K](f.opts...)
+func (f *paneFiles[K, V]) dealAnew(seed uint64) (err error) {
+	f.files.head.Seed = seed
+	f.dealer, err = rdd.NewKeyDealer[K](seed, f.opts...)
 	return err
 }
 
@@ -223,7 +224,7 @@ func (w *keyedWindow[K, V]) load(ctx context.Context, at stateFolder, snapshot [
 func (w *keyedWindow[K, V]) head() checkpoint.StateHead { return w.files.files.head }
 
 // dealAnew implements stateful.
-func (w *keyedWindow[K, V]) dealAnew() error { return w.files.dealAnew() }
+func (w *keyedWindow[K, V]) dealAnew(seed uint64) error { return w.files.dealAnew(seed) }
 
 // lieIn implements stateful: panes lie in memory.
 func (w *keyedWindow[K, V]) lieIn(StateRows, int) error { return nil }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -34,22 +35,21 @@ func TestPartitionsOfPlannedBatch(t *testing.T) {
 		{"no number any more, and as many cores", fourSet, four},
 		{"other cores", two, four},
 	} {
-		want, got := &world{}, &world{}
-		for _, run := range []struct {
-			w    *world
-			then []string
-		}{{want, c.first}, {got, c.then}} {
-			synctest.Test(t, func(t *testing.T) {
-				disk := vfs.NewDisk("disk")
-				l := mustLive(t, disk, untoldPartitions(run.w, true), c.first...)
-				time.Sleep(2500 * time.Millisecond)
-				l.die(t)
-				l = mustLive(t, disk, untoldPartitions(run.w, false), run.then...)
+		var wrote [][]string
+		synctest.Test(t, func(t *testing.T) {
+			disk, w := vfs.NewDisk("disk"), &world{}
+			l := mustLive(t, disk, untoldPartitions(w, true), c.first...)
+			time.Sleep(2500 * time.Millisecond)
+			l.die(t)
+			for _, settings := range [][]string{c.first, c.then} {
+				w := &world{rows: maps.Clone(w.rows)}
+				l := mustLive(t, disk.Crash(1), untoldPartitions(w, false), settings...)
 				time.Sleep(500 * time.Millisecond)
 				l.stop(t)
-			})
-		}
-		if want, got := batchOne(want), batchOne(got); !slices.Equal(want, got) || len(want) == 0 {
+				wrote = append(wrote, batchOne(w))
+			}
+		})
+		if want, got := wrote[0], wrote[1]; !slices.Equal(want, got) || len(want) == 0 {
 			t.Errorf("%s: batch 1 wrote, with %v after %v,\n%q, want\n%q", c.name, c.then, c.first, got, want)
 		}
 	}

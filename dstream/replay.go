@@ -78,10 +78,10 @@ func (ssc *Context) replay(ctx context.Context, how Replay) (*Replayed, error) {
 	if err := ssc.replayable(ctx, was); err != nil {
 		return nil, err
 	}
-	if err := ssc.toReplay(ctx, found, was, how.Effects); err != nil {
+	if err := ssc.takeRDDs(); err != nil {
 		return nil, err
 	}
-	if err := ssc.observeTasks(); err != nil {
+	if err := ssc.toReplay(ctx, found, was, how.Effects); err != nil {
 		return nil, err
 	}
 	ssc.properties = batchProperties(ctx)
@@ -107,7 +107,7 @@ func (ssc *Context) replayable(ctx context.Context, was *checkpoint.State) error
 	if err := f.types(ctx); err != nil {
 		return err
 	}
-	if err := ssc.takeWidth(was); err != nil {
+	if err := ssc.takeDealing(was); err != nil {
 		return err
 	}
 	ssc.findRecall(was, f.before)
@@ -145,7 +145,7 @@ func (ssc *Context) toReplay(ctx context.Context, found, was *checkpoint.State, 
 		d.fs = vfs.ReadOnly(d.fs)
 		ssc.job = found.Job
 	}
-	if err := ssc.takeWidth(was); err != nil {
+	if err := ssc.takeDealing(was); err != nil {
 		return err
 	}
 	ssc.sayWidth()

@@ -1,6 +1,8 @@
 package dstream
 
 import (
+	"math/rand/v2"
+
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/internal/checkpoint"
 	"github.com/weirstream/weir/rdd"
@@ -30,6 +32,7 @@ func (ssc *Context) split() *checkpoint.Split {
 		Fingerprint: ssc.fingerprint(),
 		Operators:   ssc.operators(),
 		Partitions:  map[string]int{},
+		DealSeed:    ssc.dealSeed,
 	}
 	for _, n := range ssc.nodes {
 		id := splitID(ids[n])
@@ -69,11 +72,39 @@ func (ssc *Context) operators() []checkpoint.Operator {
 	return list
 }
 
-// takeWidth has shuffles that are not told a number of partitions keep that of the batches that are planned already,
+// takeDealing has keys be dealt as those of the batches that the checkpoint holds.
+func (ssc *Context) takeDealing(found *checkpoint.State) error {
+	width, seed := ssc.widthOf(found), dealSeedOf(found)
+	if width == ssc.width && seed == ssc.dealSeed {
+		return nil
+	}
+	ssc.width, ssc.dealSeed = width, seed
+	for _, k := range ssc.states {
+		if err := k.dealAnew(seed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dealSeedOf is the seed of the hash that deals keys. A checkpoint keeps, for its life, that of its first plan. It is
+// drawn at random, for keys come from strangers, who could choose keys that all fall in one partition of a known hash;
+// early releases took 0.
+func dealSeedOf(found *checkpoint.State) uint64 {
+	switch {
+	case found.Split != nil:
+		return found.Split.DealSeed
+	case found.Planned.Sequence >= 0:
+		return 0 // Those plans had no split.
+	}
+	return rand.Uint64()
+}
+
+// widthOf has shuffles that are not told a number of partitions keep that of the batches that are planned already,
 // where no setting says one: the number of cores, from which it comes then, may be that of another machine. It stays so
 // until the next start, for windows and states are dealt once in a process.
-func (ssc *Context) takeWidth(found *checkpoint.State) error {
-	width := ssc.sc.Parallelism().Default
+func (ssc *Context) widthOf(found *checkpoint.State) (width int) {
+	width = ssc.sc.Parallelism().Default
 	if _, set, _ := conf.Parallelism.Lookup(ssc.conf); !set && ssc.byDefault {
 		for _, b := range found.Opened() {
 			if b.Plan.Split != nil && b.Plan.Split.Partitions[defaultPartitions] > 0 {
@@ -81,16 +112,7 @@ func (ssc *Context) takeWidth(found *checkpoint.State) error {
 			}
 		}
 	}
-	if width == ssc.width {
-		return nil
-	}
-	ssc.width = width
-	for _, k := range ssc.states {
-		if err := k.dealAnew(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return width
 }
 
 // parallelism is that of the batches that this process plans. The width of batches that are planned already is that of

@@ -69,6 +69,9 @@ func (ssc *Context) start(ctx context.Context) error {
 	if err := ssc.openLog(ctx); err != nil {
 		return err
 	}
+	if err := ssc.takeRDDs(); err != nil {
+		return err
+	}
 	if err := ssc.openStateStore(); err != nil {
 		return err
 	}
@@ -87,9 +90,6 @@ func (ssc *Context) start(ctx context.Context) error {
 		if err := ssc.log.Append(ctx, start); err != nil {
 			return fmt.Errorf("log the start positions: %w", err)
 		}
-	}
-	if err := ssc.observeTasks(); err != nil {
-		return err
 	}
 	if err := ssc.beginReceiving(ctx); err != nil {
 		return err

@@ -18,9 +18,9 @@ type stateful interface {
 	load(ctx context.Context, at stateFolder, snapshot []checkpoint.File, deltas []checkpoint.Delta) error
 	// head tells the types of the keys and values, and the seed under which keys are dealt.
 	head() checkpoint.StateHead
-	// dealAnew is called before load if the number of partitions of shuffles that are not told one has changed since
-	// the graph was made.
-	dealAnew() error
+	// dealAnew is called before load if the number of partitions of shuffles that are not told one, or the seed under
+	// which keys are dealt, has changed since the graph was made.
+	dealAnew(seed uint64) error
 	// lieIn is called before load: the entries lie in a store, in which the state has a number.
 	lieIn(rows StateRows, number int) error
 	// reload makes the state that of a version by which the user has changed it.

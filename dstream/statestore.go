@@ -45,7 +45,7 @@ func newStateStore[K comparable, S any](ssc *Context, op string, initial *rdd.RD
 	opts []rdd.ShuffleOption,
 ) (*stateStore[K, S], error) {
 	s := &stateStore[K, S]{op: op, opts: ssc.dealt(opts), initial: initial, touches: timed}
-	dealer, err := rdd.NewKeyDealer[K](s.opts...)
+	dealer, err := rdd.NewKeyDealer[K](ssc.dealSeed, s.opts...)
 	if err != nil {
 		return s, err
 	}
@@ -244,9 +244,10 @@ func (s *stateStore[K, S]) keepForLater(ctx context.Context, g *generation, out 
 func (s *stateStore[K, S]) head() checkpoint.StateHead { return s.files.head }
 
 // dealAnew implements stateful.
-func (s *stateStore[K, S]) dealAnew() error {
-	dealer, err := rdd.NewKeyDealer[K](s.opts...)
+func (s *stateStore[K, S]) dealAnew(seed uint64) error {
+	dealer, err := rdd.NewKeyDealer[K](seed, s.opts...)
 	if err == nil {
+		s.files.head.Seed = seed
 		s.table = newStateTable(dealer, s.table.timed, s.table.disk)
 	}
 	return err

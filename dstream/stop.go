@@ -174,8 +174,8 @@ func (ssc *Context) finish(ctx context.Context) {
 	if ssc.loop != nil {
 		step(ssc.closeBus)
 	}
-	if ssc.unobserve != nil {
-		ssc.unobserve()
+	if ssc.giveRDDs != nil {
+		ssc.giveRDDs()
 	}
 	ssc.mu.Lock()
 	ssc.state = Stopped

@@ -35,6 +35,7 @@ type Context struct {
 	systems []vfs.FS
 
 	parallelism parallelisms
+	deals       atomic.Pointer[dealSeed] // what shuffles take that are made now
 
 	// What a context makes is numbered in the order of its making.
 	nodes, jobs, accumulators, broadcasts atomic.Int64
@@ -71,6 +72,7 @@ func NewContext(c *conf.Conf, opts ...Option) (*Context, error) {
 			"(Spark clusters come later)", master)
 	}
 	sc := &Context{conf: c, inside: &exec.Goroutines{}, logger: slog.New(slog.DiscardHandler), seed: rand.Uint64()}
+	sc.deals.Store(&dealSeed{})
 	for _, o := range opts {
 		o(sc)
 	}

@@ -287,7 +287,7 @@ func TestPartitionerOf(t *testing.T) {
 		"default": dealt, "given": rdd.RepartitionByKey(pairs, rdd.PartitionBy(by)),
 	} {
 		shuffles := 0
-		for _, d := range rdd.Join(r, rdd.ReduceByKey(pairs, add, rdd.PartitionBy(by))).Dependencies() {
+		for _, d := range rdd.CoGroup(r, rdd.ReduceByKey(pairs, add, rdd.PartitionBy(by))).Dependencies() {
 			if d.Shuffle {
 				shuffles++
 			}

@@ -61,7 +61,7 @@ func PartitionsLater(n func() int) ShuffleOption {
 // by what kind of partitioner, "" for the stable hash. It is for the stream engine, which writes it down.
 func DealingOf(opts ...ShuffleOption) (n int, partitioner string) {
 	o := newShuffleOptions(opts)
-	if d := (&dealing{o.n, o.by}); !d.hashes() {
+	if d := (&dealing{n: o.n, by: o.by}); !d.hashes() {
 		partitioner = fmt.Sprintf("%T", o.by)
 	}
 	return o.n, partitioner
@@ -77,11 +77,12 @@ func PartitionBy[K any](p Partitioner[K]) ShuffleOption {
 	return func(o *shuffleOptions) { o.n, o.by, o.dealt, o.err = n, p, true, err }
 }
 
-// A dealing is how the keys of an RDD were dealt to its partitions: by the stable hash of package codec, or by
-// a user's partitioner.
+// A dealing is how the keys of an RDD were dealt to its partitions: by the stable hash of package codec under a seed,
+// or by a user's partitioner.
 type dealing struct {
-	n  int
-	by any
+	n    int
+	by   any
+	seed *dealSeed
 }
 
 func (d *dealing) same(e *dealing) bool {
@@ -89,7 +90,7 @@ func (d *dealing) same(e *dealing) bool {
 		return false
 	}
 	if d.hashes() || e.hashes() {
-		return d.hashes() && e.hashes()
+		return d.hashes() && e.hashes() && d.seed.same(e.seed)
 	}
 	if eq, ok := d.by.(interface{ Equal(other any) bool }); ok {
 		// One that panics is as good as another: a shuffle more is right, too.
@@ -101,8 +102,21 @@ func (d *dealing) same(e *dealing) bool {
 
 // hashes tells whether keys are dealt by their stable hash: a HashPartitioner deals as none does.
 func (d *dealing) hashes() bool {
-	_, ok := d.by.(interface{ dealsByStableHash() })
+	_, ok := stableHash(d.by)
 	return ok || d.by == nil
+}
+
+// stableHash tells whether a partitioner is a HashPartitioner, and not one that embeds one, and gives its seed: nil if
+// it has none of its own.
+func stableHash(by any) (seed *dealSeed, ok bool) {
+	h, ok := by.(interface {
+		stableHash() (self any, seed *dealSeed)
+	})
+	if !ok {
+		return nil, false
+	}
+	self, seed := h.stableHash()
+	return seed, self == by
 }
 
 // PartitionerOf gives the partitioner by which r's keys are dealt to its partitions, for [PartitionBy] to deal others
@@ -112,8 +126,11 @@ func PartitionerOf[K comparable, V any](r *RDD[Pair[K, V]]) (Partitioner[K], boo
 	if r.dealt == nil {
 		return nil, false
 	}
-	if r.dealt.by == nil {
+	if r.dealt.hashes() {
 		p, err := NewHashPartitioner[K](r.dealt.n)
+		if err == nil {
+			p.seed = r.dealt.seed
+		}
 		return p, err == nil
 	}
 	p, ok := r.dealt.by.(Partitioner[K])
@@ -133,7 +150,7 @@ func defaultDealing(sc *Context, opts []ShuffleOption, parents ...parent) (*deal
 		if o.n < 1 {
 			return nil, fmt.Errorf("a shuffle needs at least one partition, not %d (a nil partitioner has none)", o.n)
 		}
-		return &dealing{o.n, o.by}, nil
+		return sc.dealing(o.n, o.by), nil
 	}
 	var best *dealing
 	widest := 1
@@ -151,7 +168,7 @@ func defaultDealing(sc *Context, opts []ShuffleOption, parents ...parent) (*deal
 	if best != nil && (best.n*10 > widest || best.n >= n) {
 		return best, nil
 	}
-	return &dealing{n: n}, nil
+	return sc.dealing(n, nil), nil
 }
 
 // A parent is what defaultDealing looks at.
@@ -184,11 +201,11 @@ func CheckShuffle[K comparable, V any](opts ...ShuffleOption) error {
 
 // dealer makes, for a task, the function that deals keys of type K. A key that cannot be dealt fails the task.
 func dealer[K comparable](d *dealing) (func(tc *TaskContext) func(K) int, error) {
-	if d.by != nil {
-		p, ok := d.by.(Partitioner[K])
-		if !ok {
-			return nil, fmt.Errorf("the partitioner %T does not deal keys of type %v", d.by, reflect.TypeFor[K]())
-		}
+	p, ok := d.by.(Partitioner[K])
+	if !ok && d.by != nil {
+		return nil, fmt.Errorf("the partitioner %T does not deal keys of type %v", d.by, reflect.TypeFor[K]())
+	}
+	if !d.hashes() {
 		return func(tc *TaskContext) func(K) int {
 			return func(k K) int {
 				i := p.Partition(k)
@@ -205,11 +222,12 @@ func dealer[K comparable](d *dealing) (func(tc *TaskContext) func(K) int, error)
 		return nil, err
 	}
 	return func(tc *TaskContext) func(K) int {
+		seed := d.seed.value()
 		return func(k K) int {
 			if d.n == 1 && k == k {
 				return 0
 			}
-			h, err := c.Hash(dealingSeed, k)
+			h, err := c.Hash(seed, k)
 			if err != nil {
 				tc.Fail(err) // NaN, which equals no key, not even itself
 			}
@@ -218,12 +236,9 @@ func dealer[K comparable](d *dealing) (func(tc *TaskContext) func(K) int, error)
 	}, nil
 }
 
-// dealingSeed is that of the hash that deals keys, as long as there is no checkpoint to keep another one.
-const dealingSeed = 0
-
 // partitionOf gives the partition that a key was dealt to.
 func partitionOf[K comparable](d *dealing, k K) (int, error) {
-	if d.by != nil {
+	if !d.hashes() {
 		p, ok := d.by.(Partitioner[K])
 		if !ok {
 			return 0, fmt.Errorf("the partitioner %T does not deal keys of type %v", d.by, reflect.TypeFor[K]())
@@ -237,20 +252,24 @@ func partitionOf[K comparable](d *dealing, k K) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	h, err := c.Hash(dealingSeed, k)
+	h, err := c.Hash(d.seed.value(), k)
 	if err != nil {
 		return 0, err
 	}
 	return codec.Partition(h, d.n), nil
 }
 
-// A HashPartitioner deals keys as shuffles do that are given no partitioner: by the stable hash of package codec.
+// A HashPartitioner deals keys as shuffles do that are given no partitioner: by the stable hash of package codec. The
+// hash has a seed, which is 0 but in a stream with a checkpoint, where the checkpoint keeps one that was drawn at
+// random: shuffles that are given a partitioner of [NewHashPartitioner] take the stream's.
 type HashPartitioner[K comparable] struct {
 	n    int
 	keys *codec.KeyCodec[K]
+	seed *dealSeed // nil for that of the shuffle
 }
 
-// NewHashPartitioner makes the partitioner of n partitions. The error says why K cannot be a key.
+// NewHashPartitioner makes the partitioner of n partitions. The error says why K cannot be a key. Asked itself, it
+// deals under the seed 0; how the keys of a stream's RDDs are dealt, [PartitionerOf] tells.
 func NewHashPartitioner[K comparable](n int) (*HashPartitioner[K], error) {
 	if n < 1 {
 		return nil, fmt.Errorf("a partitioner needs at least one partition, not %d", n)
@@ -259,25 +278,30 @@ func NewHashPartitioner[K comparable](n int) (*HashPartitioner[K], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &HashPartitioner[K]{n, keys}, nil
+	return &HashPartitioner[K]{n: n, keys: keys}, nil
 }
 
-func (h *HashPartitioner[K]) dealsByStableHash() {}
+func (h *HashPartitioner[K]) stableHash() (self any, seed *dealSeed) {
+	if h == nil { // One embeds it, and has not set it.
+		return nil, nil
+	}
+	return h, h.seed
+}
 
 // NumPartitions implements Partitioner.
 func (h *HashPartitioner[K]) NumPartitions() int { return h.n }
 
 // Partition implements Partitioner. It panics for a NaN, which equals no key, not even itself.
 func (h *HashPartitioner[K]) Partition(k K) int {
-	hash, err := h.keys.Hash(dealingSeed, k)
+	hash, err := h.keys.Hash(h.seed.value(), k)
 	if err != nil {
 		panic(err)
 	}
 	return codec.Partition(hash, h.n)
 }
 
-// Equal tells that two hash partitioners of the same number of partitions deal alike.
+// Equal tells that two hash partitioners deal alike: they have the same number of partitions, and the same seed.
 func (h *HashPartitioner[K]) Equal(other any) bool {
 	o, ok := other.(*HashPartitioner[K])
-	return ok && o.n == h.n
+	return ok && o.n == h.n && (o.seed == h.seed || o.seed.value() == h.seed.value())
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -74,7 +76,7 @@ func transcript(t *testing.T, dir string, steps []said) {
 	for _, s := range steps {
 		args := strings.Split(strings.ReplaceAll(s.args, "DIR", dir), " ")
 		r := weirIn(t.Context(), strings.NewReader(s.stdin), args...)
-		if r.code != s.code || r.out != s.out {
+		if r.code != s.code || told(s.args, r.out) != told(s.args, s.out) {
 			t.Errorf("weir %s: code %d, want %d; error %q, got\n%s\nwant\n%s", s.args, r.code, s.code, r.err, r.out, s.out)
 		}
 		r.wants(t, s.code, s.err...)
@@ -84,11 +86,37 @@ func transcript(t *testing.T, dir string, steps []said) {
 	}
 }
 
+// bytesOf are digits that depend on the seed under which the checkpoint deals keys.
+var bytesOf = regexp.MustCompile(`"bytes": [0-9]+`)
+
+// told is an output without what the seed decides: sizes, and the order in which a state's keys come.
+func told(args, out string) string {
+	out = bytesOf.ReplaceAllString(out, `"bytes": N`)
+	for _, byKey := range []string{"state scan", "state diff", "state export"} {
+		if strings.HasPrefix(args, byKey) {
+			lines := strings.SplitAfter(out, "\n")
+			slices.Sort(lines)
+			out = strings.Join(lines, "")
+		}
+	}
+	return out
+}
+
 // TestState is a transcript: what the commands show of a checkpoint whose batches 0 to 3 took 1 to 4.
 func TestState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "ckpt")
 		kept(t, dir, 4, func() {})
+		visited := []string{
+			`{"key":{"City":"London Street","No":0},"value":{"N":2,"Names":["2","4"]},` +
+				`"touched":"2000-01-01T00:00:04.000Z"}` + "\n",
+			`{"key":{"City":"London Street","No":1},"value":{"N":2,"Names":["1","3"]},` +
+				`"touched":"2000-01-01T00:00:03.000Z"}` + "\n",
+		}
+		one := weirIn(t.Context(), nil, "state", "scan", dir, "places", "-n", "1", "--json")
+		if one.wants(t, 0); !slices.Contains(visited, one.out) {
+			t.Errorf("one key is\n%s", one.out)
+		}
 		transcript(t, dir, []said{
 			{args: "state list DIR --json", out: `[
   {
@@ -97,7 +125,7 @@ func TestState(t *testing.T) {
     "value": "{N int64; Names []string}",
     "batch": 3,
     "files": 0,
-    "bytes": 996
+    "bytes": 0
   },
   {
     "state": "sums",
@@ -105,7 +133,7 @@ func TestState(t *testing.T) {
     "value": "int64",
     "batch": 3,
     "files": 0,
-    "bytes": 784
+    "bytes": 0
   }
 ]
 `},
@@ -127,9 +155,7 @@ func TestState(t *testing.T) {
 			{args: `state get DIR place {}`, code: 1, err: []string{`the state "place": there is no such state`, `["places" "sums"]`}},
 			{args: "state scan DIR sums", out: "" +
 				"\"key 0\"\t6\t2000-01-01T00:00:04.000Z\n\"key 1\"\t4\t2000-01-01T00:00:03.000Z\n"},
-			{args: "state scan DIR places -n 1 --json", out: "" +
-				`{"key":{"City":"London Street","No":1},"value":{"N":2,"Names":["1","3"]},` +
-				`"touched":"2000-01-01T00:00:03.000Z"}` + "\n"},
+			{args: "state scan DIR places --json", out: strings.Join(visited, "")},
 			{args: "state scan DIR places -n -1", code: 2, err: []string{"-n must be at least 1"}},
 			{args: "state scan DIR places -n 0", code: 2, err: []string{"-n must be at least 1"}},
 			{args: "offsets show g --checkpoint DIR", code: 2,
