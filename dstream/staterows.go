@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/internal/checkpoint"
 	"github.com/weirstream/weir/internal/vfs"
 )
 
@@ -128,16 +130,20 @@ func (d *durability) place() string {
 
 // stateRowsFolder makes the folder of the store. Its name is the checkpoint's, by its job and place, and the owner's:
 // what stands there of other owners of this checkpoint is of no use any more, for only the last one can commit. A
-// replay owns nothing, and the owner may run beside it.
+// replay owns nothing, and the owner may run beside it: its folder has the name of its process, and goes when that has.
 func (ssc *Context) stateRowsFolder() (string, error) {
 	var errs []error
 	for _, root := range conf.LocalDirs.Get(ssc.conf) {
 		name := fmt.Sprintf("weir-state-%s-%016x-", ssc.job, codec.Hash(0, []byte(ssc.durable.place())))
 		own := fmt.Sprintf("%s%d-", name, ssc.epoch)
+		replays := fmt.Sprintf("weir-replay-%s-", ssc.job)
+		ssc.removeRows(filepath.Join(root, replays+"*"), func(dir string) bool {
+			return processGone(strings.TrimPrefix(filepath.Base(dir), replays))
+		})
 		if ssc.durable.replays {
-			own = fmt.Sprintf("weir-replay-%s-", ssc.job)
+			own = replays + processName(checkpoint.Here(""))
 		} else {
-			ssc.removeRows(filepath.Join(root, name+"*"))
+			ssc.removeRows(filepath.Join(root, name+"*"), nil)
 		}
 		dir, err := os.MkdirTemp(root, own)
 		if err == nil {
@@ -148,12 +154,33 @@ func (ssc *Context) stateRowsFolder() (string, error) {
 	return "", fmt.Errorf("no folder of it can be written to: %w", errors.Join(errs...))
 }
 
-// removeRows removes the stores that earlier owners have left behind. What cannot be listed is left there.
-func (ssc *Context) removeRows(pattern string) {
+// processName names a process in the name of a folder.
+func processName(o checkpoint.Owner) string {
+	return fmt.Sprintf("%016x-%d-%s-", codec.Hash(0, []byte(o.Machine)), o.PID, o.Started)
+}
+
+// processGone tells that a process is known not to be there any more whose name a text begins with.
+func processGone(text string) bool {
+	other := checkpoint.Here("")
+	parts := strings.Split(text, "-")
+	if len(parts) != 4 {
+		return false
+	}
+	other.PID, _ = strconv.Atoi(parts[1])
+	other.Started = parts[2]
+	return strings.HasPrefix(text, processName(other)) && other.Gone()
+}
+
+// removeRows removes the stores that earlier processes have left behind, those for which may is true unless it is nil.
+// What cannot be listed is left there.
+func (ssc *Context) removeRows(pattern string, may func(dir string) bool) {
 	left, _ := filepath.Glob(pattern)
 	for _, dir := range left {
+		if may != nil && !may(dir) {
+			continue
+		}
 		if err := os.RemoveAll(dir); err != nil {
-			ssc.warn("a store of states of an earlier owner of the checkpoint was left there", err, "folder", dir)
+			ssc.warn("a store of states that an earlier process has left behind could not be removed", err, "folder", dir)
 		}
 	}
 }

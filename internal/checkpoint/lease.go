@@ -70,7 +70,7 @@ func (w *watch) gone(ctx context.Context, t *tail) error {
 		w.since = time.Now()
 		w.seen, _ = w.folder.readLease(ctx)
 	}
-	for !owner.Owner.gone() { // One on this machine may die while it is waited for.
+	for !owner.Owner.Gone() { // One on this machine may die while it is waited for.
 		// A lease that is not there, or not readable, does not change and so becomes stale.
 		l, err := w.folder.readLease(ctx)
 		switch {

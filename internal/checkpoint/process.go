@@ -45,8 +45,8 @@ func started(pid int) (string, error) {
 	return fields[19], nil
 }
 
-// gone tells that an owner is known not to be there any more. Not to know is false.
-func (o Owner) gone() bool {
+// Gone tells that an owner is known not to be there any more. Not to know is false.
+func (o Owner) Gone() bool {
 	if o.Machine == "" || o.Started == "" || o.Machine != machine() {
 		return false
 	}

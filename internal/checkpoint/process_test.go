@@ -31,7 +31,7 @@ func TestGone(t *testing.T) {
 	reused.Started += "1"
 	check := func(what string, o Owner, want bool) {
 		t.Helper()
-		if got := o.gone(); got != want {
+		if got := o.Gone(); got != want {
 			t.Errorf("%s is gone: %v", what, got)
 		}
 	}

@@ -104,7 +104,7 @@ func Look(ctx context.Context, fsys vfs.FS, dir string) (*Standing, error) {
 	if err != nil || t == nil {
 		return nil, err
 	}
-	s := &Standing{State: t.state, Gone: t.state.Owner.Owner.gone()}
+	s := &Standing{State: t.state, Gone: t.state.Owner.Owner.Gone()}
 	if s.Gone {
 		again, err := f.tail(ctx)
 		if err != nil || again == nil {
