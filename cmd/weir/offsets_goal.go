@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ func (g *goalFlag) flags(c *cobra.Command) {
 
 func (g *goalFlag) flagNew(c *cobra.Command) {
 	c.Flags().BoolVar(&g.new, "new", false,
-		"go on although the group, or the input of a checkpoint, does not exist yet")
+		"go on although the group, or the input of a checkpoint, does not exist yet, or does not read the topic yet")
 }
 
 // takes checks the arguments: a GROUP unless there is a checkpoint, and then up to most others, which what names.
@@ -139,7 +140,7 @@ type checkpointGoal struct {
 func (g *checkpointGoal) String() string { return "input " + g.input + " of " + g.dir }
 func (g *checkpointGoal) partial() bool  { return false }
 
-func (g *checkpointGoal) before(ctx context.Context, _ *kafka.Admin, _ []kafka.TopicInfo) (
+func (g *checkpointGoal) before(ctx context.Context, _ *kafka.Admin, topics []kafka.TopicInfo) (
 	map[kafka.TopicPartition]int64, error) {
 	info, err := readCheckpoint(ctx, g.dir)
 	switch {
@@ -166,7 +167,26 @@ func (g *checkpointGoal) before(ctx context.Context, _ *kafka.Admin, _ []kafka.T
 	for _, r := range ranges {
 		before[r.TopicPartition()] = r.UntilOffset
 	}
-	return before, nil
+	return before, g.reads(before, topics)
+}
+
+// reads refuses topics that the input does not read: the program would not either, but for one that is changed.
+func (g *checkpointGoal) reads(before map[kafka.TopicPartition]int64, topics []kafka.TopicInfo) error {
+	if g.new || g.position == nil {
+		return nil
+	}
+	known := map[string]bool{}
+	for tp := range before {
+		known[tp.Topic] = true
+	}
+	all := slices.Sorted(maps.Keys(known))
+	for _, t := range topics {
+		if !known[t.Name] {
+			return fmt.Errorf("%v does not read the topic %s, but %s%s; add --new if the program is to read it from "+
+				"now on", g, t.Name, cmp.Or(strings.Join(all, ", "), "none"), spelling.DidYouMean(t.Name, all))
+		}
+	}
+	return nil
 }
 
 // kafkaInput finds the input that is meant: name, or the only one that reads Kafka.

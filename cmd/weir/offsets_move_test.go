@@ -142,7 +142,14 @@ func TestOffsetsMove(t *testing.T) {
 			"TOPIC  PARTITION  BEFORE  NOW\nlines  0          4       3\nlines  1          2       1\n"},
 		{args: "offsets reset --checkpoint DIR --topic lines --partition 1 --at 2020-01-01", out: "" +
 			"input lines of DIR goes on there:\nTOPIC  PARTITION  BEFORE  NOW\nlines  1          1       0\n"},
-		{args: "offsets reset --checkpoint DIR --topic other --to latest --partition 0", code: 1,
+		{args: "offsets reset --checkpoint DIR --topic other --to latest", code: 1, err: []string{
+			"input lines of DIR does not read the topic other, but lines", "add --new if the program is to read it"}},
+		{args: "offsets import --checkpoint DIR", stdin: "lines,0,2\nother,0,0\nother,1,0\n", code: 1,
+			err: []string{"input lines of DIR does not read the topic other, but lines"}},
+		{args: "offsets reset --checkpoint DIR --topic other --to latest --new --dry-run", out: "" +
+			"input lines of DIR would go on there; nothing was committed (--dry-run):\n" +
+			"TOPIC  PARTITION  BEFORE  NOW\nother  0          -       0\nother  1          -       0\n"},
+		{args: "offsets reset --checkpoint DIR --topic other --to latest --partition 0 --new", code: 1,
 			err: []string{"has no offset of other-1"}},
 		{args: "offsets import --checkpoint DIR --input line", stdin: "lines,0,0\n", code: 1,
 			err: []string{`has no input "line", but lines`, "did you mean lines?", "--new"}},
