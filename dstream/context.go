@@ -69,7 +69,8 @@ type Context struct {
 	letters letters
 	bus     *bus
 	loop    *loop
-	begun   chan struct{} // closed when Start has succeeded or failed
+	begun   chan struct{}  // closed when Start has succeeded or failed
+	said    []OutputStatus // what the first log lines tell
 
 	properties map[string]string // of the batches' jobs
 	instance   string

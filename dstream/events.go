@@ -116,6 +116,8 @@ type BatchSkipped struct {
 	BatchTime Time
 	Sequence  int64
 	Reason    string
+	// In, Burned and Unknown are those of [SkippedBatch].
+	In, Burned, Unknown []string
 }
 
 // OutputOperationStarted says that an output operation of a batch runs.
@@ -149,7 +151,10 @@ type Warning struct {
 // TaskInfo says which task an event is about.
 type TaskInfo struct {
 	// Batch is the sequence of the batch, -1 for a job outside of a batch.
-	Batch                          int64
+	Batch int64
+	// Output is the output operation of the batch that the task works for, less than 0 if it works for none: what a
+	// batch does once, whichever outputs fire.
+	Output                         int
 	Job, Stage, Partition, Attempt int
 	// Speculative tells that the attempt was made beside one that ran (spark.speculation), not after one that failed.
 	Speculative bool
@@ -196,8 +201,8 @@ type AccumulatorUpdate struct {
 // fromExec turns an event of the scheduler into one of the stream.
 func fromExec(e exec.Event) Event {
 	info := func(d exec.TaskDesc, op string, site exec.Site) TaskInfo {
-		return TaskInfo{Batch: d.Batch, Job: d.Job, Stage: d.Stage, Partition: d.Partition, Attempt: d.Attempt,
-			Speculative: d.Speculative, Op: op, Site: site.String()}
+		return TaskInfo{Batch: d.Batch, Output: d.Output, Job: d.Job, Stage: d.Stage, Partition: d.Partition,
+			Attempt: d.Attempt, Speculative: d.Speculative, Op: op, Site: site.String()}
 	}
 	switch e := e.(type) {
 	case exec.StageStarted:

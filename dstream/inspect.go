@@ -105,14 +105,19 @@ func infoOf(standing *checkpoint.Standing) *CheckpointInfo {
 	for id, p := range s.Positions {
 		info.Positions[id] = p.Data
 	}
-	for _, b := range s.Skipped {
-		info.Skipped = append(info.Skipped, SkippedBatch{Time: Time(b.Time), Sequence: b.Sequence, Reason: b.Reason,
-			In: effectTexts(b.In), Burned: effectTexts(b.Burned), Unknown: effectTexts(b.Unknown)})
-	}
+	info.Skipped = skippedIn(s)
 	for _, b := range s.Batches {
 		info.Batches = append(info.Batches, recordOf(b))
 	}
 	return info
+}
+
+func skippedIn(s *checkpoint.State) (list []SkippedBatch) {
+	for _, b := range s.Skipped {
+		list = append(list, SkippedBatch{Time: Time(b.Time), Sequence: b.Sequence, Reason: b.Reason,
+			In: effectTexts(b.In), Burned: effectTexts(b.Burned), Unknown: effectTexts(b.Unknown)})
+	}
+	return list
 }
 
 func recordOf(b *checkpoint.Batch) BatchRecord {

@@ -90,7 +90,8 @@ func (l *loop) giveUp(b *Batch, cause error) error {
 	l.ssc.warn("a batch is given up, and its records are passed over for ever", cause, "batch", b.Sequence, "time",
 		b.Time.String(), "in", effectTexts(skip.In), "burned", effectTexts(skip.Burned), "unknown",
 		effectTexts(skip.Unknown))
-	l.passed(b, BatchSkipped{BatchTime: b.Time, Sequence: b.Sequence, Reason: skip.Reason})
+	l.passed(b, BatchSkipped{BatchTime: b.Time, Sequence: b.Sequence, Reason: skip.Reason, In: effectTexts(skip.In),
+		Burned: effectTexts(skip.Burned), Unknown: effectTexts(skip.Unknown)})
 	return nil
 }
 

@@ -109,7 +109,7 @@ func TestSkipTells(t *testing.T) {
 				case dstream.BatchCommitted:
 					events = append(events, fmt.Sprint("committed ", e.Sequence))
 				case dstream.BatchSkipped:
-					events = append(events, fmt.Sprint("skipped ", e.Sequence))
+					events = append(events, fmt.Sprint("skipped ", e.Sequence, e.In, e.Burned, e.Unknown))
 				}
 			})
 		}, "weir.streaming.failedBatch", "skip", "weir.streaming.failedBatch.maxRetries", "1",
@@ -117,7 +117,8 @@ func TestSkipTells(t *testing.T) {
 			"spark.default.parallelism", "2") // The first partition is in before the second fails.
 		time.Sleep(5500 * time.Millisecond)
 		l.stop(t)
-		if got := strings.Join(events, ", "); got != "committed 0, committed 1, skipped 2, committed 3, committed 4" {
+		if got := strings.Join(events, ", "); got != "committed 0, committed 1, skipped 2 [good bad] [bad later] [], "+
+			"committed 3, committed 4" {
 			t.Error(got)
 		}
 		sc, err := rdd.NewContext(nil, rdd.WithFileSystem(disk.Mount(nil)))

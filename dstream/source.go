@@ -61,6 +61,13 @@ type SourceCounter interface {
 // asked; "" is nothing.
 type SourceSlowed interface{ Slowed() string }
 
+// SourceBehind is a Source that knows how far it is behind. Behind gives how many records it has beyond the last range
+// that was planned, as it knew then; known is false while nothing was planned. It is called at any time, by any
+// goroutine, and does no I/O.
+type SourceBehind interface {
+	Behind() (records int64, known bool)
+}
+
 // SourceChecker is a Source that can tell what is wrong with how it was made. Check does no I/O; a graph with a source
 // that is wrong is refused.
 type SourceChecker interface{ Check() error }

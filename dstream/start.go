@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/internal/checkpoint"
 	"github.com/weirstream/weir/internal/exec"
 )
@@ -220,16 +219,8 @@ var ErrGraph = errors.New("the program's graph is wrong")
 
 // sayGuarantees is what the first log lines tell about each output.
 func (ssc *Context) sayGuarantees() {
-	why := "without a checkpoint no state survives a restart"
-	if ssc.durable.opened {
-		why = "plans, commits and state are in the checkpoint " + ssc.durable.dir
-	}
-	if ssc.failurePolicy().skip {
-		why += "; but a batch that fails again and again is given up with its records, as " + conf.Failed.Name() +
-			" says"
-	}
-	for _, o := range ssc.outputs {
-		ssc.logger.Info("output", "output", o.label(), "site", o.node.site.String(), "guarantee", o.guarantee(),
-			"why", why)
+	ssc.said = ssc.outputStatuses()
+	for _, o := range ssc.said {
+		ssc.logger.Info("output", "output", o.Name, "site", o.Site, "guarantee", o.Guarantee, "why", o.Why)
 	}
 }

@@ -119,8 +119,8 @@ func (ssc *Context) stateSource(ctx context.Context) (*checkpoint.State, vfs.FS,
 		return nil, nil, "", nil, err
 	}
 	if !ssc.durable.opened {
-		return nil, nil, "", nil, errors.New("a program without a checkpoint has no versions of its states: " +
-			"give it one (--checkpoint DIR), or ask for single keys")
+		return nil, nil, "", nil, versionError{errors.New("a program without a checkpoint has no versions of " +
+			"its states: give it one (--checkpoint DIR), or ask for single keys")}
 	}
 	release := ssc.log.Hold()
 	s, err := ssc.log.State()

@@ -188,10 +188,10 @@ func (v *stateView) find(s *checkpoint.State, name string, at int64) error {
 	v.version.Sequence = at
 	switch oldest := max(s.Released, 0); {
 	case at > max(s.Committed.Sequence, 0):
-		return fmt.Errorf("batch %d is not committed: the last one is %d", at, s.Committed.Sequence)
+		return versionError{fmt.Errorf("batch %d is not committed: the last one is %d", at, s.Committed.Sequence)}
 	case at < oldest:
-		return fmt.Errorf("it is not kept as of batch %d any more, but from %d to %d (set %s before)", at, oldest,
-			s.Committed.Sequence, conf.RetainedInCheckpoint.Name())
+		return versionError{fmt.Errorf("it is not kept as of batch %d any more, but from %d to %d (set %s before)", at,
+			oldest, s.Committed.Sequence, conf.RetainedInCheckpoint.Name())}
 	}
 	if b := s.Batch(at); b != nil {
 		v.version.Time = Time(b.Plan.Time)
@@ -204,6 +204,14 @@ func (v *stateView) find(s *checkpoint.State, name string, at int64) error {
 
 // ErrNoState is wrapped by the error of a reader whose state is not in the checkpoint.
 var ErrNoState = errors.New("there is no such state")
+
+// ErrNoVersion is what the error of a reader is whose version is not there, or not any more.
+var ErrNoVersion = errors.New("there is no such version")
+
+// A versionError is an ErrNoVersion, and says what is wrong and no more.
+type versionError struct{ error }
+
+func (versionError) Is(target error) bool { return target == ErrNoVersion }
 
 func noState(s *checkpoint.State, name string) error {
 	all := s.Keyed()

@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
 	"github.com/weirstream/weir/rdd"
@@ -55,37 +53,20 @@ type rawEntry = dstream.StateEntry[[]byte, []byte]
 const atHelp = "as of `BATCH`: its number, or a time, for the last one that is not after it (default the newest)"
 
 // A stateView is a version of a state, with what shows it.
-type stateView struct {
-	r           *rawState
-	info        dstream.StateInfo
-	keys, value *codec.Schema
-}
+type stateView struct{ *dstream.StateView }
 
 // viewState finds a version of a state: a number, a time, or "" for the newest.
 func viewState(ctx context.Context, sc *rdd.Context, dir, name, at string) (*stateView, error) {
-	v := &stateView{r: dstream.OpenRawState(sc, dir, name)}
-	sequence, err := sequenceOf(ctx, v.r, at)
+	r := dstream.OpenRawState(sc, dir, name)
+	sequence, err := sequenceOf(ctx, r, at)
 	if err != nil {
 		return nil, err
 	}
 	if sequence >= 0 {
-		v.r = v.r.At(sequence)
+		r = r.At(sequence)
 	}
-	if v.info, err = v.r.Info(ctx); err != nil {
-		return nil, err
-	}
-	if v.info.Key == "" {
-		return v, nil // There is nothing yet.
-	}
-	// What is read is that version, whatever becomes the newest meanwhile.
-	v.r = v.r.At(v.info.Version.Sequence)
-	if v.keys, err = codec.ParseSchema(v.info.Key); err == nil {
-		v.value, err = codec.ParseSchema(v.info.Value)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the state %q: %w: was it written by a later release?", name, err)
-	}
-	return v, nil
+	v, err := dstream.ViewState(ctx, r)
+	return &stateView{v}, err
 }
 
 // sequenceOf finds the batch that is meant, -1 for the newest.
@@ -125,42 +106,6 @@ func batchText(v dstream.StateVersion) string {
 		return fmt.Sprintf("batch %d", v.Sequence)
 	}
 	return fmt.Sprintf("batch %d of %s", v.Sequence, timeText(v.Time))
-}
-
-// key reads a key from the command line: JSON, or as it is where keys are strings.
-func (v *stateView) key(text string) ([]byte, error) {
-	if v.keys == nil {
-		return nil, nil
-	}
-	if v.info.Key == "string" && !strings.HasPrefix(text, `"`) && !strings.HasPrefix(text, `{"base64"`) {
-		return []byte(text), nil
-	}
-	b, err := v.keys.AppendKey(nil, []byte(text))
-	if err != nil {
-		return nil, usagef("the key %s: %w", text, err)
-	}
-	return b, nil
-}
-
-// keyText and valueText show bytes.
-func (v *stateView) keyText(b []byte) (string, error) {
-	text, err := v.keys.AppendKeyJSON(nil, b)
-	return string(text), err
-}
-
-func (v *stateView) valueText(b []byte) (string, error) {
-	text, err := v.value.AppendJSON(nil, b)
-	return string(text), err
-}
-
-// line is an entry as one line of JSON: docs/FORMAT.md, "Exported states".
-func (v *stateView) line(e rawEntry) (string, error) {
-	key, err := v.keyText(e.Key)
-	if err != nil {
-		return "", err
-	}
-	value, err := v.valueText(e.Value)
-	return fmt.Sprintf(`{"key":%s,"value":%s,"touched":%q}`, key, value, timeText(e.Touched)), err
 }
 
 // stateJSON is a state for programs.
@@ -256,18 +201,18 @@ func stateGet() *cobra.Command {
 }
 
 func (v *stateView) get(ctx context.Context, text string, asJSON bool) (string, error) {
-	key, err := v.key(text)
+	key, err := v.Key(text)
 	if err != nil {
-		return "", err
+		return "", usagef("%w", err)
 	}
-	e, ok, err := v.r.Get(ctx, key)
+	e, ok, err := v.Reader.Get(ctx, key)
 	switch {
 	case err != nil:
 		return "", err
 	case !ok:
-		return "", fmt.Errorf("the state %q has no key %s as of %s", v.info.Operator, text, batchText(v.info.Version))
+		return "", fmt.Errorf("the state %q has no key %s as of %s", v.Info.Operator, text, batchText(v.Info.Version))
 	case asJSON:
-		return v.line(e)
+		return v.Row(e)
 	}
-	return v.valueText(e.Value)
+	return v.ValueJSON(e.Value)
 }

@@ -85,8 +85,8 @@ func toFile(stdout io.Writer, name []string, f func(io.Writer) error) (err error
 }
 
 func (v *stateView) export(ctx context.Context, out io.Writer) error {
-	head, err := json.Marshal(exportHead{"state", exportVersion, v.info.Operator, v.info.Key, v.info.Value,
-		v.info.Version.Sequence, timeText(v.info.Version.Time)})
+	head, err := json.Marshal(exportHead{"state", exportVersion, v.Info.Operator, v.Info.Key, v.Info.Value,
+		v.Info.Version.Sequence, timeText(v.Info.Version.Time)})
 	if err != nil {
 		return err
 	}
@@ -227,13 +227,13 @@ func (v *stateView) update(line []byte) (u dstream.StateUpdate[[]byte, []byte], 
 	if l.Weir != "" {
 		return u, true, v.fits(l)
 	}
-	if v.keys == nil {
+	if v.Keys == nil {
 		return u, false, errors.New("the state has no schema yet: let the program commit a batch")
 	}
 	if l.Key == nil || (l.Value == nil) != l.Removed {
 		return u, false, errors.New(`a line has a key, and a value or "removed":true`)
 	}
-	if u.Key, err = v.keys.AppendKey(nil, l.Key); err != nil {
+	if u.Key, err = v.Keys.AppendKey(nil, l.Key); err != nil {
 		return u, false, fmt.Errorf("the key: %w", err)
 	}
 	if u.Removed = l.Removed; u.Removed {
@@ -242,7 +242,7 @@ func (v *stateView) update(line []byte) (u dstream.StateUpdate[[]byte, []byte], 
 	if l.Touched != nil {
 		u.Touched = dstream.Time(l.Touched.UnixMilli())
 	}
-	if u.Value, err = v.value.AppendValue(nil, l.Value); err != nil {
+	if u.Value, err = v.Values.AppendValue(nil, l.Value); err != nil {
 		err = fmt.Errorf("the value: %w", err)
 	}
 	return u, false, err
@@ -257,9 +257,9 @@ func (v *stateView) fits(l stateLine) error {
 	case l.Weir != "state" || l.Version != exportVersion:
 		return fmt.Errorf("version %d of %q is none that this release knows: it reads version %d of \"state\"",
 			l.Version, l.Weir, exportVersion)
-	case key != v.info.Key || value != v.info.Value:
+	case key != v.Info.Key || value != v.Info.Value:
 		return fmt.Errorf("the file has keys %s and values %s, and the state %s and %s: what differs must be rewritten",
-			cmp.Or(key, "-"), cmp.Or(value, "-"), cmp.Or(v.info.Key, "-"), cmp.Or(v.info.Value, "-"))
+			cmp.Or(key, "-"), cmp.Or(value, "-"), cmp.Or(v.Info.Key, "-"), cmp.Or(v.Info.Value, "-"))
 	}
 	return nil
 }

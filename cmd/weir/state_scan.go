@@ -56,7 +56,7 @@ func checkLimit(limit int64, given bool) error {
 
 func (v *stateView) scan(ctx context.Context, out io.Writer, limit int64, asJSON bool) error {
 	n := int64(0)
-	for e, err := range v.r.All(ctx) {
+	for e, err := range v.Reader.All(ctx) {
 		var text string
 		if err == nil {
 			text, err = v.shown(e, asJSON)
@@ -77,13 +77,13 @@ func (v *stateView) scan(ctx context.Context, out io.Writer, limit int64, asJSON
 // shown is an entry as a line.
 func (v *stateView) shown(e rawEntry, asJSON bool) (string, error) {
 	if asJSON {
-		return v.line(e)
+		return v.Row(e)
 	}
-	key, err := v.keyText(e.Key)
+	key, err := v.KeyJSON(e.Key)
 	if err != nil {
 		return "", err
 	}
-	value, err := v.valueText(e.Value)
+	value, err := v.ValueJSON(e.Value)
 	return key + "\t" + value + "\t" + timeText(e.Touched), err
 }
 
@@ -107,7 +107,7 @@ func stateDiff() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				since, err := sequenceOf(c.Context(), v.r, args[2])
+				since, err := sequenceOf(c.Context(), v.Reader, args[2])
 				if err != nil {
 					return err
 				}
@@ -135,7 +135,7 @@ func takesUpTo(least, most int, what string) cobra.PositionalArgs {
 
 func (v *stateView) diff(ctx context.Context, out io.Writer, since int64, asJSON bool) error {
 	var came, gone, changed int
-	for d, err := range v.r.Diff(ctx, since) {
+	for d, err := range v.Reader.Diff(ctx, since) {
 		if err != nil {
 			return err
 		}
@@ -159,12 +159,12 @@ func (v *stateView) diff(ctx context.Context, out io.Writer, since int64, asJSON
 		return nil
 	}
 	_, err := fmt.Fprintf(out, "from batch %d to %s: came %d, gone %d, changed %d\n", since,
-		batchText(v.info.Version), came, gone, changed)
+		batchText(v.Info.Version), came, gone, changed)
 	return err
 }
 
 func (v *stateView) diffText(d dstream.StateDiff[[]byte, []byte], asJSON bool) (string, error) {
-	key, err := v.keyText(d.Key)
+	key, err := v.KeyJSON(d.Key)
 	if err != nil {
 		return "", err
 	}
@@ -173,7 +173,7 @@ func (v *stateView) diffText(d dstream.StateDiff[[]byte, []byte], asJSON bool) (
 		if !e.Present {
 			continue
 		}
-		if texts[i], err = v.valueText(e.Value.Value); err != nil {
+		if texts[i], err = v.ValueJSON(e.Value.Value); err != nil {
 			return "", err
 		}
 	}
