@@ -67,6 +67,7 @@ func flagSet(name string, f *flags, t *texts) *flag.FlagSet {
 		t.noCheckpoint = v == ""
 		return nil
 	})
+	short("ui", conf.UIAddress.Name(), "the `address`, HOST:PORT, where the page is served")
 	set.Func("conf", "a setting, `NAME=VALUE`; may be repeated",
 		func(v string) error { t.pairs = append(t.pairs, v); return nil })
 	set.StringVar(&t.interval, "interval", "", "the batch `interval`, such as 500ms or 2s")

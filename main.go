@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"slices"
@@ -36,9 +37,12 @@ const (
 )
 
 // Main runs a streaming program as a process and ends it: the only part of weir that parses flags, handles
-// signals and exits. Flags are spark-submit's (--master, --name, --conf NAME=VALUE, --properties-file) and
-// weir's own (--interval, --checkpoint, --for, --log-level, --settings). Settings in the program win over
+// signals, listens and exits. Flags are spark-submit's (--master, --name, --conf NAME=VALUE, --properties-file) and
+// weir's own (--interval, --checkpoint, --ui, --for, --log-level, --settings). Settings in the program win over
 // flags, and flags over the properties file. Help and settings go to standard output, the log to standard error.
+//
+// Main serves the page of the program (package ui), as the first line of the log says: by default to this machine
+// alone, on port 4040 or the next one that is free. --ui HOST:PORT says where, spark.ui.enabled=false that it does not.
 //
 // The first SIGINT or SIGTERM drains the program (spark.streaming.stopGracefullyOnShutdown), the second ends
 // it at once. Exit codes: 0 drained, 1 failed, 2 usage, 3 the
@@ -65,6 +69,7 @@ func askedCode(ctx context.Context, name string, args []string, stdout, stderr i
 		return ExitUsage
 	}
 	if ask == nil {
+		opts = append(slices.Clone(opts), func(o *options) { o.listen = net.Listen })
 		return mainCode(ctx, name, args, stdout, stderr, build, opts)
 	}
 	opts = append(slices.Clone(opts), func(o *options) { o.ask = ask })
@@ -165,6 +170,11 @@ func mainCode(ctx context.Context, name string, args []string, stdout, stderr io
 	if o.ask != nil {
 		return said(name, o.ask.do(ctx, ssc, stdout), stderr)
 	}
+	closePage, err := servePage(o.listen, ssc)
+	if err != nil {
+		return said(name, errors.Join(err, ssc.Stop(ctx)), stderr)
+	}
+	defer closePage()
 	return said(name, driveFor(ctx, ssc, f.last), stderr)
 }
 

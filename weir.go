@@ -33,6 +33,7 @@ type options struct {
 	stores    []dstream.StateStore
 	flags     []func(*flag.FlagSet)
 	ask       *Ask
+	listen    listenFunc // for the page; nil for none
 }
 
 // Conf gives the settings; the names are Spark's (spark.*) and weir's own (weir.*).

@@ -51,7 +51,7 @@ var familyReasons = []struct {
 	{"what is spilled is compressed with lz4", "io"},
 	{"weir's parts do not talk to each other over the network",
 		"rpc network authenticate auth blockManager block akka"},
-	{"weir has its own events and log, and in this version no page",
+	{"weir has its own events, log and page",
 		"eventLog history metrics ui log logConf logLineage logging callstack status taskMetrics " +
 			"extraListeners plugins lineage"},
 	{"access is for the network and the system to restrict", "acls admin modify user ssl security kerberos"},

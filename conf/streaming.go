@@ -130,13 +130,12 @@ var (
 		why: "Spark's own: a batch has the whole machine, and memory holds one.",
 	}
 
-	// RetainedBatches is how many finished batches are remembered for show.
+	// RetainedBatches is how many finished batches the page remembers.
 	RetainedBatches = Setting[int]{
 		kind: ints, name: "spark.streaming.ui.retainedBatches", unit: "batches", def: 1000,
 		check: atLeast(1),
-		doc:   "How many finished batches are remembered for show.",
+		doc:   "How many finished batches the page shows. Those that were given up it shows for ever.",
 		why:   "Spark's own: a quarter of an hour at one second.",
-		idle:  "this version has no page of batches",
 	}
 )
 

@@ -36,6 +36,8 @@ var outside = []confined{
 	{"github.com/jackc/pgx", []string{"connector/sql", "examples"}, nil, "take connector/sql as a value"},
 	{"github.com/cockroachdb", []string{"state/pebble"}, nil, "take pebble.Store() of state/pebble as a value"},
 	{"database/sql", []string{"connector/sql"}, nil, "take connector/sql as a value"},
+	{"github.com/prometheus", nil, []string{"ui"},
+		"it puts expvar into the default mux of all who link it: ui writes the text format itself"},
 	{"github.com/spf13/cobra", []string{"cmd", "internal/cmd"}, nil,
 		"the library's flags are weir.Main's own; subcommands belong to cmd"},
 	{"github.com/stretchr/testify", nil, nil, "write if got != want { t.Errorf(...) }"},

@@ -43,7 +43,7 @@ func TestCompareNotice(t *testing.T) {
 var (
 	direct   = regexp.MustCompile(`(?m)^(?:require )?\s*(\S+\.\S+/\S+) v\S+$`)
 	major    = regexp.MustCompile(`/v\d+$`)
-	worksOf  = regexp.MustCompile(`[a-z][a-z0-9.-]*\.[a-z]+/[A-Za-z0-9./-]+`)
+	worksOf  = regexp.MustCompile(`[a-z][a-z0-9.-]*\.[a-z]+/[A-Za-z0-9._/-]+`)
 	licences = "www.apache.org/"
 )
 

@@ -34,9 +34,11 @@ func programs(module string) []program {
 	own := []forbidden{
 		{module + "/connector/", "a connector"}, {module + "/spark/", "the Spark client"},
 		{module + "/fs/", "a file system"}, {module + "/state/", "a store of states"}, kafkaClient[0],
-		// A service that embeds a program finds nothing in its default registries.
-		{"net/http/", "an HTTP server"}, {"expvar/", "the default registry of variables"},
-		{"github.com/prometheus/", "the default registry of metrics"},
+		// A service that embeds a program finds nothing in its default mux and registries.
+		{"net/http/pprof/", "profiles in the default mux"}, {"expvar/", "variables in the default mux"},
+		{"github.com/prometheus/", "the default registry of metrics, and expvar"},
+		// They keep every method of every type in the binary.
+		{"html/template/", "templates"}, {"text/template/", "templates"},
 	}
 	return []program{
 		{dir: ".", due: "cmd", forbids: slices.Concat(heavy, own)},
