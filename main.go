@@ -41,7 +41,7 @@ const (
 // weir's own (--interval, --checkpoint, --ui, --for, --log-level, --settings). Settings in the program win over
 // flags, and flags over the properties file. Help and settings go to standard output, the log to standard error.
 //
-// Main serves the page of the program (package ui), as the first line of the log says: by default to this machine
+// Main serves the page of the program (package ui), as the first lines of the log say: by default to this machine
 // alone, on port 4040 or the next one that is free. --ui HOST:PORT says where, spark.ui.enabled=false that it does not.
 //
 // The first SIGINT or SIGTERM drains the program (spark.streaming.stopGracefullyOnShutdown), the second ends

@@ -32,12 +32,12 @@ type doc struct {
 }
 
 // tag begins an element. Attributes are names and values.
-func (d *doc) tag(name string, attrs []string) {
+func (d *doc) tag(name, end string, attrs []string) {
 	d.WriteString("<" + name)
 	for i := 0; i < len(attrs); i += 2 {
 		d.WriteString(" " + attrs[i] + `="` + escaped(attrs[i+1]) + `"`)
 	}
-	d.WriteString(">")
+	d.WriteString(end)
 }
 
 // escaped is text that means itself in HTML, without what no document may hold.
@@ -53,7 +53,7 @@ func escaped(text string) string {
 
 // open begins an element that end ends.
 func (d *doc) open(name string, attrs ...string) {
-	d.tag(name, attrs)
+	d.tag(name, ">", attrs)
 	d.inside = append(d.inside, name)
 }
 
@@ -72,12 +72,12 @@ func (d *doc) within(name string, f func(), attrs ...string) {
 
 // put writes an element around text.
 func (d *doc) put(name, text string, attrs ...string) {
-	d.tag(name, attrs)
+	d.tag(name, ">", attrs)
 	d.WriteString(escaped(text) + "</" + name + ">")
 }
 
-// empty writes an element that has nothing in it.
-func (d *doc) empty(name string, attrs ...string) { d.tag(name, attrs) }
+// empty writes an element that has nothing in it, so that the page is XML, too, for who is stricter than a browser.
+func (d *doc) empty(name string, attrs ...string) { d.tag(name, "/>", attrs) }
 
 func (d *doc) text(format string, args ...any) { d.WriteString(escaped(fmt.Sprintf(format, args...))) }
 

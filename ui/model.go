@@ -157,7 +157,11 @@ func (m *model) ended(info dstream.BatchInfo) {
 	if r := m.runs(info.Sequence); r != nil {
 		b.ops = r.ops
 	}
-	m.running = slices.DeleteFunc(m.running, func(b batch) bool { return b.Sequence <= info.Sequence })
+	for _, o := range info.Outputs {
+		b.note(o)
+	}
+	over := func(b batch) bool { return b.Sequence <= info.Sequence }
+	m.running, m.waiting = slices.DeleteFunc(m.running, over), slices.DeleteFunc(m.waiting, over)
 	if info.Err != nil {
 		b.outcome = failed
 		m.failures++
@@ -202,12 +206,15 @@ func (m *model) runs(sequence int64) *batch {
 	return nil
 }
 
-// operation notes how an output operation stands. One that runs again has its jobs anew.
+// operation notes how an output operation stands.
 func (m *model) operation(info dstream.OutputInfo) {
-	b := m.runs(info.Sequence)
-	if b == nil {
-		return
+	if b := m.runs(info.Sequence); b != nil {
+		b.note(info)
 	}
+}
+
+// note takes what is known of an output operation. One that begins again has its jobs anew.
+func (b *batch) note(info dstream.OutputInfo) {
 	i, found := slices.BinarySearchFunc(b.ops, info.ID, byID)
 	switch {
 	case !found:

@@ -85,7 +85,7 @@ type program struct {
 }
 
 // build makes a graph with a state, an output of each kind, and a record that is poison.
-func build(ssc *dstream.Context) {
+func build(ssc *dstream.Context, to *shelf) {
 	in := dstream.FromSource(ssc, "ones", dstream.Source[string](ones{})).Named("ones")
 	sums := dstream.UpdateStateByKey(dstream.Map(in, func(s string) rdd.Pair[string, int] {
 		return rdd.KV("key "+string('a'+s[0]%2), int(s[0]-'0'))
@@ -95,7 +95,7 @@ func build(ssc *dstream.Context) {
 		}
 		return s, true
 	}, rdd.Partitions(1)).Named("sums")
-	dstream.WriteTo(in, dstream.Sink[string](&shelf{last: map[string]int64{}})).Named("shelf")
+	dstream.WriteTo(in, dstream.Sink[string](to)).Named("shelf")
 	dstream.ForeachRDD(sums, func(ctx context.Context, r *rdd.RDD[rdd.Pair[string, int]], _ *dstream.Batch) error {
 		<-time.After(200 * time.Millisecond)
 		return rdd.Foreach(ctx, r, func(rdd.Pair[string, int]) error { return nil })
@@ -108,8 +108,13 @@ func build(ssc *dstream.Context) {
 	}).Named("loud")
 }
 
-// start runs the program in a folder, "" for none.
-func start(t *testing.T, dir string, settings ...string) *program {
+// start makes the program, with its checkpoint in a folder, "" for none.
+func start(t *testing.T, dir string) *program {
+	t.Helper()
+	return startWith(t, dir, &shelf{last: map[string]int64{}})
+}
+
+func startWith(t *testing.T, dir string, to *shelf, settings ...string) *program {
 	t.Helper()
 	c := conf.New().Set("spark.master", "local[1]").Set("spark.app.name", "counts "+hostile).
 		Set("spark.task.maxFailures", "1").Set("spark.hadoop.fs.s3a.secret.key", "tell-nobody")
@@ -130,7 +135,7 @@ func start(t *testing.T, dir string, settings ...string) *program {
 	}
 	ssc.SetOutput(io.Discard)
 	p := &program{ssc, ui.New(ssc)}
-	build(ssc)
+	build(ssc, to)
 	return p
 }
 
@@ -158,10 +163,7 @@ func (p *program) get(t *testing.T, path string) (code int, body string, head ht
 		p.page.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil).WithContext(t.Context()))
 		return w
 	}
-	if strings.Contains(path, "APP") {
-		path = strings.Replace(path, "APP", appID.FindString(ask("/api/v1/applications").Body.String()), 1)
-	}
-	w := ask(path)
+	w := ask(strings.Replace(path, "APP", appID.FindString(ask("/api/v1/applications").Body.String()), 1))
 	return w.Code, appID.ReplaceAllString(w.Body.String(), "APP"), w.Header()
 }
 
@@ -172,9 +174,9 @@ func in(t *testing.T, after time.Duration, f func(t *testing.T, p *program)) {
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, dir)
 		p.run(t)
+		defer p.stop(t)
 		time.Sleep(after)
 		synctest.Wait()
 		f(t, p)
-		p.stop(t)
 	})
 }

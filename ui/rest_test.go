@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,6 +101,31 @@ func TestBeforeAndAfter(t *testing.T) {
 		code, body, _ := p.get(t, streaming+"states/sums")
 		if code != 404 || !strings.Contains(body, "a program without a checkpoint has no versions of its states") {
 			t.Errorf("rows without a checkpoint: %d %s", code, body)
+		}
+	})
+}
+
+// TestManyAsk: batches run while all that there is is asked for by many.
+func TestManyAsk(t *testing.T) {
+	in(t, 1500*time.Millisecond, func(t *testing.T, p *program) {
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for range 8 {
+					for _, path := range []string{"/streaming/", "/streaming/batch/?id=946684801000", "/metrics",
+						"/streaming/state/?state=sums", streaming + "batches", streaming + "inputs", streaming + "outputs",
+						streaming + "receivers", streaming + "skipped", streaming + "states/sums", streaming + "statistics"} {
+						if code, body, _ := p.get(t, path); code != http.StatusOK {
+							t.Errorf("GET %s: %d %s", path, code, body)
+						}
+					}
+					<-time.After(300 * time.Millisecond)
+				}
+			})
+		}
+		wg.Wait()
+		if _, body, _ := p.get(t, streaming+"statistics"); !strings.Contains(body, `"numTotalCompletedBatches": 3`) {
+			t.Error(body)
 		}
 	})
 }
