@@ -102,9 +102,7 @@ func signals(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // tellSignal says what the first signal does when it comes: a drain may take a while. After stop it writes no more.
 func tellSignal(ctx context.Context, name string, graceful bool, stderr io.Writer) (stop func()) {
-	told := make(chan struct{})
-	before := context.AfterFunc(ctx, func() {
-		defer close(told)
+	tell := func() {
 		if !errors.Is(context.Cause(ctx), errSignalled) {
 			return
 		}
@@ -113,10 +111,18 @@ func tellSignal(ctx context.Context, name string, graceful bool, stderr io.Write
 			what = "stopping"
 		}
 		fmt.Fprintf(stderr, "%s: %s; a second Ctrl-C ends at once\n", name, what)
+	}
+	told := make(chan struct{})
+	before := context.AfterFunc(ctx, func() {
+		defer close(told)
+		tell()
 	})
 	return func() {
-		if !before() {
+		switch {
+		case !before():
 			<-told
+		case ctx.Err() != nil: // A context is done before it calls its functions, and the program may be faster.
+			tell()
 		}
 	}
 }
