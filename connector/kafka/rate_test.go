@@ -227,3 +227,24 @@ func TestThrottled(t *testing.T) {
 		}
 	})
 }
+
+// TestBehind: how much the leaders have beyond what is planned is known after each plan, and not before.
+func TestBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(2, "t"))
+		c.Produce("t", 0, numbered("v", 0, 70)...)
+		c.Produce("t", 1, numbered("v", 0, 30)...)
+		var got []string
+		j := run(t, c, plan{settings: []string{"spark.streaming.kafka.maxRatePerPartition", "20"}})
+		for range 5 {
+			s, ok := j.ssc.Status()
+			if !ok || len(s.Inputs) != 1 {
+				t.Fatalf("%v, %+v", ok, s)
+			}
+			got = append(got, fmt.Sprint(s.Inputs[0].Behind))
+			pass(time.Second)
+		}
+		j.stop()
+		same(t, "behind", got, []string{"-1", "60", "30", "10", "0"})
+	})
+}

@@ -41,6 +41,7 @@ type source[K, V any] struct {
 	// released is up to where ranges were released last.
 	released map[incarnation]int64
 	hosts    atomic.Pointer[map[TopicPartition]string] // of the leaders; read by Read, which may overlap with Plan
+	behind   atomic.Pointer[int64]                     // offsets beyond the last plan; nil while there was none
 	life     context.Context                           // ends with Close: what is fetched ahead ends with it
 	end      context.CancelFunc
 }
@@ -182,16 +183,26 @@ func (s *source[K, V]) Plan(ctx context.Context, from []byte, limit dstream.Limi
 		lags[i] = lag{p.tp(), ends[i] - p.From}
 	}
 	limit.Records = min(limit.Records, s.byteLimit(limit.Interval))
-	var total int64
+	var total, behind int64
 	for i, n := range s.shares.deal(lags, limit) {
 		next.Partitions[i].Until = next.Partitions[i].From + n
 		total += n
+		behind += max(lags[i].records-n, 0)
 	}
+	s.behind.Store(&behind)
 	if s.f.opts.prefetch {
 		s.f.ahead.start(s.life, s.f, next.pieces())
 	}
 	rng, err := next.encode()
 	return rng, total, err
+}
+
+// Behind implements dstream.SourceBehind: how many offsets the leaders had beyond the last plan.
+func (s *source[K, V]) Behind() (records int64, known bool) {
+	if n := s.behind.Load(); n != nil {
+		return *n, true
+	}
+	return 0, false
 }
 
 // soften marks what time may mend, so that the loop asks again.
