@@ -14,6 +14,8 @@ var list = []mutant{
 		err = l.inParallelism(b, func() error { return l.tryOutputs(b) })
 	}
 `},
+		{"dstream/runbatch.go", "	if l.replays || !l.ssc.durable.opened ||",
+			"	if l.early(b) || l.replays || !l.ssc.durable.opened ||"},
 		{"dstream/runbatch.go", "		err = l.sealAndCommit(b)\n",
 			"		if !l.early(b) {\n			err = l.sealAndCommit(b)\n		}\n"},
 		{"dstream/runbatch.go", "// endBatch commits a batch,", `func (l *loop) early(b *Batch) bool {
