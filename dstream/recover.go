@@ -234,7 +234,7 @@ func (l *loop) goOn() error {
 			"time", Time(planned.Plan.Time).String())
 		b := l.batchOf(planned)
 		l.forgo(b, planned)
-		run := l.runBatch
+		run := l.runPlanned
 		if l.named(b) {
 			run = func(b *Batch) error { return l.giveUp(b, errNamed) }
 		}
@@ -244,6 +244,14 @@ func (l *loop) goOn() error {
 		}
 	}
 	return nil
+}
+
+// runPlanned runs a batch that an earlier process has planned. For listeners and rates it is submitted now: for how long
+// it has waited since its plan says nothing of how fast batches are.
+func (l *loop) runPlanned(b *Batch) error {
+	b.info.SubmissionTime = time.Now()
+	l.ssc.bus.emit(BatchSubmitted{b.info})
+	return l.runBatch(b)
 }
 
 // standsAt gives the inputs that stand where the last committed batch left them. Others were moved since: what they

@@ -65,6 +65,51 @@ func TestStatus(t *testing.T) {
 	})
 }
 
+// TestGoesOnInTurn: a batch that an earlier process has planned is submitted, too, when it is to run. Else it would seem
+// to have waited since the year 1, for which back-pressure would brake.
+func TestGoesOnInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		var events []string
+		build := func(hangs bool) func(*dstream.Context) {
+			return func(ssc *dstream.Context) {
+				in := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+				dstream.ForeachRDD(in, func(ctx context.Context, _ *rdd.RDD[int], b *dstream.Batch) error {
+					if hangs && b.Sequence == 2 {
+						<-ctx.Done()
+						return context.Cause(ctx)
+					}
+					<-time.After(100 * time.Millisecond)
+					return nil
+				}).Named("out")
+				ssc.AddListener(func(e dstream.Event) {
+					switch e := e.(type) {
+					case dstream.BatchSubmitted:
+						events = append(events, fmt.Sprint("submitted ", e.Sequence))
+					case dstream.BatchCompleted:
+						events = append(events, fmt.Sprintf("completed %d after %v", e.Sequence, e.SchedulingDelay()))
+					case dstream.RateUpdated:
+						events = append(events, fmt.Sprintf("rate %.0f", e.Rate))
+					}
+				})
+			}
+		}
+		settings := []string{"spark.streaming.backpressure.enabled", "true",
+			"spark.streaming.backpressure.pid.minRate", "1"}
+		l := mustLive(t, disk, build(true), settings...)
+		time.Sleep(3500 * time.Millisecond)
+		l.die(t)
+		events = nil
+		l = mustLive(t, disk, build(false), settings...)
+		time.Sleep(300 * time.Millisecond)
+		l.stop(t)
+		if got := strings.Join(events, ", "); got != "submitted 2, completed 2 after 0s, rate 20, "+
+			"submitted 3, completed 3 after 0s, rate 20" {
+			t.Error(got)
+		}
+	})
+}
+
 // TestStatusOfFailedStart: there is none.
 func TestStatusOfFailedStart(t *testing.T) {
 	ssc, err := dstream.NewContext(nil, time.Second)

@@ -176,10 +176,11 @@ func (m *model) ended(info dstream.BatchInfo) {
 	for _, in := range info.Inputs {
 		m.inputRecords[in.Name] += in.Records
 	}
-	m.processing.observe(info.ProcessingDelay())
-	if !info.SubmissionTime.IsZero() { // A batch that an earlier process has planned was submitted there.
-		m.scheduling.observe(info.SchedulingDelay())
-		m.total.observe(info.TotalDelay())
+	for h, get := range map[*histogram]func(*batch) (time.Duration, bool){&m.processing: (*batch).processingTime,
+		&m.scheduling: (*batch).schedulingDelay, &m.total: (*batch).totalDelay} {
+		if d, known := get(&b); known {
+			h.observe(d)
+		}
 	}
 }
 
