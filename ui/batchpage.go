@@ -36,6 +36,7 @@ func (u *UI) batchPage(d *doc, r *http.Request) (string, error) {
 		item("Scheduling delay", spanOr(b.schedulingDelay()))
 		item("Processing time", spanOr(b.processingTime()))
 		item("Total delay", spanOr(b.totalDelay()))
+		item("Commit", spanOr(b.commitTime()))
 		if b.DeadLetters > 0 {
 			item("Dead letters", fmt.Sprint(b.DeadLetters))
 		}

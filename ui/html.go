@@ -100,8 +100,7 @@ func (d *doc) lines(texts []string) {
 	}
 }
 
-// page has a path answer with a page: body writes what is between header and footer, and gives the title. up leads
-// from the page to that of the program.
+// page has a path answer with a page: body writes all but its head, and gives the title.
 func (u *UI) page(path string, body func(*doc, *http.Request) (title string, err error)) {
 	u.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 		var inner, whole doc

@@ -54,6 +54,8 @@ type batch struct {
 	ops []operation
 	// outcome is what became of the batch when it had run, "" while that is open.
 	outcome string
+	// commit is how long it took from the batch's end until its commit was known to be written.
+	commit time.Duration
 }
 
 // An operation is an output operation of a batch.
@@ -118,7 +120,8 @@ func (m *model) ofBatch(e dstream.Event, now time.Time) {
 	case dstream.BatchCommitted:
 		m.commits++
 		if b := m.decided(e.Sequence, committed); b != nil {
-			m.commit.observe(now.Sub(b.ProcessingEnd))
+			b.commit = now.Sub(b.ProcessingEnd)
+			m.commit.observe(b.commit)
 		}
 	case dstream.BatchSkipped:
 		m.skips++
@@ -184,7 +187,7 @@ func (m *model) ended(info dstream.BatchInfo) {
 	}
 }
 
-// decided notes what became of a batch that has run.
+// decided notes what became of a batch that has run, in a copy of it that nobody else has yet.
 func (m *model) decided(sequence int64, outcome string) *batch {
 	for i := len(m.completed) - 1; i >= 0 && m.completed[i].Sequence >= sequence; i-- {
 		if m.completed[i].Sequence == sequence {
@@ -339,6 +342,8 @@ func (b *batch) processingTime() (time.Duration, bool) {
 func (b *batch) totalDelay() (time.Duration, bool) {
 	return b.TotalDelay(), !b.SubmissionTime.IsZero() && !b.ProcessingEnd.IsZero()
 }
+
+func (b *batch) commitTime() (time.Duration, bool) { return b.commit, b.outcome == committed }
 
 // tally counts the output operations of a batch.
 func (b *batch) tally() (active, done, failed int) {

@@ -98,7 +98,7 @@ func TestStreamingPage(t *testing.T) {
 				"weir.streaming.firstBatchRecords, until batches were seen to be processed faster\n-\n-",
 			"Timelines (Last 4 batches, 1 active, 3 completed)", "Input Rate\nAvg: 1.00 records/s\nones\nAvg: 1.00 records/s",
 			"00:00:04: 1.00 records/s", "Scheduling Delay\nAvg: 0.0 ms", "Processing Time\nAvg: 203 ms",
-			"00:00:03: 210 ms", "Total Delay\nAvg: 203 ms",
+			"00:00:03: 210 ms", "Total Delay\nAvg: 203 ms", "Commit\nAvg: 0.0 ms",
 			"Running Batches (1)", "2000/01/01 00:00:04.000\n1\n0.0 ms\n-\n1/3 (1 running)\nprocessing",
 			"Waiting Batches (0)", "Completed Batches (last 3 out of 3)",
 			"2000/01/01 00:00:03.000\n1\n0.0 ms\n210 ms\n210 ms\n2/3 (1 failed)\nskipped\nbatch 2",
@@ -112,7 +112,7 @@ func TestBatchPage(t *testing.T) {
 	in(t, 4100*time.Millisecond, func(t *testing.T, p *program) {
 		says(t, p.read(t, "/streaming/batch/?id=946684803000"), "Details of batch at 2000/01/01 00:00:03.000 UTC",
 			"Number:\n2\nStatus:\nCOMPLETED\nOutcome:\nskipped\nBatch Duration:\n1.0 s\nInput data size:\n1 records\n"+
-				"Scheduling delay:\n0.0 ms\nProcessing time:\n210 ms\nTotal delay:\n210 ms\nbatch 2 (946684803000 ms)",
+				"Scheduling delay:\n0.0 ms\nProcessing time:\n210 ms\nTotal delay:\n210 ms\nCommit:\n-\nbatch 2 (946684803000 ms)",
 			"Input Metadata", "ones\n1\nrecord 3\n"+hostile,
 			"Output Operations", "0\nshelf at program_test.go:", "0.0 ms\nSucceeded\n0\n0.0 ms\n1/1\n1/1\n1\n",
 			hostile+" at program_test.go:", "200 ms\nSucceeded\n0\n0.0 ms\n1/1\n1/1\n2\n", "loud at program_test.go:",

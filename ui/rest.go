@@ -269,6 +269,7 @@ type batchJSON struct {
 	FirstFailureReason    *string `json:"firstFailureReason,omitempty"`
 	Sequence              int64   `json:"sequence"`
 	Outcome               *string `json:"outcome,omitempty"`
+	CommitTime            *int64  `json:"commitTime,omitempty"`
 	DeadLetters           int     `json:"deadLetters"`
 }
 
@@ -309,7 +310,8 @@ func (u *UI) batchOf(b *batch, status string) batchJSON {
 		SchedulingDelay: millis(b.schedulingDelay()), ProcessingTime: millis(b.processingTime()),
 		TotalDelay: millis(b.totalDelay()), NumActiveOutputOps: active, NumCompletedOutputOps: done,
 		NumFailedOutputOps: failed, NumTotalOutputOps: u.due(b, status), FirstFailureReason: text(b.firstFailure()),
-		Sequence: b.Sequence, Outcome: text(b.outcome), DeadLetters: b.DeadLetters}
+		Sequence: b.Sequence, Outcome: text(b.outcome), CommitTime: millis(b.commitTime()),
+		DeadLetters: b.DeadLetters}
 }
 
 // find gives the batch that a request names by its time.

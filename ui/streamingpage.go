@@ -186,6 +186,7 @@ func (u *UI) charts(d *doc, v *view) {
 		{"Scheduling Delay", "from the submission of a batch to its start", (*batch).schedulingDelay},
 		{"Processing Time", "the red line is the batch interval", (*batch).processingTime},
 		{"Total Delay", "from the submission of a batch to its end", (*batch).totalDelay},
+		{"Commit", "from the end of a batch until it is written down that it is over", (*batch).commitTime},
 	}
 	delays := make([]series, len(kinds))
 	top := 0.0
