@@ -134,6 +134,40 @@ func TestOperations(t *testing.T) {
 	}
 }
 
+// TestLastRange: batches without anything do not hide where an input is.
+func TestLastRange(t *testing.T) {
+	batchOf := func(n int64, limit int64, lines ...string) dstream.Event {
+		b := info(n)
+		b.Inputs[0].Description, b.Inputs[0].Limit = lines, limit
+		return dstream.BatchCompleted{BatchInfo: b}
+	}
+	for _, row := range []struct {
+		events []dstream.Event
+		want   string
+	}{
+		{nil, "nowhere"},
+		{[]dstream.Event{batchOf(1, 5)}, "1000 [] at most 5"},
+		{[]dstream.Event{batchOf(1, 5, "a", "b"), batchOf(2, 6), batchOf(3, 7)}, "1000 [a b] at most 5"},
+		{[]dstream.Event{batchOf(1, 5, "a"), batchOf(2, math.MaxInt64, "b"), batchOf(3, 7)}, "2000 [b]"},
+		{[]dstream.Event{batchOf(1, 5), batchOf(2, 6)}, "2000 [] at most 6"},
+	} {
+		m := newModel(9)
+		for _, e := range row.events {
+			m.event(e)
+		}
+		got := "nowhere"
+		if r := m.view().lastRange(0); r != nil {
+			got = fmt.Sprint(r.BatchID, " ", r.Description)
+			if r.Limit != nil {
+				got += fmt.Sprint(" at most ", *r.Limit)
+			}
+		}
+		if got != row.want {
+			t.Errorf("%s, want %s", got, row.want)
+		}
+	}
+}
+
 // TestViewIsACopy: what was given out does not change.
 func TestViewIsACopy(t *testing.T) {
 	m := newModel(3)

@@ -37,11 +37,12 @@ type inputJSON struct {
 	Site       string `json:"site"`
 	Receiver   bool   `json:"receiver"`
 	// MaxRate is in records per second; it is absent where the engine sets no limit.
-	MaxRate    *float64   `json:"maxRate,omitempty"`
-	RateReason string     `json:"rateReason"`
-	SlowedBy   *string    `json:"slowedBy,omitempty"`
-	Lag        *int64     `json:"lag,omitempty"`
-	Last       *rangeJSON `json:"last,omitempty"`
+	MaxRate    *float64 `json:"maxRate,omitempty"`
+	RateReason string   `json:"rateReason"`
+	SlowedBy   *string  `json:"slowedBy,omitempty"`
+	Lag        *int64   `json:"lag,omitempty"`
+	// Last is of the newest batch that has something.
+	Last *rangeJSON `json:"last,omitempty"`
 }
 
 // A rangeJSON is what a batch takes from an input.
@@ -75,24 +76,25 @@ func (u *UI) inputs(*http.Request) (any, error) {
 	return list, nil
 }
 
-// lastRange is what the newest batch takes from an input, nil for nothing.
-func (v *view) lastRange(stream int) *rangeJSON {
+// lastRange is what the newest batch that has something of an input takes from it, or else the newest batch; nil for
+// none.
+func (v *view) lastRange(stream int) (last *rangeJSON) {
 	for _, b := range slices.Backward(v.all()) {
 		for _, in := range b.Inputs {
-			if in.StreamID != stream {
+			if in.StreamID != stream || last != nil && len(in.Description) == 0 {
 				continue
 			}
-			r := &rangeJSON{BatchID: int64(b.BatchTime), Records: in.Records, Description: in.Description}
-			if r.Description == nil {
-				r.Description = []string{}
-			}
+			last = &rangeJSON{BatchID: int64(b.BatchTime), Records: in.Records,
+				Description: append([]string{}, in.Description...)}
 			if in.Limit > 0 && in.Limit < math.MaxInt64 {
-				r.Limit = &in.Limit
+				last.Limit = &in.Limit
 			}
-			return r
+			if len(in.Description) > 0 {
+				return last
+			}
 		}
 	}
-	return nil
+	return last
 }
 
 // A skippedJSON is a batch that was given up: its records are in the outputs of Written, in none of Burned, and of
