@@ -85,6 +85,7 @@ type Context struct {
 	// ending tells that Stop was called, keepRDD that the rdd.Context is to outlive this one.
 	ending, keepRDD bool
 	cancelStart     context.CancelCauseFunc // ends what Start waits for
+	drainCut        drainCut                // the error of a stop whose deadline cut it
 	giveRDDs        func()                  // gives the rdd.Context free for another stream
 }
 

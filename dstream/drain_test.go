@@ -159,10 +159,15 @@ func TestAStopThatCutsADrain(t *testing.T) {
 		body, stop time.Duration
 		stored     string
 		want       error
+		says       string
 	}{
-		{"a batch runs", 20 * time.Second, 0, "1.5s", dstream.ErrDrainCut},
-		{"a record is left", 0, 5 * time.Second, "2.2s", dstream.ErrDrainCut},
-		{"all is committed", 0, 5 * time.Second, "", nil},
+		{"a batch runs", 20 * time.Second, 0, "1.5s", dstream.ErrDrainCut,
+			"the deadline cut the drain: batch 1 is planned and not committed; more time gives " +
+				"spark.streaming.gracefulStopTimeout, the deadline of Stop's context or weir stop --timeout"},
+		{"a record is left", 0, 5 * time.Second, "2.2s", dstream.ErrDrainCut,
+			"the deadline cut the drain: records lost, which inputs hold and no batch has taken: 1; more time gives " +
+				"spark.streaming.gracefulStopTimeout, the deadline of Stop's context or weir stop --timeout"},
+		{"all is committed", 0, 5 * time.Second, "", nil, "<nil>"},
 	}
 	for _, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {
@@ -202,8 +207,8 @@ func TestAStopThatCutsADrain(t *testing.T) {
 			time.Sleep(time.Second)
 			stopNow(t, ssc)
 			wg.Wait()
-			if err := ssc.AwaitTermination(t.Context()); !errors.Is(err, tt.want) {
-				t.Errorf("%s: AwaitTermination gives %v, want %v", tt.name, err, tt.want)
+			if err := ssc.AwaitTermination(t.Context()); !errors.Is(err, tt.want) || fmt.Sprint(err) != tt.says {
+				t.Errorf("%s: AwaitTermination gives %v, want %v, %s", tt.name, err, tt.want, tt.says)
 			}
 		})
 	}

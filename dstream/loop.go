@@ -155,8 +155,9 @@ func (l *loop) start() {
 	go func() {
 		<-planned
 		<-l.ran
+		l.ssc.drainCut.leaves(l.left())
 		if l.cutShort() {
-			l.ssc.fail(ErrDrainCut)
+			l.ssc.fail(&l.ssc.drainCut)
 		}
 		l.ssc.durable.clean = l.committed == l.next
 		close(l.over)

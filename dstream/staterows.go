@@ -180,7 +180,7 @@ func (ssc *Context) removeRows(pattern string, may func(dir string) bool) {
 			continue
 		}
 		if err := os.RemoveAll(dir); err != nil {
-			ssc.warn("a store of states that an earlier process has left behind could not be removed", err, "folder", dir)
+			ssc.warn("a store of states that an earlier process left could not be removed", err, "folder", dir)
 		}
 	}
 }

@@ -21,9 +21,6 @@ func Graceful() StopOption { return func(s *stopping) { s.graceful = true } }
 // KeepContext has Stop leave the rdd.Context running, for another streaming context or for jobs.
 func KeepContext() StopOption { return func(s *stopping) { s.keep = true } }
 
-// ErrDrainCut is wrapped by the error of a graceful stop whose deadline passed before all was processed.
-var ErrDrainCut = errors.New("the deadline cut the drain: planned batches were left uncommitted")
-
 // Stop ends the program and waits until nothing of it runs. By default it is immediate: the batch that runs is
 // cancelled and stays uncommitted. With Graceful, receivers are stopped, what they received and what was
 // planned is processed and committed. It ends at ctx's deadline, or if ctx has none after
@@ -113,7 +110,7 @@ const leastGracefulStop = 10 * time.Second
 // cut ends a stop whose deadline has passed.
 func (ssc *Context) cut(graceful bool) error {
 	if graceful {
-		ssc.fail(ErrDrainCut)
+		ssc.fail(&ssc.drainCut)
 	}
 	ssc.loop.kill(ErrStopped)
 	grace := time.NewTimer(callGrace)
@@ -121,7 +118,7 @@ func (ssc *Context) cut(graceful bool) error {
 	select {
 	case <-ssc.done:
 		if graceful {
-			return ErrDrainCut
+			return &ssc.drainCut
 		}
 		return nil
 	case <-grace.C:
@@ -131,7 +128,7 @@ func (ssc *Context) cut(graceful bool) error {
 		ssc.warn("functions were given up", err)
 	}
 	if graceful {
-		err = errors.Join(ErrDrainCut, err)
+		err = errors.Join(&ssc.drainCut, err)
 	}
 	<-ssc.done // What is left has deadlines of its own.
 	return err

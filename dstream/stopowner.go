@@ -195,7 +195,8 @@ func (w *ownerWatch) over(s *checkpoint.Standing) error {
 	left := leftOpen(s)
 	switch {
 	case s.Released && w.heeded:
-		return fmt.Errorf("%w: %s has stopped; %s", ErrDrainCut, w.owner.Owner, left)
+		return fmt.Errorf("%w: %s has stopped; %s; more time gives --timeout or the program's %s", ErrDrainCut,
+			w.owner.Owner, left, conf.GracefulStopTimeout.Name())
 	case s.Released:
 		return fmt.Errorf("%w: %s has stopped before; %s", ErrNoOwner, w.owner.Owner, left)
 	case s.Gone:
@@ -209,18 +210,28 @@ func leftOpen(s *checkpoint.Standing) string {
 	if text == "" {
 		return "nothing is open"
 	}
-	return text + ", and " + runs + " again at the next start or by weir finish"
+	return text + againBy(runs)
+}
+
+func againBy(runs string) string {
+	return ", and " + runs + " again at the next start or by weir finish"
 }
 
 // openText names the batches that are open, "" if there are none, and gives the verb that goes on.
 func openText(s *checkpoint.Standing) (text, runs string) {
-	switch open := s.State.Opened(); len(open) {
-	case 0:
+	open := s.State.Opened()
+	if len(open) == 0 {
 		return "", ""
-	case 1:
-		return fmt.Sprintf("batch %d is planned and not committed", open[0].Plan.Sequence), "runs"
-	default:
-		return fmt.Sprintf("batches %d to %d are planned and not committed", open[0].Plan.Sequence,
-			open[len(open)-1].Plan.Sequence), "run"
 	}
+	return openBatches(len(open), open[0].Plan.Sequence, open[len(open)-1].Plan.Sequence)
+}
+
+func openBatches(n int, first, last int64) (text, runs string) {
+	switch {
+	case n <= 0:
+		return "", ""
+	case n == 1:
+		return fmt.Sprintf("batch %d is planned and not committed", first), "runs"
+	}
+	return fmt.Sprintf("batches %d to %d are planned and not committed", first, last), "run"
 }

@@ -250,8 +250,9 @@ func TestStop(t *testing.T) {
 
 	dir, p = begun(t, self, "--slow", "2s", "--conf", "weir.streaming.maxQueuedBatches=1")
 	step{"stop % --timeout 100ms", 5, `it is stopping, within 100ms\n`,
-		`^weir: checkpoint .*: the deadline cut the drain: .* counter, .* has stopped; batch(es \d+ to)? \d+ (is|are) planned ` +
-			`and not committed, and runs? again at the next start or by weir finish\n$`}.run(t, dir, self)
+		`^weir: checkpoint .*: the deadline cut the drain: counter, .* has stopped; batch(es \d+ to)? \d+ (is|are) planned ` +
+			`and not committed, and runs? again at the next start or by weir finish; more time gives --timeout or the ` +
+			`program's spark.streaming.gracefulStopTimeout\n$`}.run(t, dir, self)
 	ended(p, 5)
 	step{"stop %", 1, ``, `no process owns the checkpoint: counter, .* has stopped before; batch.* \d+ (is|are)`}.run(t, dir, self)
 

@@ -1,0 +1,65 @@
+package dstream
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/weirstream/weir/conf"
+)
+
+// ErrDrainCut is wrapped by the error of a graceful stop whose deadline passed before all was processed. The error says
+// what was left.
+var ErrDrainCut = errors.New("the deadline cut the drain")
+
+// A drainCut is the error of a program whose drain was cut: it is the program's from then on, and says what is left as
+// soon as that is known, when nothing of the loop runs any more.
+type drainCut struct {
+	mu   sync.Mutex
+	left string
+}
+
+func (c *drainCut) Error() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left == "" {
+		return ErrDrainCut.Error()
+	}
+	return fmt.Sprintf("%v: %s; more time gives %s, the deadline of Stop's context or weir stop --timeout", ErrDrainCut,
+		c.left, conf.GracefulStopTimeout.Name())
+}
+
+func (c *drainCut) Unwrap() error { return ErrDrainCut }
+
+func (c *drainCut) leaves(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = what
+}
+
+// left says what a stop has left undone, "" for nothing. Nothing of the loop runs any more.
+func (l *loop) left() string {
+	var texts []string
+	if text, runs := openBatches(int(l.next-l.committed), l.committed, l.next-1); text != "" {
+		if l.ssc.durable.opened {
+			text += againBy(runs)
+		}
+		texts = append(texts, text)
+	}
+	var held, logged int64
+	for _, in := range l.ssc.inputs {
+		if in.logs() {
+			logged += in.pending()
+		} else {
+			held += in.pending()
+		}
+	}
+	if held > 0 {
+		texts = append(texts, fmt.Sprintf("records lost, which inputs hold and no batch has taken: %d", held))
+	}
+	if logged > 0 {
+		texts = append(texts, fmt.Sprintf("records of write ahead logs that are left for the next start: %d", logged))
+	}
+	return strings.Join(texts, "; ")
+}
