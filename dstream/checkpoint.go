@@ -98,6 +98,8 @@ type durability struct {
 	found *checkpoint.State
 	// opened tells that the log is to be closed, clean that nothing is open in it.
 	opened, clean bool
+	// untouched tells that the log was clean when it was taken over, or new, and that nothing of the program has run.
+	untouched bool
 	// replays tells that the states are only looked at.
 	replays bool
 	// anew are the batches that are to be planned anew when the sinks have been asked.
@@ -152,7 +154,7 @@ func (ssc *Context) openLog(ctx context.Context) error {
 		return fmt.Errorf("checkpoint %s: %w", d.dir, err)
 	}
 	ssc.log, ssc.job, ssc.epoch = log, log.Job(), log.Epoch()
-	d.found, d.opened = r.State, true
+	d.found, d.opened, d.untouched = r.State, true, r.Stopped || r.First
 	if !r.First {
 		ssc.logger.Info("going on from a checkpoint", "checkpoint", d.dir, "epoch", r.Epoch, "committed",
 			r.Committed.Sequence, "planned", r.Planned.Sequence, "stoppedCleanly", r.Stopped)
@@ -236,7 +238,7 @@ func (ssc *Context) closeLog(ctx context.Context) {
 	if !ssc.durable.opened {
 		return
 	}
-	clean := ssc.durable.clean && ssc.failure() == nil
+	clean := ssc.durable.clean && ssc.failure() == nil || ssc.leftClean()
 	err := tell(ctx, func(ctx context.Context) (err error) { // A disk that does not answer cannot be interrupted.
 		if clean {
 			err = ssc.log.Append(ctx, checkpoint.Stop{})
@@ -246,6 +248,16 @@ func (ssc *Context) closeLog(ctx context.Context) {
 	if err != nil && ssc.failure() == nil {
 		ssc.fail(fmt.Errorf("checkpoint %s: %w", ssc.durable.dir, err))
 	}
+}
+
+// leftClean tells that a start that failed leaves the log as clean as it was. A sink that was opened may have announced
+// transactions, which are for the next owner to fence.
+func (ssc *Context) leftClean() bool {
+	if !ssc.durable.untouched {
+		return false
+	}
+	state, err := ssc.log.State()
+	return err == nil && len(state.Transactions) == 0
 }
 
 // mustTell refuses what could not be told apart in a log: inputs, outputs and states whose ids differ by their number

@@ -232,6 +232,72 @@ func TestGoOn(t *testing.T) {
 	})
 }
 
+// TestRefusedStartIsNone: a start that fails before anything has run leaves a clean stop a clean stop.
+func TestRefusedStartIsNone(t *testing.T) {
+	var seen, told []string
+	other := func(ssc *dstream.Context) {
+		d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("other numbers")
+		dstream.ForeachRDD(d, func(context.Context, *rdd.RDD[int], *dstream.Batch) error { return nil })
+	}
+	silent := func(ssc *dstream.Context) {
+		d := dstream.FromSource(ssc, "numbers", dstream.Source[int](unresolved{})).Named("numbers")
+		dstream.ForeachRDD(d, func(context.Context, *rdd.RDD[int], *dstream.Batch) error { return nil })
+	}
+	for _, tt := range []struct {
+		name   string
+		before func(t *testing.T, disk *vfs.Disk)
+		build  func(ssc *dstream.Context)
+		unfit  bool
+		want   bool
+	}{
+		{"another program after a clean stop", func(t *testing.T, disk *vfs.Disk) {
+			l := mustLive(t, disk, sums(&seen, &told))
+			time.Sleep(1500 * time.Millisecond)
+			l.stop(t)
+		}, other, true, true},
+		{"another program after a death", func(t *testing.T, disk *vfs.Disk) {
+			l := mustLive(t, disk, sums(&seen, &told))
+			time.Sleep(1500 * time.Millisecond)
+			l.die(t)
+			time.Sleep(time.Minute)
+		}, other, true, false},
+		{"an input that does not answer", func(t *testing.T, disk *vfs.Disk) {
+			l := mustLive(t, disk, sums(&seen, &told))
+			time.Sleep(1500 * time.Millisecond)
+			l.stop(t)
+		}, silent, false, true},
+		{"an input that does not answer at the first start", func(*testing.T, *vfs.Disk) {}, silent, false, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewDisk("disk")
+			tt.before(t, disk)
+			for range 2 {
+				if _, err := liveOn(t, disk, tt.build); err == nil || errors.Is(err, dstream.ErrUnfit) != tt.unfit {
+					t.Errorf("%s: the start gives %v", tt.name, err)
+				}
+				info, err := dstream.ReadCheckpoint(t.Context(), outside(t, disk), "disk:/ck")
+				if err != nil || info.StoppedCleanly != tt.want || (info.Standing() == "stopped cleanly") != tt.want {
+					t.Errorf("%s: %v, it is said to have %s", tt.name, err, info.Standing())
+				}
+			}
+			before := len(seen)
+			l := mustLive(t, disk, sums(&seen, &told))
+			time.Sleep(1500 * time.Millisecond)
+			l.stop(t)
+			if len(seen) == before {
+				t.Errorf("%s: the program does not go on", tt.name)
+			}
+		})
+	}
+}
+
+// unresolved are twos that do not say where they begin.
+type unresolved struct{ twos }
+
+func (unresolved) Resolve(context.Context, []byte) ([]byte, error) {
+	return nil, errors.New("nobody answers")
+}
+
 // TestPlannedBatchRunsAgain: a process dies within a batch; the next one runs that first, with the range of its plan.
 func TestPlannedBatchRunsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -90,6 +90,7 @@ func (ssc *Context) start(ctx context.Context) error {
 			return fmt.Errorf("log the start positions: %w", err)
 		}
 	}
+	ssc.durable.untouched = false
 	if err := ssc.beginReceiving(ctx); err != nil {
 		return err
 	}
