@@ -238,7 +238,6 @@ func (l *loop) goOn() error {
 		if l.named(b) {
 			run = func(b *Batch) error { return l.giveUp(b, errNamed) }
 		}
-		l.waiting.Add(1)
 		if err := run(b); err != nil {
 			return err
 		}
@@ -251,6 +250,7 @@ func (l *loop) goOn() error {
 func (l *loop) runPlanned(b *Batch) error {
 	b.info.SubmissionTime = time.Now()
 	l.ssc.bus.emit(BatchSubmitted{b.info})
+	l.waiting.Add(1)
 	return l.runBatch(b)
 }
 
