@@ -164,6 +164,19 @@ func (x *outbox) transact(group []*delivery) error {
 	return err
 }
 
+// waits tells that there is a delivery, and that it is not over.
+func (d *delivery) waits() bool {
+	if d == nil {
+		return false
+	}
+	select {
+	case <-d.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // over says what became of a delivery.
 func (d *delivery) over(took time.Duration, err error) {
 	if err == nil {

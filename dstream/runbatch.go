@@ -302,12 +302,12 @@ func (l *loop) logDone(b *Batch, i int) error {
 	return l.within(slotTimeout, func(ctx context.Context) error { return l.ssc.log.Append(ctx, done) })
 }
 
-// last tells that all other outputs of the batch have finished.
+// last tells that all other outputs of the batch have finished, and that what they have put into outboxes is in.
 func (b *Batch) last(i int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for k, done := range b.done {
-		if k != i && !done {
+		if k != i && (!done || b.deliveries[k].waits()) {
 			return false
 		}
 	}

@@ -1,0 +1,110 @@
+package dstream_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/vfs"
+	"github.com/weirstream/weir/rdd"
+)
+
+// A chest stores batches in transactions, and outlives processes. The transaction of one batch never ends.
+type chest struct {
+	held  map[int64]string
+	stuck int64
+}
+
+func (*chest) Open(context.Context, string, int64) error { return nil }
+
+func (c *chest) Last(context.Context, string, string, int) (seq int64, ok bool, err error) {
+	for s := range c.held {
+		seq, ok = max(seq, s), true
+	}
+	return seq, ok, nil
+}
+
+func (*chest) Transaction(dstream.Effect) string { return "chest" }
+
+func (*chest) Fence(context.Context, []string) error { return nil }
+
+func (*chest) AppendRecord(dst []byte, v int) ([]byte, error) { return fmt.Append(dst, v), nil }
+
+func (c *chest) WriteAll(ctx context.Context, effects []dstream.Staged) error {
+	for _, e := range effects {
+		if e.ID.Sequence == c.stuck {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}
+	}
+	for _, e := range effects {
+		var all []string
+		for raw := range e.Records {
+			all = append(all, string(raw))
+		}
+		c.held[e.ID.Sequence] += "[" + strings.Join(all, " ") + "]"
+	}
+	return nil
+}
+
+func (*chest) Mark(context.Context, dstream.Effect, bool) error { return nil }
+
+func (*chest) Write(context.Context, dstream.Effect, iter.Seq[int]) error { return nil }
+
+func (*chest) Close(context.Context) error { return nil }
+
+// TestDeathWhileATransactionIsOnItsWay: what has run ahead of a transaction runs again after a crash, but for outputs
+// that had finished; and no batch is committed before its transaction is.
+func TestDeathWhileATransactionIsOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, c := vfs.NewDisk("disk"), &chest{held: map[int64]string{}, stuck: 1}
+		var seen []string
+		var committed []int64
+		build := func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			sums, _ := dstream.MapWithState(dstream.Map(d, func(v int) rdd.Pair[string, int] { return rdd.KV("", v) }),
+				dstream.Spec(func(_ string, v rdd.Optional[int], s *dstream.State[int]) int {
+					s.Update(s.Option().Or(0) + v.Value)
+					return s.Get()
+				}))
+			dstream.WriteTo(sums, dstream.Sink[int](c)).Named("sums")
+			dstream.ForeachRDD(d, func(_ context.Context, _ *rdd.RDD[int], b *dstream.Batch) error {
+				seen = append(seen, fmt.Sprint(b.Sequence))
+				return nil
+			}).Named("body")
+			ssc.AddListener(func(e dstream.Event) {
+				if e, ok := e.(dstream.BatchCommitted); ok {
+					committed = append(committed, e.Sequence)
+				}
+			})
+		}
+		first := mustLive(t, disk, build)
+		time.Sleep(4500 * time.Millisecond)
+		synctest.Wait()
+		if want := []int64{0}; !slices.Equal(committed, want) {
+			t.Errorf("committed are %v, want %v", committed, want)
+		}
+		if got, want := strings.Join(seen, " "), "0 1 2 3"; got != want {
+			t.Errorf("the body has run in %s, want %s", got, want)
+		}
+		first.die(t)
+		c.stuck = -1
+		second := mustLive(t, disk.Crash(5), build)
+		time.Sleep(1200 * time.Millisecond)
+		second.stop(t)
+		if got, want := strings.Join(seen, " "), "0 1 2 3 4"; !strings.HasPrefix(got, want) {
+			t.Errorf("the body has run in %s, want %s", got, want)
+		}
+		for seq, want := range []string{"[0 1]", "[3 6]", "[10 15]", "[21 28]", "[36 45]"} {
+			if got := c.held[int64(seq)]; got != want {
+				t.Errorf("batch %d is %q, want %q", seq, got, want)
+			}
+		}
+	})
+}
