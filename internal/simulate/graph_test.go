@@ -26,6 +26,8 @@ type Graph struct {
 	Lives []Life
 	// Again has a second job of the same program begin when the first is over.
 	Again bool
+	// Skips has batches that fail be given up.
+	Skips bool
 
 	ops []*operator // of which steps are made
 }
@@ -73,6 +75,9 @@ type Settings struct {
 // String shows the graph as it would be told.
 func (g *Graph) String() string {
 	var b strings.Builder
+	if g.Skips {
+		b.WriteString("failed batches are given up; ")
+	}
 	fmt.Fprintf(&b, "seed %d: interval %v, %d batches, parallelism %d, remember %d\n", g.Seed, g.Interval, g.Batches,
 		g.Parallelism, g.Remember)
 	for i, s := range g.Steps {

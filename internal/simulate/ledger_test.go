@@ -77,12 +77,13 @@ func (l ledger) add(name string, data []byte) (int64, error) {
 type chronicle struct {
 	plans     []checkpoint.Plan // with those of idle batches, which have no entries
 	idle      map[int64]bool
+	skipped   map[int64]checkpoint.Skip // batches that were given up: they count as committed
 	committed int64
 }
 
 // chronicle goes through the slots and holds what must be true of any log.
 func (l ledger) chronicle() (c chronicle, err error) {
-	c.idle = map[int64]bool{}
+	c.idle, c.skipped = map[int64]bool{}, map[int64]checkpoint.Skip{}
 	writers := map[int64]string{}
 	for i, n := range slices.Sorted(maps.Keys(l)) {
 		s, before := l[n], l[n-1]
@@ -113,16 +114,29 @@ func (c *chronicle) take(entry map[string]json.RawMessage) error {
 		}
 		return c.plan(p)
 	}
+	if raw, ok := entry["skip"]; ok {
+		var skip checkpoint.Skip
+		if err := json.Unmarshal(raw, &skip); err != nil {
+			return err
+		}
+		c.skipped[skip.Sequence] = skip
+		return c.commit(skip.Sequence)
+	}
 	if raw, ok := entry["commit"]; ok {
 		var m checkpoint.Mark
 		if err := json.Unmarshal(raw, &m); err != nil {
 			return err
 		}
-		if m.Sequence != c.committed || m.Sequence >= int64(len(c.plans)) {
-			return fmt.Errorf("a commit of batch %d after %d plans and %d commits", m.Sequence, len(c.plans), c.committed)
-		}
-		c.committed++
+		return c.commit(m.Sequence)
 	}
+	return nil
+}
+
+func (c *chronicle) commit(sequence int64) error {
+	if sequence != c.committed || sequence >= int64(len(c.plans)) {
+		return fmt.Errorf("a commit of batch %d after %d plans and %d commits", sequence, len(c.plans), c.committed)
+	}
+	c.committed++
 	return nil
 }
 
@@ -184,12 +198,15 @@ func (g *Graph) compareWorld(w *world, job int, c chronicle) error {
 		return fmt.Errorf("%d batches were planned and %d committed, though the last life stopped gracefully", len(c.plans),
 			c.committed)
 	}
-	batches := make([]batch, len(c.plans))
-	for i, p := range c.plans {
-		batches[i] = batch{dstream.Time(p.Time), p.Sequence}
+	var batches []batch // A batch that was given up is one that never was; the inputs go on behind it.
+	for _, p := range c.plans {
+		if _, skipped := c.skipped[p.Sequence]; !skipped {
+			batches = append(batches, batch{dstream.Time(p.Time), p.Sequence})
+		}
 	}
 	a := g.answer(batches)
-	a.taken = func(s *Step, batch int) any {
+	a.taken = func(s *Step, n int) any {
+		batch := int(batches[n].sequence)
 		for i, other := range g.Steps {
 			if rng, ok := c.plans[batch].Ranges[fmt.Sprint("s", i)]; ok && other == s {
 				if _, until, ok := loggedRange(rng.Data); ok {
@@ -202,7 +219,7 @@ func (g *Graph) compareWorld(w *world, job int, c chronicle) error {
 		return s.input.of(int64(batch))
 	}
 	for key, s := range w.rows {
-		if s.output/jobOutputs == job && s.sequence >= int64(len(batches)) {
+		if s.output/jobOutputs == job && s.sequence >= int64(len(c.plans)) {
 			return fmt.Errorf("%s was written, but no such batch is in the log", key)
 		}
 	}
@@ -210,15 +227,37 @@ func (g *Graph) compareWorld(w *world, job int, c chronicle) error {
 		if !g.Steps[o.Step].defined {
 			continue
 		}
-		for n := range batches {
-			if c.idle[int64(n)] {
-				if _, saw := w.of(i+job*jobOutputs, int64(n)); saw {
-					return fmt.Errorf("output %d wrote in batch %d, which the log says was idle", i, n)
+		for n, b := range batches {
+			if c.idle[b.sequence] {
+				if _, saw := w.of(i+job*jobOutputs, b.sequence); saw {
+					return fmt.Errorf("output %d wrote in batch %d, which the log says was idle", i, b.sequence)
 				}
 				continue
 			}
 			if err := g.compareEffect(w, a, i, job, n); err != nil {
 				return err
+			}
+		}
+	}
+	return g.compareSkipped(w, job, c)
+}
+
+// compareSkipped tells where the world has an effect of a batch that was given up, and the log says that it will never
+// be there, or the other way round. Of sinks that were asked it must say one or the other.
+func (g *Graph) compareSkipped(w *world, job int, c chronicle) error {
+	for sequence, skip := range c.skipped {
+		for i, o := range g.Outputs {
+			if o.How != sunk && o.How != transacted {
+				continue
+			}
+			listed := func(list []checkpoint.Effect) bool {
+				return slices.ContainsFunc(list, func(e checkpoint.Effect) bool { return e.Output == fmt.Sprint("out", i) })
+			}
+			rows, saw := w.of(i+job*jobOutputs, sequence)
+			in, burned, unknown := listed(skip.In), listed(skip.Burned), listed(skip.Unknown)
+			if saw && !in || !saw && !burned && !in || unknown && !in && !burned {
+				return fmt.Errorf("batch %d was given up, and output %d has %q of it, but the log says %+v", sequence, i,
+					rows, skip)
 			}
 		}
 	}
@@ -237,15 +276,16 @@ func (c *chronicle) brought(batch, step int) int {
 func (g *Graph) compareEffect(w *world, a *answers, output, job, n int) error {
 	o := g.Outputs[output]
 	want, due := a.texts(o.Step, n)
-	got, saw := w.of(output+job*jobOutputs, int64(n))
+	b := a.batches[n]
+	got, saw := w.of(output+job*jobOutputs, b.sequence)
 	if saw != due && !(len(want) == 0 && (o.How == partitioned || o.How == sunk || o.How == transacted)) {
-		return fmt.Errorf("output %d, batch %d (%v): due %v, seen %v", output, n, a.batches[n].time, due, saw)
+		return fmt.Errorf("output %d, batch %d (%v): due %v, seen %v", output, b.sequence, b.time, due, saw)
 	}
 	if g.Steps[o.Step].order != list {
 		slices.Sort(got)
 	}
 	if !slices.Equal(got, want) {
-		return fmt.Errorf("output %d, batch %d (%v):\ngot  %q\nwant %q", output, n, a.batches[n].time, got, want)
+		return fmt.Errorf("output %d, batch %d (%v):\ngot  %q\nwant %q", output, b.sequence, b.time, got, want)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -79,6 +80,7 @@ func NewDurable(seed uint64) *Graph {
 			g.Outputs[i].Takes = 1 + slow.IntN(6)
 		}
 	}
+	g.doom(rand.New(rand.NewPCG(seed, 6)))
 	if !g.timed() && r.IntN(3) == 0 {
 		g.Interval = 20 * time.Millisecond // Commits and plans share slots.
 	}
@@ -92,6 +94,19 @@ func NewDurable(seed uint64) *Graph {
 		}
 	}
 	return g
+}
+
+// doom has a body of some graphs fail in a batch for ever, so that it is given up.
+func (g *Graph) doom(r *rand.Rand) {
+	if r.IntN(4) > 0 {
+		return
+	}
+	for i, o := range g.Outputs {
+		if o.How == collected || o.How == twice {
+			g.Skips, g.Outputs[i].At, g.Outputs[i].Fails = true, r.IntN(g.Batches), math.MaxInt
+			return
+		}
+	}
 }
 
 // lastLife has no trouble, so that all that was planned is committed in the end.

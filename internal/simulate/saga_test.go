@@ -219,6 +219,10 @@ func (s *saga) program(number, parallelism int) (*program, error) {
 		return p.event()
 	})
 	c := l.Settings.conf(s.g, s.dir, parallelism).Set("spark.streaming.receiver.writeAheadLog.enable", "true")
+	if s.g.Skips {
+		c.Set("weir.streaming.failedBatch", "skipWithState").Set("weir.streaming.failedBatch.maxRetries", "1").
+			Set("weir.streaming.failedBatch.backoff", "100ms")
+	}
 	ssc, err := dstream.NewContext(c, s.g.Interval, rdd.WithFileSystem(p.mount))
 	if err != nil {
 		return nil, err
