@@ -108,7 +108,8 @@ var (
 		name: "weir.streaming.failedBatch",
 		def:  AutoFailed,
 		doc: "What follows when a batch has failed after the retries of its tasks: the job stops with " +
-			"its error (stop), the same batch runs again (retry), or that and, if it does not help, the batch is " +
+			"its error (stop), the same batch runs again (retry; of one that waits for its transaction while " +
+			"others run, that is tried again with what was computed), or that and, if it does not help, the batch is " +
 			"given up and written down as skipped (skip, which needs a checkpoint; skipWithState where states " +
 			"and windows would miss its records; never for a sink that does not open, or whose past asks for " +
 			"weir.sink.accept); auto is retry with a checkpoint and stop without one.",

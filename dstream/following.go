@@ -71,7 +71,7 @@ func (l *loop) followNoMore() {
 func (l *loop) handOver(b *Batch) error {
 	state, err := l.sealStates(b)
 	if err != nil {
-		return errors.Join(err, l.awaitFollowing())
+		return l.endBatch(b, err)
 	}
 	l.ssc.settle(b, true) // If it is not committed the program ends.
 	c := &computed{batch: b, info: b.info, state: state, took: b.info.ProcessingDelay(), done: make(chan struct{})}
@@ -112,7 +112,7 @@ func (l *loop) complete(c *computed, before error) error {
 	if before != nil {
 		err = before
 	}
-	c.info.ProcessingEnd = time.Now()
+	c.info.ProcessingEnd = b.deliveredAt(c.info.ProcessingEnd) // It may have waited for those before it since.
 	l.completed(b, &c.info, err)
 	if err != nil {
 		return err

@@ -17,7 +17,8 @@ type slowBank struct {
 	begun   time.Time
 	takes   time.Duration
 	refuses string // what no transaction may hold
-	deaf    bool   // it does not look at its context
+	most    int    // records that a transaction may hold, 0 for any number
+	deaf    bool   // it does not look at its context, from the first shared transaction on
 	events  []string
 }
 
@@ -30,14 +31,23 @@ func (s *slowBank) WriteAll(ctx context.Context, effects []Staged) error {
 			all = append(all, string(raw))
 		}
 	}
-	if s.deaf {
-		<-time.After(s.takes)
+	if s.deaf && len(all) > 1 {
+		<-time.After(time.Minute)
+		for _, e := range effects {
+			for raw, err := range e.Records {
+				s.say("deaf: %s %v", raw, err)
+			}
+		}
 	}
 	select {
 	case <-time.After(s.takes):
 	case <-ctx.Done():
 		s.say("%d: cut %s", s.at(), strings.Join(all, " "))
 		return context.Cause(ctx)
+	}
+	if s.most > 0 && len(all) > s.most {
+		s.say("%d: refused %s", s.at(), strings.Join(all, " "))
+		return errors.New("too large")
 	}
 	if s.refuses != "" && slices.Contains(all, s.refuses) {
 		s.say("%d: refused %s", s.at(), strings.Join(all, " "))
@@ -95,7 +105,7 @@ func slowly(t *testing.T, s *slowBank, records string, settings ...string) *sink
 func (s *slowBank) lines() (did, heard string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := slices.DeleteFunc(slices.Clone(s.calls), func(c string) bool { return !strings.Contains(c, "0: ") })
+	list := slices.DeleteFunc(slices.Clone(s.calls), func(c string) bool { return !strings.Contains(c, "0: ") && !strings.Contains(c, "deaf") })
 	return strings.Join(list, ", "), strings.Join(s.events, ", ")
 }
 
@@ -110,6 +120,7 @@ func TestBatchesShareATransaction(t *testing.T) {
 		name, records string
 		takes         int
 		refuses       string
+		most          int
 		settings      []string
 		fails         string
 		did, heard    string
@@ -136,6 +147,17 @@ func TestBatchesShareATransaction(t *testing.T) {
 				"880: completed 1, 1140: batch 2 failed, 1140: batch 3 failed, 1140: batch 4 failed, " +
 				"1140: batch 5 failed, 1140: batch 6 failed, 1140: batch 7 failed, 1140: batch 8 failed, " +
 				"1140: batch 9 failed"},
+		{name: "too large", records: "abcdefghijklmnop", takes: 260, most: 2,
+			did: "100: computed a, 200: computed b, 300: computed c, 360: wrote a, 400: computed d, 500: computed e, " +
+				"600: computed f, 620: wrote b c, 700: computed g, 800: computed h, 880: refused d e f, 900: computed i, " +
+				"1000: computed j, 1100: computed k, 1140: wrote d, 1200: computed l, 1400: wrote e, 1400: computed m, " +
+				"1660: wrote f, 1660: computed n, 1920: wrote g, 1920: computed o, 2180: wrote h i, 2180: computed p, " +
+				"2440: wrote j k, 2700: wrote l m, 2960: wrote n o, 3220: wrote p",
+			heard: "360: completed 0, 620: completed 1, 620: completed 2, " +
+				"880: a transaction that batches shared failed; each is written in its own, 1140: completed 3, " +
+				"1400: completed 4, 1660: completed 5, 1920: completed 6, 2180: completed 7, 2180: completed 8, " +
+				"2440: completed 9, 2440: completed 10, 2700: completed 11, 2700: completed 12, " +
+				"2960: completed 13, 2960: completed 14, 3220: completed 15"},
 		{name: "it panics", records: "apc", takes: 50, refuses: "p", fails: "batch 1 (",
 			did:   "100: computed a, 150: wrote a, 200: computed p, 250: refused p",
 			heard: "150: completed 0, 250: batch 1 failed"},
@@ -148,7 +170,7 @@ func TestBatchesShareATransaction(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &slowBank{takes: time.Duration(tt.takes) * time.Millisecond, refuses: tt.refuses}
+				s := &slowBank{takes: time.Duration(tt.takes) * time.Millisecond, refuses: tt.refuses, most: tt.most}
 				j := slowly(t, s, tt.records, tt.settings...)
 				time.Sleep(2 * time.Second)
 				if err := j.ssc.Stop(t.Context(), Graceful()); err != nil {
@@ -180,24 +202,25 @@ func TestStopWhileWriting(t *testing.T) {
 			did:   "100: computed a, 200: computed b, 300: computed c, 400: computed d, 450: cut a",
 			heard: "450: batch 0 failed, 450: batch 1 failed, 450: batch 2 failed, 450: batch 3 failed"},
 		{name: "deaf", deaf: true, stop: []StopOption{Graceful()}, fails: "abandoned at the deadline",
-			did:   "100: computed a, 200: computed b, 300: computed c, 400: computed d",
-			heard: "22450: batch 0 failed, 22450: batch 1 failed, 22450: batch 2 failed, 22450: batch 3 failed"},
+			did: "100: computed a, 200: computed b, 260: wrote a, 300: computed c, 400: computed d, 420: wrote b, " +
+				"deaf: c <nil>, deaf: d <nil>, 60420: cut c d",
+			heard: "260: completed 0, 420: completed 1, 22450: batch 2 failed, 22450: batch 3 failed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &slowBank{takes: time.Second, deaf: tt.deaf}
 				if tt.deaf {
-					s.takes = time.Minute
+					s.takes = 160 * time.Millisecond
 				}
 				j := slowly(t, s, "abcd")
 				time.Sleep(450 * time.Millisecond)
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 				defer cancel()
 				failsWith(t, j.ssc.Stop(ctx, tt.stop...), tt.fails)
+				time.Sleep(5 * time.Minute) // What was left to itself ends.
 				if did, heard := s.lines(); did != tt.did || heard != tt.heard {
 					t.Errorf("it did\n%s\nand said\n%s\nwant\n%s\nand\n%s", did, heard, tt.did, tt.heard)
 				}
-				time.Sleep(5 * time.Minute) // What was left to itself ends.
 			})
 		})
 	}

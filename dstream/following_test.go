@@ -108,3 +108,29 @@ func TestDeathWhileATransactionIsOnItsWay(t *testing.T) {
 		}
 	})
 }
+
+// TestGiveUpBehindOthers: a batch is not given up whose successors are in a sink already, for they build on it.
+func TestGiveUpBehindOthers(t *testing.T) {
+	for _, skipped := range []int{1, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			disk, c := vfs.NewDisk("disk"), &chest{held: map[int64]string{}, stuck: 1}
+			build := func(ssc *dstream.Context) {
+				d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+				dstream.WriteTo(dstream.ReduceByWindow(d, func(a, b int) int { return a + b }, 2*time.Second, time.Second),
+					dstream.Sink[int](c)).Named("sums")
+			}
+			first := mustLive(t, disk, build)
+			time.Sleep(4500 * time.Millisecond)
+			first.die(t)
+			c.stuck, c.held[3] = -1, "as if the transaction had been on its way"
+			second := mustLive(t, disk.Crash(5), build, "weir.checkpoint.skip", fmt.Sprint(skipped))
+			time.Sleep(1200 * time.Millisecond)
+			_ = second.Stop(t.Context(), dstream.Graceful())
+			err := second.AwaitTermination(t.Context())
+			const refused = "its sink holds batch 3, whose records build on the states and windows that batch 1 has left"
+			if skipped == 1 && (err == nil || !strings.Contains(err.Error(), refused)) || skipped == 3 && err != nil {
+				t.Errorf("batch %d is given up, and the program ends with %v", skipped, err)
+			}
+		})
+	}
+}

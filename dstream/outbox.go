@@ -17,6 +17,9 @@ type outbox struct {
 	queue chan *delivery
 	over  chan struct{} // closed when nothing is stored any more
 	lost  error         // what the first delivery failed of: none after it is stored, for effects go in in order
+	most  int           // how many may share a transaction
+	top   int           // up to which most grows
+	good  int           // transactions in a row that did not fail
 }
 
 // A delivery is what a batch has staged for its output.
@@ -49,7 +52,8 @@ func (l *loop) openOutboxes(ahead int) {
 			l.outboxes = map[*Output]*outbox{}
 		}
 		// Each batch puts in one delivery at most, and the runner waits for the oldest of them.
-		l.outboxes[o] = &outbox{l: l, o: o, sink: t, queue: make(chan *delivery, ahead), over: make(chan struct{})}
+		l.outboxes[o] = &outbox{l: l, o: o, sink: t, queue: make(chan *delivery, ahead), over: make(chan struct{}),
+			most: ahead, top: ahead}
 	}
 	for _, x := range l.outboxes {
 		go x.run()
@@ -92,7 +96,7 @@ func (x *outbox) run() {
 	defer close(x.over)
 	for first := range x.queue {
 		group := []*delivery{first}
-		for len(x.queue) > 0 { // Nobody else takes any out.
+		for len(group) < x.most && len(x.queue) > 0 { // Nobody else takes any out.
 			group = append(group, <-x.queue)
 		}
 		x.store(group)
@@ -101,20 +105,8 @@ func (x *outbox) run() {
 
 // store stores deliveries together or, if that fails, each for itself, so that the error is that of its batch.
 func (x *outbox) store(group []*delivery) {
-	if len(group) > 1 && x.lost == nil {
-		begun := time.Now()
-		err := x.transact(group)
-		if err == nil {
-			took := time.Since(begun) / time.Duration(len(group))
-			for _, d := range group {
-				d.over(took, nil)
-			}
-			return
-		}
-		if x.l.life.Err() == nil {
-			x.l.ssc.warn("a transaction that batches shared failed; each is written in its own", err, "output",
-				x.o.label(), "from", group[0].batch.Sequence, "batches", len(group))
-		}
+	if len(group) > 1 && x.lost == nil && x.share(group) {
+		return
 	}
 	for _, d := range group {
 		begun := time.Now()
@@ -123,7 +115,46 @@ func (x *outbox) store(group []*delivery) {
 		}
 		d.over(time.Since(begun), x.lost)
 	}
+	if len(group) == 1 {
+		x.grow()
+	}
 }
+
+// share stores deliveries in one transaction, and tells whether it has.
+func (x *outbox) share(group []*delivery) bool {
+	begun := time.Now()
+	err := x.transact(group)
+	took := time.Since(begun) / time.Duration(len(group))
+	switch {
+	case err == nil:
+		for _, d := range group {
+			d.over(took, nil)
+		}
+		x.grow()
+		return true
+	case errors.Is(err, errAbandoned):
+		x.lost = err // Who was abandoned still reads all of them.
+	case x.l.life.Err() == nil:
+		x.shrink(len(group))
+		x.l.ssc.warn("a transaction that batches shared failed; each is written in its own", err, "output",
+			x.o.label(), "from", group[0].batch.Sequence, "batches", len(group))
+	}
+	return false
+}
+
+// topAfter is after how many transactions that did not fail it is tried again whether more batches can share one.
+const topAfter = 16
+
+// grow lets more batches share the next transaction, up to what has failed.
+func (x *outbox) grow() {
+	if x.good++; x.good%topAfter == 0 {
+		x.top = min(x.top+1, cap(x.queue))
+	}
+	x.most = min(x.most+1, x.top)
+}
+
+// shrink is called when a transaction of n batches has failed, perhaps for it takes longer than its store allows.
+func (x *outbox) shrink(n int) { x.most, x.top, x.good = max(n/2, 1), max(n-1, 1), 0 }
 
 // insist stores one delivery, again after a pause if the policy for failed batches says so.
 func (x *outbox) insist(d *delivery) error {
@@ -162,6 +193,18 @@ func (x *outbox) transact(group []*delivery) error {
 		ssc.sinks.wrote(group[len(group)-1].id, time.Now())
 	}
 	return err
+}
+
+// deliveredAt is when the last of what the batch has put into outboxes was over, or else the given time.
+func (b *Batch) deliveredAt(at time.Time) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, d := range b.deliveries {
+		if d.at.After(at) {
+			at = d.at
+		}
+	}
+	return at
 }
 
 // waits tells that there is a delivery, and that it is not over.

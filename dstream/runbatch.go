@@ -269,12 +269,12 @@ func (l *loop) runOutput(b *Batch, i int, run func(context.Context) error) (err 
 		err = o.guarded(scope.In(l.life), l, run)
 		leave()
 	}
-	if err == nil && l.life.Err() != nil {
-		err = context.Cause(l.life)
-	}
 	if err == nil && b.delivery(i) != nil {
 		b.ranOutput(i, info, true) // It is over when that is in.
 		return nil
+	}
+	if err == nil && l.life.Err() != nil {
+		err = context.Cause(l.life)
 	}
 	if err == nil {
 		err = l.logDone(b, i)

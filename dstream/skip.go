@@ -30,17 +30,22 @@ func (ssc *Context) maySkip() error {
 	if policy == conf.SkipWithStateFailed {
 		return nil
 	}
-	var keep []string
-	for _, n := range ssc.nodes {
-		if n.looksBack > 0 || n.holds > 0 || ssc.isState(n) {
-			keep = append(keep, fmt.Sprintf("%s (%s)", n.op, n.site))
-		}
-	}
+	keep := ssc.keepsRecords()
 	if keep == nil {
 		return nil
 	}
 	return settingError{fmt.Errorf("%s=%s: %s would miss the records of a batch that is given up; if they may, set it "+
 		"to %s", conf.Failed.Name(), policy, strings.Join(keep, ", "), conf.SkipWithStateFailed)}
+}
+
+// keepsRecords lists the operators by which later batches depend on what earlier ones hold.
+func (ssc *Context) keepsRecords() (keep []string) {
+	for _, n := range ssc.nodes {
+		if n.looksBack > 0 || n.holds > 0 || ssc.isState(n) {
+			keep = append(keep, fmt.Sprintf("%s (%s)", n.op, n.site))
+		}
+	}
+	return keep
 }
 
 func (ssc *Context) isState(n *node) bool {
@@ -201,6 +206,11 @@ func (l *loop) settleEffect(kept identity, b *Batch, parts int) (has int, err er
 		last, err := lastIn(ctx, kept.asked, id, p)
 		if err != nil {
 			return 0, fmt.Errorf("ask the sink what it holds: %w", err)
+		}
+		if last > b.Sequence && l.ssc.keepsRecords() != nil {
+			return 0, fmt.Errorf("its sink holds batch %d, whose records build on the states and windows that batch %d "+
+				"has left, so that it would hold what they never were: let the batch run, without %s and with %s=%s",
+				last, b.Sequence, conf.CheckpointSkip.Name(), conf.Failed.Name(), conf.RetryFailed)
 		}
 		if last >= b.Sequence {
 			has++

@@ -10,7 +10,8 @@ import (
 // A Source is an input that is read by ranges: what a batch takes is fixed, as plain data, before the batch
 // runs, and can be read again. All methods are called by the batch loop, one at a time, but for Read's
 // RDD, which tasks compute, and Committed and Released, which may overlap with Plan, and with Read and the tasks of
-// batches that come later. Every call must honour its context and end.
+// batches that come later, as may what else is asked or told of a batch that is over (SourceRate, SourceCounter). Every
+// call must honour its context and end.
 type Source[T any] interface {
 	// Resolve is called once at start and gives the position from which the first range is planned. from is
 	// nil at a first start; after a restart it is the last planned range, which Resolve may check. It is

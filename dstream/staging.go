@@ -68,6 +68,12 @@ func (g *staging) end() {
 	}
 }
 
+func (g *staging) isOver() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.over
+}
+
 func (s *staged) release() {
 	s.of.mu.Lock()
 	granted, file, name := s.granted, s.file, s.name
@@ -199,6 +205,10 @@ func (s *staged) seal() error {
 // all reads the records, in order and as often as it is called. They lie in memory that is not used again.
 func (s *staged) all() iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
+		if s.of.isOver() { // It would seem to be less than it was.
+			yield(nil, errStagingOver)
+			return
+		}
 		for _, raw := range s.chunks {
 			if !eachRecord(raw, yield) {
 				return

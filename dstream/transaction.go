@@ -111,8 +111,9 @@ func transact[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd
 		return err
 	}
 	if x := b.outbox(o); x != nil && held(s) == o.sink {
-		kept = true
-		return x.put(ctx, b, id, effects, g.end)
+		err := x.put(ctx, b, id, effects, g.end)
+		kept = err == nil
+		return err
 	}
 	return b.writeAll(ctx, o, id, effects, s)
 }

@@ -42,6 +42,10 @@ func (sc *Context) DealUnder(seed uint64) (free func()) {
 	return func() { sc.deals.Store(&dealSeed{}) }
 }
 
+// dealsAs tells that keys that are dealt so lie as the context's own shuffles have them lie, or as a user's partitioner
+// says.
+func (sc *Context) dealsAs(d *dealing) bool { return !d.hashes() || d.seed.same(sc.deals.Load()) }
+
 // dealing is how shuffles of the context deal that are given this partitioner, nil for none.
 func (sc *Context) dealing(n int, by any) *dealing {
 	d := &dealing{n: n, by: by}

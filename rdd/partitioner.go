@@ -156,7 +156,9 @@ func defaultDealing(sc *Context, opts []ShuffleOption, parents ...parent) (*deal
 	widest := 1
 	for _, p := range parents {
 		widest = max(widest, p.partitions)
-		if p.dealt != nil && (best == nil || p.dealt.n > best.n) {
+		// One under another seed, of an RDD whose keys were dealt before the stream began, is left: whether they were
+		// may be otherwise in the process that runs a batch again.
+		if p.dealt != nil && sc.dealsAs(p.dealt) && (best == nil || p.dealt.n > best.n) {
 			best = p.dealt
 		}
 	}

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -94,7 +95,7 @@ func (m *model) event(e dstream.Event) {
 		m.receivers[e.StreamID] = e.ReceiverInfo
 	case dstream.ReceiverError:
 		m.receivers[e.StreamID] = e.ReceiverInfo
-		m.receiverErrors[e.Name]++
+		m.receiverErrors[fmt.Sprintf("%s [%d]", e.Name, e.StreamID)]++
 	case dstream.ReceiverStopped:
 		m.receivers[e.StreamID] = e.ReceiverInfo
 	case dstream.RateUpdated:
@@ -106,6 +107,20 @@ func (m *model) event(e dstream.Event) {
 	default:
 		m.ofBatch(e, now)
 	}
+}
+
+// linesKept bounds the lines of an input that are kept of a completed batch: Kafka has one for each partition.
+const linesKept = 50
+
+// fewLines are inputs whose descriptions take little memory.
+func fewLines(inputs []dstream.InputInfo) []dstream.InputInfo {
+	inputs = slices.Clone(inputs)
+	for i, in := range inputs {
+		if more := len(in.Description) - linesKept; more > 0 {
+			inputs[i].Description = append(slices.Clone(in.Description[:linesKept]), fmt.Sprintf("and %d more", more))
+		}
+	}
+	return inputs
 }
 
 // ofBatch takes the events of batches; the mutex is held.
@@ -169,6 +184,7 @@ func (m *model) ended(info dstream.BatchInfo) {
 		b.outcome = failed
 		m.failures++
 	}
+	b.Inputs = fewLines(b.Inputs)
 	if len(m.completed) >= m.retained {
 		m.completed = slices.Delete(m.completed, 0, len(m.completed)-m.retained+1)
 	}

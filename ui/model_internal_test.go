@@ -134,6 +134,20 @@ func TestOperations(t *testing.T) {
 	}
 }
 
+// TestFewLines: what is kept of a completed batch does not grow with its partitions.
+func TestFewLines(t *testing.T) {
+	b := info(1)
+	for i := range 60 {
+		b.Inputs[0].Description = append(b.Inputs[0].Description, fmt.Sprint("partition ", i))
+	}
+	m := newModel(9)
+	m.event(dstream.BatchCompleted{BatchInfo: b})
+	kept := m.view().completed[0].Inputs[0].Description
+	if len(kept) != 51 || kept[49] != "partition 49" || kept[50] != "and 10 more" || len(b.Inputs[0].Description) != 60 {
+		t.Errorf("kept are %d lines of %d: %q", len(kept), len(b.Inputs[0].Description), kept)
+	}
+}
+
 // TestLastRange: batches without anything do not hide where an input is.
 func TestLastRange(t *testing.T) {
 	batchOf := func(n int64, limit int64, lines ...string) dstream.Event {

@@ -36,7 +36,8 @@ type UI struct {
 // (spark.streaming.ui.retainedBatches).
 //
 // The paths are relative, so that the handler may be mounted anywhere with http.StripPrefix. Requests other than GET
-// and HEAD are refused. Each answer is bounded in time, and none makes a batch wait.
+// and HEAD are refused. Each answer is bounded in time. Those about states copy
+// the log's state, in memory, while a slot that is to be written waits; none makes a batch wait otherwise.
 func New(ssc *dstream.Context) *UI {
 	c := ssc.Conf()
 	u := &UI{

@@ -193,22 +193,59 @@ func (l *Log) removeSlot(ctx context.Context, n, bytes int64) (buried bool, err 
 func (l *Log) Hold() (release func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.holds++
+	id := l.holds.take()
 	return sync.OnceFunc(func() {
 		l.mu.Lock()
-		l.holds--
+		delete(l.holds.open, id)
 		l.mu.Unlock()
 		l.wake()
 	})
 }
 
+// holds are numbered as they come. One needs the files that were dropped since it came, and no others, so that readers
+// that overlap for ever do not keep all.
+type holds struct {
+	newest int64
+	open   map[int64]bool
+}
+
+func (h *holds) take() int64 {
+	if h.open == nil {
+		h.open = map[int64]bool{}
+	}
+	h.newest++
+	h.open[h.newest] = true
+	return h.newest
+}
+
+// oldest is the first that is open, or the next to come.
+func (h *holds) oldest() int64 {
+	first := h.newest + 1
+	for id := range h.open {
+		first = min(first, id)
+	}
+	return first
+}
+
+// A drop is a file that nothing needs any more but holds up to one.
+type drop struct {
+	File
+	hold int64
+}
+
 // removeFiles removes the files that no state refers to any more, by entries that are durable.
 func (l *Log) removeFiles(ctx context.Context) error {
 	l.mu.Lock()
-	var dropped []File
-	if l.holds == 0 {
-		dropped, l.dropped = l.dropped, nil
+	oldest := l.holds.oldest()
+	var dropped, held []drop
+	for _, d := range l.dropped {
+		if d.hold < oldest {
+			dropped = append(dropped, d)
+		} else {
+			held = append(held, d)
+		}
 	}
+	l.dropped = held
 	l.mu.Unlock()
 	for i, f := range dropped {
 		if err := missingIsFine(l.folder.fs.Remove(ctx, vfs.Join(l.folder.dir, f.Name))); err != nil {

@@ -88,8 +88,8 @@ type Log struct {
 	state   *State // it is changed by who writes a slot, under mu
 	next    int64
 	base    int64
-	dropped []File // files that no state refers to, by what is durable
-	holds   int    // how many read what may be dropped meanwhile
+	dropped []drop // files that no state refers to, by what is durable
+	holds   holds  // who reads what may be dropped meanwhile
 	err     error  // why nothing more can be written
 	trouble error  // why the slot that is on its way is not there yet
 	closed  bool
@@ -474,7 +474,9 @@ func (l *Log) written(s *slot) {
 	if s.base != nil {
 		l.base = s.Number
 	}
-	l.dropped = append(l.dropped, l.state.dropped...)
+	for _, f := range l.state.dropped {
+		l.dropped = append(l.dropped, drop{f, l.holds.newest})
+	}
 	l.state.dropped = nil
 	pruning := s.base != nil || len(l.dropped) > 0
 	l.mu.Unlock()

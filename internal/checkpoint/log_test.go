@@ -257,6 +257,48 @@ func TestHold(t *testing.T) {
 	})
 }
 
+// TestHoldsThatOverlap: who reads keeps what was dropped since it came, and nothing that was before.
+func TestHoldsThatOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		m := disk.Mount(nil)
+		l, _ := mustOpen(t, m, "a", 8)
+		if err := m.MkdirAll(t.Context(), dir+"/state"); err != nil {
+			t.Fatal(err)
+		}
+		var releases []func()
+		for i := range int64(5) { // Each snapshot is superfluous when the next one is there.
+			file := File{Name: fmt.Sprint("state/", i), Length: 1}
+			releases = append(releases, l.Hold())
+			err := errors.Join(vfs.WriteFile(t.Context(), m, dir+"/"+file.Name, []byte{1}),
+				l.Append(t.Context(), Plan{Sequence: i, Time: i + 1}), l.Append(t.Context(), Commit{Sequence: i, Time: i + 1,
+					State: []StateChange{{Operator: "op", Snapshot: []File{file}, SnapshotAt: i}}}, Released{UpTo: i}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		there := func() (list string) {
+			time.Sleep(time.Second)
+			for i := range 5 {
+				if disk.Files()[dir+"/state/"+fmt.Sprint(i)] != nil {
+					list += fmt.Sprint(i)
+				}
+			}
+			return list
+		}
+		got := []string{there()}
+		for _, i := range []int{2, 0, 1, 4, 3} {
+			releases[i]()
+			got = append(got, there())
+		}
+		if want := []string{"01234", "01234", "01234", "234", "234", "4"}; !slices.Equal(got, want) {
+			t.Errorf("there are %q, want %q", got, want)
+		}
+		mustClose(t, l)
+	})
+}
+
 // TestRenameImported: what was changed by hand is known by the name that the state has now.
 func TestRenameImported(t *testing.T) {
 	s := newState("j", 0)
