@@ -245,8 +245,8 @@ func (l *loop) goOn() error {
 	return nil
 }
 
-// runPlanned runs a batch that an earlier process has planned. For listeners and rates it is submitted now: for how long
-// it has waited since its plan says nothing of how fast batches are.
+// runPlanned runs a batch that an earlier process has planned. For listeners and rates it is submitted now: how long
+// ago it was planned says nothing of how fast batches are.
 func (l *loop) runPlanned(b *Batch) error {
 	b.info.SubmissionTime = time.Now()
 	l.ssc.bus.emit(BatchSubmitted{b.info})

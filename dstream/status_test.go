@@ -65,8 +65,8 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// TestGoesOnInTurn: a batch that an earlier process has planned is submitted, too, when it is to run. Else it would seem
-// to have waited since the year 1, for which back-pressure would brake.
+// TestGoesOnInTurn: a batch that an earlier process has planned is submitted, too, when it is to run. Else it would
+// seem to have waited since the year 1, for which back-pressure would brake.
 func TestGoesOnInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := vfs.NewDisk("disk")

@@ -1,8 +1,11 @@
 package ui_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,11 +27,42 @@ func TestREST(t *testing.T) {
 			streaming + "batches?status=PROCESSING&status=QUEUED", streaming + "batches/946684801000",
 			streaming + "batches/946684803000/operations", streaming + "batches/946684804000/operations/1",
 			streaming + "outputs", streaming + "inputs", streaming + "skipped", streaming + "states",
-			streaming + "states/sums", streaming + "states/sums?limit=1", streaming + "states/sums?prefix=key+a",
-			streaming + "states/sums?key=key+b&version=0"} {
+			streaming + "states/sums?prefix=key+a", streaming + "states/sums?key=key+b&version=0",
+			streaming + "states/sums?prefix=other"} {
 			tr.ask(t, p, path)
 		}
 		tr.check(t, "rest.txt")
+	})
+}
+
+// TestStateRows: rows come in the order of the state, which follows from the seed of its checkpoint.
+func TestStateRows(t *testing.T) {
+	in(t, 4100*time.Millisecond, func(t *testing.T, p *program) {
+		const a, b = `"key a" 2`, `"key b" 1`
+		for query, want := range map[string][]string{
+			"":                    {a + " " + b + " false", b + " " + a + " false"},
+			"?limit=2":            {a + " " + b + " false", b + " " + a + " false"},
+			"?limit=1":            {a + " true", b + " true"},
+			"?prefix=key&limit=1": {a + " true", b + " true"},
+			"?prefix=key+b":       {b + " false"},
+			"?version=0":          {b + " false"},
+		} {
+			code, body, _ := p.get(t, streaming+"states/sums"+query)
+			var answer struct {
+				Rows []struct{ Key, Value json.RawMessage }
+				More bool
+			}
+			if err := json.Unmarshal([]byte(body), &answer); err != nil || code != http.StatusOK {
+				t.Fatalf("%s: %d, %v: %s", query, code, err, body)
+			}
+			got := ""
+			for _, row := range answer.Rows {
+				got += fmt.Sprintf("%s %s ", row.Key, row.Value)
+			}
+			if got += fmt.Sprint(answer.More); !slices.Contains(want, got) {
+				t.Errorf("%s: %s, want one of %q", query, got, want)
+			}
+		}
 	})
 }
 
