@@ -56,6 +56,8 @@ func TestModel(t *testing.T) {
 	}{
 		{"in turn", []dstream.Event{submitted(1), started(1), submitted(2), completed(1, nil), committed(1), started(2),
 			submitted(3)}, "c 1c; q 3; p 2; 2 received, 1 processed, 0 failed, 0 skipped"},
+		{"one runs ahead of another's effects", []dstream.Event{started(1), submitted(2), started(2), completed(1, nil),
+			submitted(3), committed(1), completed(2, nil)}, "c 1c 2; q 3; p; 2 received, 2 processed, 0 failed, 0 skipped"},
 		{"an end was missed", []dstream.Event{submitted(1), started(1), started(2), completed(2, nil)},
 			"c 2; q; p; 2 received, 1 processed, 0 failed, 0 skipped"},
 		{"a begin was missed", []dstream.Event{submitted(1), submitted(2), started(2), completed(3, nil)},
