@@ -258,12 +258,10 @@ func (l *loop) runPlanned(b *Batch) error {
 // were told of it would send who looks at a group back to where it was.
 func (l *loop) standsAt(b *Batch) func(*input) bool {
 	found := l.ssc.durable.found
-	if len(found.Opened()) > 0 {
-		return everyInput // Nothing is moved while a batch is open.
-	}
+	planned := len(found.Opened()) > 0
 	return func(in *input) bool {
-		i := slices.Index(l.ssc.inputs, in)
-		return bytes.Equal(found.Positions[l.ids[i]].Data, b.inputs[in.node].rng)
+		id, left := l.ids[slices.Index(l.ssc.inputs, in)], b.inputs[in.node].rng
+		return bytes.Equal(found.Done[id].Data, left) && (planned || bytes.Equal(found.Positions[id].Data, left))
 	}
 }
 

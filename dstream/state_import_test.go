@@ -300,6 +300,39 @@ func TestMoveInputs(t *testing.T) {
 	})
 }
 
+// TestMovedAndDied: of a program that was moved, and died with its first batch planned, the source is told nothing from
+// before the move.
+func TestMovedAndDied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen, told := vfs.NewDisk("disk"), []string{}, []string{}
+		p := mustLive(t, disk, sums(&seen, &told))
+		time.Sleep(2500 * time.Millisecond)
+		p.stop(t)
+		if err := dstream.MoveInputs(t.Context(), outside(t, disk), "disk:/ck", map[string][]byte{
+			"numbers": []byte("0-100")}); err != nil {
+			t.Fatal(err)
+		}
+		told = nil
+		p = mustLive(t, disk, func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{&told})).Named("numbers")
+			dstream.ForeachRDD(d, func(ctx context.Context, _ *rdd.RDD[int], _ *dstream.Batch) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}).Named("sums")
+		})
+		time.Sleep(1500 * time.Millisecond)
+		p.die(t)
+		time.Sleep(20 * time.Second)
+		p = mustLive(t, disk, sums(&seen, &told))
+		time.Sleep(500 * time.Millisecond)
+		p.stop(t)
+		told = slices.DeleteFunc(told, func(s string) bool { return strings.HasPrefix(s, "resolve") })
+		if len(told) == 0 || told[0] != "committed 100-102" {
+			t.Errorf("the source is told %q", told)
+		}
+	})
+}
+
 // TestStateImportCrash kills an import before each of its steps, and has the power fail with it: the state is as it was
 // or as it is to be, whole; what was said to be done is; and the program goes on with it.
 func TestStateImportCrash(t *testing.T) {

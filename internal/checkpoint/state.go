@@ -33,7 +33,7 @@ type State struct {
 
 	// Positions are, by input, the last range that was planned, else where the input begins.
 	Positions map[string]Range `json:"positions"`
-	// Done are, by input, the last range that was committed.
+	// Done are, by input, the last range that was committed, but for inputs that were moved since.
 	Done map[string]Range `json:"done"`
 	// Adopted are, by input and partition, positions that no range has taken up yet.
 	Adopted map[string]map[string]Range `json:"adopted,omitempty"`
@@ -256,7 +256,10 @@ func (s *State) apply(entry Entry) {
 		s.Stopped, s.Transactions = true, nil
 		return
 	case Start:
-		maps.Copy(s.Positions, e.Positions)
+		for id, r := range e.Positions {
+			s.Positions[id] = r
+			delete(s.Done, id)
+		}
 	case Adopt:
 		if s.Adopted[e.Source] == nil {
 			s.Adopted[e.Source] = map[string]Range{}
