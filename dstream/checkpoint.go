@@ -261,9 +261,9 @@ func (ssc *Context) leftClean() bool {
 }
 
 // mustTell refuses what could not be told apart in a log: inputs, outputs and states whose ids differ by their number
-// only.
+// only. What stands in a name is no number.
 func (ssc *Context) mustTell() error {
-	ids := ssc.operatorIDs()
+	ids := ssc.markedIDs()
 	var errs []error
 	seen := map[string]*node{}
 	check := func(n *node) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -227,15 +226,12 @@ func (f *fitting) kinds() {
 	f.kind("output", written, outputs)
 }
 
-// numbers are what tells nodes that are alike apart.
-var numbers = regexp.MustCompile(`#[0-9]+`)
-
 // alike refuses a program in which a window of the checkpoint is one of several that could not be told apart: what the
 // checkpoint holds of it would be passed over.
 func (f *fitting) alike() {
 	bare := f.ssc.bareIDs()
 	for _, id := range f.found.Windows() {
-		at := slices.IndexFunc(f.ssc.alike, func(n *node) bool { return bare[n] == numbers.ReplaceAllString(id, "") })
+		at := slices.IndexFunc(f.ssc.alike, func(n *node) bool { return numbered(id, bare[n]) })
 		if _, said := f.renames[id]; at >= 0 && !said {
 			n := f.ssc.alike[at]
 			f.errs = append(f.errs, fmt.Errorf("the window %q of the checkpoint is one of several in the program that "+

@@ -3,6 +3,7 @@ package dstream
 import (
 	"fmt"
 	"hash/fnv"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -12,34 +13,62 @@ import (
 // operatorIDs gives every node the id by which logs know it: its name, else what it is (kind, type, ids of
 // its parents), never a counter, so that adding an operator elsewhere changes no id. Unnamed nodes that are
 // alike in all of this are told apart by their order.
-func (ssc *Context) operatorIDs() map[*node]string { return ssc.idsOf(true) }
+func (ssc *Context) operatorIDs() map[*node]string { return ssc.idsOf(true, nil) }
 
 // bareIDs are the ids without what tells nodes apart by their order: nodes that are alike have the same.
-func (ssc *Context) bareIDs() map[*node]string { return ssc.idsOf(false) }
+func (ssc *Context) bareIDs() map[*node]string { return ssc.idsOf(false, nil) }
 
-func (ssc *Context) idsOf(numbered bool) map[*node]string {
-	ids := make(map[*node]string, len(ssc.nodes))
-	taken := map[string]int{}
+// markedIDs are the ids with another sign than # in names, so that each # stands before a number.
+func (ssc *Context) markedIDs() map[*node]string {
+	return ssc.idsOf(true, strings.NewReplacer("#", "\x00"))
+}
+
+// idsOf takes names as they are, but for what spell replaces if it is not nil.
+func (ssc *Context) idsOf(numbered bool, spell *strings.Replacer) map[*node]string {
+	ids, taken, alike := make(map[*node]string, len(ssc.nodes)), map[string]bool{}, map[string]int{}
 	for _, n := range ssc.nodes {
-		id := n.name
-		if id == "" {
-			parents := make([]string, len(n.parents))
-			for i, p := range n.parents {
-				parents[i] = ids[p]
-			}
-			id = fmt.Sprintf("%s[%s](%s)", n.op, n.typ, strings.Join(parents, ","))
-			if len(id) > 200 {
-				// A long chain is named by its end and a hash of the rest.
-				id = fmt.Sprintf("%s[%s](%016x)", n.op, n.typ, hash(id))
-			}
+		if ids[n] = n.name; spell != nil {
+			ids[n] = spell.Replace(n.name)
 		}
-		taken[id]++
-		if taken[id] > 1 && numbered {
-			id = fmt.Sprintf("%s#%d", id, taken[id])
+		taken[ids[n]] = true
+	}
+	for _, n := range ssc.nodes {
+		if n.name != "" {
+			continue
 		}
-		ids[n] = id
+		parents := make([]string, len(n.parents))
+		for i, p := range n.parents {
+			parents[i] = ids[p]
+		}
+		bare := fmt.Sprintf("%s[%s](%s)", n.op, n.typ, strings.Join(parents, ","))
+		if len(bare) > 200 {
+			// A long chain is named by its end and a hash of the rest.
+			bare = fmt.Sprintf("%s[%s](%016x)", n.op, n.typ, hash(bare))
+		}
+		id := bare
+		alike[bare]++
+		for number := alike[bare]; numbered && taken[id]; number++ {
+			id = fmt.Sprintf("%s#%d", bare, number)
+		}
+		ids[n], taken[id] = id, true
 	}
 	return ids
+}
+
+// number is what tells a node from one that is alike.
+var number = regexp.MustCompile(`^#[0-9]+`)
+
+// numbered tells that an id is a bare one but for numbers.
+func numbered(id, bare string) bool {
+	for i := range len(id) {
+		if n := number.FindString(id[i:]); n != "" && numbered(id[i+len(n):], bare[i:]) {
+			return true
+		}
+		if i == len(bare) || id[i] != bare[i] {
+			return false
+		}
+	}
+	return id == bare
 }
 
 func (ssc *Context) inputIDs() []string {
