@@ -52,7 +52,8 @@ type Store[T any] struct {
 // when the log has the record: calls that come together share a sync of the disk, and who calls one after the other
 // waits for a sync each time, so that a receiver of one goroutine is faster with Some. An error says that the receiver
 // has been stopped, or is about to be started again since the log could not be written; whether the record was stored
-// is not known then.
+// is not known then. A log cannot hold what cannot be encoded: the error wraps [ErrNotEncoded] then, and the receiver
+// may go on.
 func (st *Store[T]) One(v T) error { return st.s.one(st.ended, v) }
 
 // Some stores records at once, each of which becomes part of a block like One's: with a write ahead log all or none of
@@ -60,6 +61,9 @@ func (st *Store[T]) One(v T) error { return st.s.one(st.ended, v) }
 // position that is empty counts as nil. A position without records is stored as well, and given to the next Start: a
 // receiver that chooses where to begin, such as at the end of its source, stores that before it asks for the first
 // record, so that the next process does not choose anew and pass over what came in between.
+//
+// Of records of which a write ahead log cannot encode one, the others are stored, and the error wraps [ErrNotEncoded].
+// With a position none of them is, and the receiver is started again, for its source still has them.
 func (st *Store[T]) Some(vs []T, position []byte) error {
 	return st.s.several(st.ended, vs, position, false)
 }

@@ -1,6 +1,7 @@
 package dstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -183,18 +184,24 @@ func (w *wal[T]) resume(ctx context.Context) ([]byte, error) { return w.journal.
 func (w *wal[T]) addOne(run context.Context, v T) error { return w.add(run, []T{v}, nil, false) }
 
 // add implements storage: it waits while too much of the log is in no batch, and returns when it has the records. Those
-// that it cannot hold are as a log that cannot be written: nothing behind them is taken. A position without records is
-// a frame, too.
+// that it cannot encode are left out, and named by the error, when the others are there: nobody can have them again. But
+// where a position tells that the source can give them again they are as a log that cannot be written: none of the call
+// is taken, and nothing behind it, for a later position would pass over them. A position without records is a frame, too.
 func (w *wal[T]) add(run context.Context, vs []T, position []byte, own bool) error {
 	if len(vs) == 0 && len(position) == 0 {
 		return nil
 	}
-	f := walFrame[T]{records: int64(len(vs)), position: slices.Clone(position)}
-	payload, err := w.payload(&f, vs)
-	if err != nil {
+	f := walFrame[T]{position: slices.Clone(position)}
+	vs, payload, refused, err := w.payload(&f, vs)
+	if err != nil || refused != nil && len(position) > 0 {
+		err = errors.Join(err, refused)
 		w.journal.Halt(run, err)
 		return err
 	}
+	if len(vs) == 0 && refused != nil {
+		return refused
+	}
+	f.records = int64(len(vs))
 	f.held = int64(len(payload))
 	if err := w.enter(run, f.held); err != nil {
 		return err
@@ -211,20 +218,33 @@ func (w *wal[T]) add(run context.Context, vs []T, position []byte, own bool) err
 	if errors.Is(err, context.Canceled) {
 		return errReceiverStopped
 	}
-	return err
+	return cmp.Or(err, refused)
 }
 
-// payload encodes the records of a frame.
-func (w *wal[T]) payload(f *walFrame[T], vs []T) ([]byte, error) {
-	b := checkpoint.ReceivedBlock{Count: len(vs), Position: f.position}
+// ErrNotEncoded is wrapped by the error of a [Store] with a write ahead log that cannot encode a record: it is not
+// stored. Of a call without a position all others are.
+var ErrNotEncoded = errors.New("a record cannot be encoded for the write ahead log, and is not stored")
+
+// payload encodes the records of a frame. Those of vs that it holds are stored; refused says which first one is not.
+func (w *wal[T]) payload(f *walFrame[T], vs []T) (stored []T, payload []byte, refused, err error) {
+	b := checkpoint.ReceivedBlock{Position: f.position}
+	stored = vs
 	for i := range vs {
-		f.bytes += w.size(vs[i])
-		var err error
-		if b.Values, err = w.codec.Append(b.Values, &vs[i]); err != nil {
-			return nil, fmt.Errorf("encode a record for the write ahead log: %w", err)
+		values, err := w.codec.Append(b.Values, &vs[i])
+		if err == nil {
+			if b.Values, f.bytes = values, f.bytes+w.size(vs[i]); refused != nil {
+				stored = append(stored, vs[i])
+			}
+			continue
+		}
+		if refused == nil {
+			refused = fmt.Errorf("%w: number %d of %d: %w", ErrNotEncoded, i+1, len(vs), err)
+			stored = slices.Clone(vs[:i])
 		}
 	}
-	return b.Append(nil)
+	b.Count = len(stored)
+	payload, err = b.Append(nil)
+	return stored, payload, refused, err
 }
 
 // logged takes in a frame that is in the log, as a block of its own or as part of one.

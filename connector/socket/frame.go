@@ -26,7 +26,7 @@ func RawStream[T any](ssc *dstream.Context, host string, port int, opts ...Optio
 	var f feed[T] = func(conn io.Reader, st *dstream.Store[T], _ *garbage) error {
 		for vs, err := range Frames[T](conn, o.maxFrame) {
 			if err == nil {
-				err = st.Many(vs, nil)
+				err = refused(st, st.Many(vs, nil))
 			}
 			if err != nil {
 				return err

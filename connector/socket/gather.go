@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"errors"
 	"io"
 
 	"github.com/weirstream/weir/dstream"
@@ -63,5 +64,14 @@ func (g *gathering[T]) store() error {
 	}
 	vs := g.vs
 	g.vs = nil
-	return g.st.Some(vs, nil)
+	return refused(g.st, g.st.Some(vs, nil))
+}
+
+// refused reports what a write ahead log could not hold of what was stored: the peer has sent it, and more may come.
+func refused[T any](st *dstream.Store[T], err error) error {
+	if errors.Is(err, dstream.ErrNotEncoded) {
+		st.Report(err)
+		return nil
+	}
+	return err
 }
