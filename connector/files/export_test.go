@@ -29,5 +29,26 @@ func Vectors() (owner, of []byte, err error) {
 	return owner, of, err
 }
 
+// RangeVector is the range that takes one file more than another one.
+func RangeVector() []byte {
+	last := fileRange{Number: 2, Recent: []entry{
+		{Name: "in/a", Length: 1, Modified: 1_695_000_000_000_000_000, Version: "5", Before: true},
+		{Name: "in/old", Length: 4, Modified: 1_690_000_000_000_000_000, Version: "3"},
+	}}
+	next := fileRange{Number: last.Number + 1, Threshold: 1_690_000_000_000_000_000, Files: []entry{
+		{Name: "in/b", Length: 2, Modified: 1_700_000_000_000_000_000, Version: "7"}}}
+	next.remember(&last)
+	return next.encode()
+}
+
+// ReadRange reads a range and writes it again.
+func ReadRange(data []byte) ([]byte, error) {
+	r, err := decodeRange(data)
+	if err != nil {
+		return nil, err
+	}
+	return r.encode(), nil
+}
+
 // SetOwner has the sink be the owner of a number.
 func (s *FolderSink[T]) SetOwner(n int64) { s.owner = n }

@@ -420,6 +420,24 @@ func TestFolderFormat(t *testing.T) {
 	}
 }
 
+// TestRangeFormat: the page of formats has the range that is written, and it is read.
+func TestRangeFormat(t *testing.T) {
+	page, err := os.ReadFile("../../docs/FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := files.RangeVector()
+	if row := fmt.Sprintf("| range | `%s` |", rng); !strings.Contains(string(page), row) {
+		t.Errorf("docs/FORMAT.md does not have the row\n%s", row)
+	}
+	if again, err := files.ReadRange(rng); err != nil || string(again) != string(rng) {
+		t.Errorf("it is read as %s, %v", again, err)
+	}
+	if _, err := files.ReadRange([]byte(`{"version":2}`)); err == nil || !strings.Contains(err.Error(), "version 2") {
+		t.Errorf("version 2: %v", err)
+	}
+}
+
 // Who finds the manifest of another process that died before it showed its files shows them, and drops its own.
 func TestFolderHelps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
