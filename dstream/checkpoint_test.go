@@ -245,32 +245,24 @@ func TestRefusedStartIsNone(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name   string
-		before func(t *testing.T, disk *vfs.Disk)
+		before func(l *life, t *testing.T) // ends the program that was there before; nil for none
 		build  func(ssc *dstream.Context)
 		unfit  bool
 		want   bool
 	}{
-		{"another program after a clean stop", func(t *testing.T, disk *vfs.Disk) {
-			l := mustLive(t, disk, sums(&seen, &told))
-			time.Sleep(1500 * time.Millisecond)
-			l.stop(t)
-		}, other, true, true},
-		{"another program after a death", func(t *testing.T, disk *vfs.Disk) {
-			l := mustLive(t, disk, sums(&seen, &told))
-			time.Sleep(1500 * time.Millisecond)
-			l.die(t)
-			time.Sleep(time.Minute)
-		}, other, true, false},
-		{"an input that does not answer", func(t *testing.T, disk *vfs.Disk) {
-			l := mustLive(t, disk, sums(&seen, &told))
-			time.Sleep(1500 * time.Millisecond)
-			l.stop(t)
-		}, silent, false, true},
-		{"an input that does not answer at the first start", func(*testing.T, *vfs.Disk) {}, silent, false, true},
+		{"another program after a clean stop", (*life).stop, other, true, true},
+		{"another program after a death", (*life).die, other, true, false},
+		{"an input that does not answer", (*life).stop, silent, false, true},
+		{"an input that does not answer at the first start", nil, silent, false, true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			disk := vfs.NewDisk("disk")
-			tt.before(t, disk)
+			if tt.before != nil {
+				l := mustLive(t, disk, sums(&seen, &told))
+				time.Sleep(1500 * time.Millisecond)
+				tt.before(l, t)
+				time.Sleep(time.Minute)
+			}
 			for range 2 {
 				if _, err := liveOn(t, disk, tt.build); err == nil || errors.Is(err, dstream.ErrUnfit) != tt.unfit {
 					t.Errorf("%s: the start gives %v", tt.name, err)

@@ -62,7 +62,8 @@ func TestNamesAreLiteral(t *testing.T) {
 		}
 		return ssc.mustTell() == nil
 	}
-	if !told(a1, a2) || !told(m1, m2) || !told(a1, late, m1) || told(m1, first) || told(m2, third) || told(first, second) {
+	if !told(a1, a2) || !told(m1, m2) || !told(a1, late, m1) || told(m1, first) || told(m2, third) ||
+		told(first, second) {
 		t.Error("what differs by names is alike, or what differs by numbers is not")
 	}
 	for _, pair := range [][2]string{{"a#1", "a#1"}, {"a#1", "a"}, {"f(a#1)#2", "f(a#1)"}, {"f(a#1#3)", "f(a#1)"},
