@@ -190,14 +190,7 @@ func (r *RDD[T]) setMark(c *checkpoint) {
 // cut has r computed by compute, and lets go of all that it was computed from. Tasks that have begun go on as they
 // were.
 func (r *RDD[T]) cut(op string, site exec.Site, compute func(tc *TaskContext, p int) iter.Seq[T]) {
-	n := &exec.Node{ID: int(r.sc.nodes.Add(1)) - 1, Op: op, Site: site, Partitions: r.node.Partitions}
-	next := &source[T]{compute: compute}
-	if r.batched() {
-		next.batch = func(tc *TaskContext, p int) batches[T] { return inBatches(compute(tc, p)) }
-	}
-	r.from.Store(next)
-	r.node.SetDeps(exec.Deps{Narrow: []*exec.Node{n}})
-	r.node.Prefer(nil)
+	r.replace(op, site, compute)
 	r.node.Mark(nil)
 	r.sc.marked.Add(-1)
 }

@@ -154,3 +154,6 @@ func (r *RDD[T]) reroute(to func(p int) (other int, there bool)) {
 	}
 	r.from.Store(next)
 }
+
+// ofOneRDD tells that the bounds come from an RDD: those of one of the same type say nothing of them.
+func (p *RangePartitioner[K]) ofOneRDD() {}

@@ -122,6 +122,7 @@ var exceptions = map[string]string{
 	"rdd.BinaryFiles":           "gives handles of files, not elements; files_test.go reads them",
 	"rdd.BinaryRecords":         "needs a file of records; files_test.go writes one",
 	"rdd.FromPartitionsLike":    "trusts its caller with how keys are dealt; windows by key are made of it",
+	"rdd.FromPartitionsDealt":   "the same; windows of elements are made of it after a restart",
 	"rdd.PartitionerOf":         "tells how an RDD is dealt, makes none",
 	"rdd.Pipe":                  "starts processes, whose time no bubble makes virtual; example_transformation_test.go does",
 	"rdd.WholeTextFiles":        "needs a folder of files; files_test.go makes one",

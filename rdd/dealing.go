@@ -1,0 +1,113 @@
+package rdd
+
+import (
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/weirstream/weir/internal/exec"
+)
+
+// A Dealing is how the keys of an RDD lie in its partitions, as far as that is known. It is for the stream engine,
+// which writes down what batches had, and makes RDDs of that again.
+type Dealing struct{ of *dealing }
+
+// Dealing tells how the keys of r lie in its partitions.
+func (r *RDD[T]) Dealing() Dealing { return Dealing{r.dealt} }
+
+// DealingBy is that of shuffles of the context with these options, which must say how many partitions there are.
+func (sc *Context) DealingBy(opts ...ShuffleOption) Dealing {
+	o := newShuffleOptions(opts)
+	return Dealing{sc.dealing(o.n, o.by)}
+}
+
+// hashDealt is what the kind of dealings by the stable hash begins with; its seed follows.
+const hashDealt = "hash "
+
+// Hashed tells that the stable hash deals.
+func (d Dealing) Hashed() bool { return d.of != nil && d.of.hashes() }
+
+// NumPartitions is to how many partitions keys are dealt, 0 if nothing is known.
+func (d Dealing) NumPartitions() int {
+	if d.of == nil {
+		return 0
+	}
+	return d.of.n
+}
+
+// Kind is the stable hash with its seed, or the type of the user's partitioner that deals, or "" if nothing is known,
+// or nothing that holds for other RDDs.
+func (d Dealing) Kind() string {
+	if d.of == nil {
+		return ""
+	}
+	if d.of.hashes() {
+		return hashDealt + strconv.FormatUint(d.of.seed.value(), 10)
+	}
+	if _, one := d.of.by.(interface{ ofOneRDD() }); one {
+		return ""
+	}
+	return fmt.Sprintf("%T", d.of.by)
+}
+
+// Again gives the dealing of an RDD of n partitions, the kind of which was written down. A partitioner can be had from
+// the program alone, which is that of d if it is of the same type. As it may have changed, deal tells where it has a
+// pair now; deal is nil if pairs lie where they lay.
+func (d Dealing) Again(kind string, n int) (again Dealing, deal func(pair any) (int, error)) {
+	if seed, err := strconv.ParseUint(strings.TrimPrefix(kind, hashDealt), 10, 64); err == nil {
+		s := &dealSeed{}
+		s.settle(seed)
+		return Dealing{&dealing{n: n, seed: s}}, nil
+	}
+	switch {
+	case kind == "" || kind != d.Kind() || d.of.n != n:
+		return Dealing{}, nil
+	}
+	return d, func(pair any) (int, error) {
+		p, ok := -1, false
+		if keyed, is := pair.(interface{ dealtBy(by any) (int, bool) }); is {
+			p, ok = keyed.dealtBy(d.of.by)
+		}
+		if !ok || p < 0 || p >= n {
+			return 0, fmt.Errorf("the partitioner %s gave no partition from 0 to %d for %v", kind, n-1, pair)
+		}
+		return p, nil
+	}
+}
+
+// dealtBy gives the partition in which a partitioner has the pair.
+func (p Pair[K, V]) dealtBy(by any) (int, bool) {
+	deals, ok := by.(Partitioner[K])
+	if !ok {
+		return 0, false
+	}
+	return deals.Partition(p.Key), true
+}
+
+// FromPartitionsDealt is [FromPartitions] for elements whose keys are dealt so; f must keep to that.
+func FromPartitionsDealt[T any](sc *Context, op string, n int, d Dealing, f func(tc *TaskContext, p int) iter.Seq[T],
+) *RDD[T] {
+	r := FromPartitions(sc, op, n, f)
+	r.dealt = d.of
+	return r
+}
+
+// ComputeBy has r computed by f from now on, which gives the same elements, and lets go of all that it was computed
+// from; what is persisted stays. It is for the stream engine, when it has written r down. Tasks that have begun go on
+// as they were.
+func (r *RDD[T]) ComputeBy(op string, f func(tc *TaskContext, p int) iter.Seq[T]) {
+	r.replace(op, r.node.Site, f)
+}
+
+// replace has r computed by compute.
+func (r *RDD[T]) replace(op string, site exec.Site, compute func(tc *TaskContext, p int) iter.Seq[T]) {
+	n := &exec.Node{ID: int(r.sc.nodes.Add(1)) - 1, Op: op, Site: site, Partitions: r.node.Partitions}
+	next := &source[T]{compute: compute}
+	if r.batched() {
+		next.batch = func(tc *TaskContext, p int) batches[T] { return inBatches(compute(tc, p)) }
+	}
+	r.from.Store(next)
+	r.node.SetDeps(exec.Deps{Narrow: []*exec.Node{n}})
+	r.node.Prefer(nil)
+}
