@@ -42,6 +42,9 @@ type StateHead struct {
 	Panes bool `json:"panes,omitempty"`
 }
 
+// OfElements tells that the panes hold elements, which have no keys, and not values by key.
+func (h StateHead) OfElements() bool { return h.Panes && h.Key == "" }
+
 // A RowKind says what a row does to its key.
 type RowKind byte
 
@@ -131,6 +134,16 @@ func (w *StateWriter) Row(r StateRow) {
 func (w *StateWriter) Rows(encoded []byte) {
 	if w.buf = append(w.buf, encoded...); len(w.buf) >= stateFrame {
 		w.flush()
+	}
+}
+
+// Cut ends the frame.
+func (w *StateWriter) Cut() { w.flush() }
+
+// Fail has the writing end with an error.
+func (w *StateWriter) Fail(err error) {
+	if w.err == nil {
+		w.err = err
 	}
 }
 
@@ -251,6 +264,12 @@ func (s stateSource) open(ctx context.Context, fsys vfs.FS, dir string) (*Segmen
 // read gives the head to check, then each row to take, in order. Rows share memory with nothing that is used again.
 func (s stateSource) read(ctx context.Context, fsys vfs.FS, dir string, check func(StateHead) error,
 	take func(StateRow) error) error {
+	return s.frames(ctx, fsys, dir, check, func(r *SegmentReader, f Frame) error { return r.rows(f, take) })
+}
+
+// frames gives the head to check, then each frame to take, in order.
+func (s stateSource) frames(ctx context.Context, fsys vfs.FS, dir string, check func(StateHead) error,
+	take func(*SegmentReader, Frame) error) error {
 	r, err := s.open(ctx, fsys, dir)
 	if err != nil {
 		return err
@@ -274,7 +293,7 @@ func (s stateSource) read(ctx context.Context, fsys vfs.FS, dir string, check fu
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.rows(f, take); err != nil {
+		if err := take(r, f); err != nil {
 			return err
 		}
 	}

@@ -119,6 +119,9 @@ func (m *StateMerge) panes(ctx context.Context) (File, error) {
 				if r.Touch > m.Gone {
 					w.Row(r)
 				}
+				if h.OfElements() { // Each row is read by itself.
+					w.Cut()
+				}
 				return w.err
 			})
 			if err != nil {
