@@ -43,16 +43,18 @@ type Context struct {
 	printing chan struct{} // held by the output that writes to out
 	remember time.Duration
 
-	nodes    []*node
-	inputs   []*input
-	outputs  []*Output
-	steps    []*step
-	states   []*keeping
-	alike    []*node // windows that the checkpoint could not tell apart, and does not hold
-	replaced []*node // what substituted streams were made from
-	errs     []error
-	keep     time.Duration // the longest that any stream's RDDs are kept; findNeeds sets it
-	recall   time.Duration // the longest recall of any node
+	nodes     []*node
+	inputs    []*input
+	outputs   []*Output
+	steps     []*step
+	states    []*keeping
+	alike     []*node     // windows that the checkpoint could not tell apart, and does not hold
+	windowed  []*node     // what stands for the elements that windows look back to
+	unwritten []unwritten // windows whose elements the checkpoint cannot hold
+	replaced  []*node     // what substituted streams were made from
+	errs      []error
+	keep      time.Duration // the longest that any stream's RDDs are kept; findNeeds sets it
+	recall    time.Duration // the longest recall of any node
 	// byDefault tells that a shuffle has as many partitions as spark.default.parallelism says.
 	byDefault bool
 	// width is how many that are: those of a planned batch where the settings do not say.

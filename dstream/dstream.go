@@ -17,6 +17,8 @@ type DStream[T any] struct {
 	compute func(g *generation) *rdd.RDD[T]
 	// level is how the RDDs are kept; NotPersisted if they are not.
 	level rdd.StorageLevel
+	// elements are what windows look back to, nil if there are none that do.
+	elements *elements[T]
 }
 
 // A node is a vertex of the graph, whatever its elements are.
@@ -40,8 +42,10 @@ type node struct {
 	deals []rdd.ShuffleOption
 	// holds is how far back before its own batch what the node's step has taken in still counts.
 	holds time.Duration
-	// paned tells that what it has taken in is in the checkpoint.
-	paned bool
+	// paned tells that what it has taken in is in the checkpoint, kept that its elements are.
+	paned, kept bool
+	// windows are, of a node that stands for the elements of its parent, those that look back to them.
+	windows []*node
 	// window is the window that the node gives in another form: who names the node means both.
 	window *node
 	// used tells that an output reads the node, need for how long after its batch an RDD of it is asked for; findNeeds
@@ -178,7 +182,12 @@ func (d *DStream[T]) at(g *generation) *rdd.RDD[T] {
 	var r *rdd.RDD[T]
 	if d.node.due(g.batch.Time) {
 		// A later batch may ask for it, of another plan, and so may Slice while another batch runs.
-		g.batch.ssc.sc.Within(g.batch.parallelism, func() { r = d.compute(g) })
+		g.batch.ssc.sc.Within(g.batch.parallelism, func() {
+			told := false
+			if r, told = d.elements.of(g); !told && (!g.bare || d.node.fromPanes()) {
+				r = d.compute(g)
+			}
+		})
 	}
 	if r != nil && d.level != rdd.NotPersisted {
 		r = rdd.Same(r).Persist(d.level) // An RDD that the user made may be his in other batches, too.
@@ -200,6 +209,7 @@ type generation struct {
 	made  map[*node]any
 	free  map[*node]func() // gives back what is persisted
 	first int              // the ID from which on its RDDs were made
+	bare  bool             // nothing is known of the batch but what the checkpoint holds for windows
 }
 
 func (l *loop) newGeneration(b *Batch) *generation {

@@ -193,10 +193,23 @@ func (f *fitting) leftOut() {
 	}
 	for _, k := range f.ssc.states {
 		id := f.ids[k.node]
-		if _, kept := f.found.States[f.before(id)]; kept && find(split.Operators, f.before(id)) < 0 {
+		if _, kept := f.found.States[f.before(id)]; kept && !f.had(k, split) {
 			f.changes = append(f.changes, Change{k.kind(), id, changed, wasLeftOut})
 		}
 	}
+}
+
+// had tells whether the program of a plan kept what k keeps, as far as the log tells.
+func (f *fitting) had(k *keeping, split *checkpoint.Split) bool {
+	if !k.elements() {
+		return find(split.Operators, f.before(f.ids[k.node])) >= 0
+	}
+	for _, w := range k.node.windows {
+		if find(split.Operators, f.before(f.ids[w])) >= 0 {
+			return true
+		}
+	}
+	return f.before(f.ids[k.node]) != f.ids[k.node] // The window may have another name, too.
 }
 
 // kinds compares inputs, states and outputs, which the log knows by their ids.
@@ -391,6 +404,9 @@ func (f *fitting) settings() {
 func (f *fitting) types(ctx context.Context) error {
 	for _, k := range f.ssc.states {
 		id := f.ids[k.node]
+		if to, said := f.renames[id]; said && to == "" {
+			continue // It begins anew.
+		}
 		snapshot, deltas := f.found.Version(f.before(id), f.found.Committed.Sequence)
 		d := &f.ssc.durable
 		was, ok, err := checkpoint.NewestHead(ctx, d.fs, d.path, snapshot, deltas)
@@ -398,7 +414,7 @@ func (f *fitting) types(ctx context.Context) error {
 			return fmt.Errorf("checkpoint %s: the %s %s: %w", d.dir, k.kind(), id, err)
 		}
 		now := k.head()
-		if ok && was.Panes != now.Panes {
+		if ok && (was.Panes != now.Panes || was.OfElements() != now.OfElements()) {
 			f.errs = append(f.errs, fmt.Errorf("the %s %q (%s): %w: the checkpoint holds something of another kind "+
 				"under this name: give the operator another one, and set %s to %s", k.kind(), id, k.node.site,
 				ErrStateType, conf.CheckpointDrop.Name(), shown(idSetting(f.before(id)))))
@@ -407,13 +423,20 @@ func (f *fitting) types(ctx context.Context) error {
 		if !ok || was.Key == now.Key && was.Value == now.Value {
 			continue
 		}
-		what := fmt.Sprintf("keys were %s, are %s", was.Key, now.Key)
+		what, remedy := fmt.Sprintf("keys were %s, are %s", was.Key, now.Key), toType
 		if was.Key == now.Key {
 			what = fmt.Sprintf("values were %s, are %s", was.Value, now.Value)
 		}
+		if now.OfElements() {
+			what = fmt.Sprintf("elements were %s, are %s", was.Value, now.Value)
+		}
+		if now.Panes {
+			remedy = fmt.Sprintf("let the program keep the type that it had, or have the window begin anew by setting "+
+				"%s to %s once", conf.CheckpointDrop.Name(), shown(idSetting(f.before(id))))
+		}
 		f.changes = append(f.changes, Change{k.kind(), id, changed, what})
 		f.errs = append(f.errs, fmt.Errorf("the %s %q (%s): %w: its %s: %s", k.kind(), id, k.node.site, ErrStateType,
-			what, toType))
+			what, remedy))
 	}
 	return nil
 }

@@ -41,26 +41,46 @@ func (ssc *Context) findNeeds() {
 		}
 		ssc.keep = max(ssc.keep, n.need)
 	}
+	for _, n := range ssc.windowed {
+		for _, w := range n.windows {
+			n.used = n.used || w.used && w.looksBack > 0 // One that was substituted does not look back.
+		}
+	}
 }
 
 // findRecall finds for how long after its batch an RDD of each node has to be had again in a process that begins with
 // what the log holds. before gives the id by which the log knows an operator.
 func (ssc *Context) findRecall(found *checkpoint.State, before func(id string) string) {
 	ids := ssc.operatorIDs()
+	ssc.recall = 0
+	for _, n := range ssc.nodes {
+		n.recall, n.kept = ssc.remember, false
+	}
 	for _, k := range ssc.states {
 		// Checkpoints of early releases hold no panes: there the batches run through once more.
 		k.node.paned = k.window() && (found.Committed.Sequence < 0 || holdsPanes(found, before(ids[k.node])))
-	}
-	ssc.recall = 0
-	for _, n := range ssc.nodes {
-		n.recall = n.need
+		if k.elements() {
+			k.node.parents[0].kept = k.node.paned
+		}
 	}
 	for _, n := range slices.Backward(ssc.nodes) {
 		for _, p := range n.parents {
-			p.recall = max(p.recall, n.recall+n.looksBack+n.lacks())
+			p.recall = max(p.recall, n.asks(p)+n.lacks())
 		}
 		ssc.recall = max(ssc.recall, n.recall)
 	}
+}
+
+// asks is for how long after its batch another process has to have an RDD of the parent p again for the sake of those
+// of n: not at all for those that are in the checkpoint.
+func (n *node) asks(p *node) (d time.Duration) {
+	if !n.kept || n.recall > n.need {
+		d = n.recall
+	}
+	if !p.kept {
+		d += n.looksBack
+	}
+	return d
 }
 
 // holdsPanes tells whether the log has the panes of a window as of each batch that it holds.

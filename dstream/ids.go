@@ -52,6 +52,9 @@ func (ssc *Context) idsOf(numbered bool, spell *strings.Replacer) map[*node]stri
 		}
 		ids[n], taken[id] = id, true
 	}
+	for _, n := range ssc.windowed {
+		ids[n] = n.elementsID(ids)
+	}
 	return ids
 }
 

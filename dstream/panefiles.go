@@ -231,8 +231,10 @@ func (w *keyedWindow[K, V]) lieIn(StateRows, int) error { return nil }
 
 // reload implements stateful.
 func (w *keyedWindow[K, V]) reload(context.Context, []checkpoint.File, []checkpoint.Delta) error {
-	return errors.New("the panes of a window are not changed by hand")
+	return errByHand
 }
+
+var errByHand = errors.New("the panes of a window are not changed by hand")
 
 // deal implements stateful: each partition is its own.
 func (w *keyedWindow[K, V]) deal() checkpoint.Deal {
@@ -262,6 +264,9 @@ func (w *keyedWindow[K, V]) close() { w.files.files.close() }
 // window tells that what is kept are the panes of a window.
 func (k *keeping) window() bool { return k.node.holds > 0 }
 
+// elements tells that these panes hold elements.
+func (k *keeping) elements() bool { return is[elementKeeper](k.stateful) }
+
 // kind is what users know it as.
 func (k *keeping) kind() string {
 	if k.window() {
@@ -276,6 +281,11 @@ func (k *keeping) keyed() bool { return !k.window() }
 // keepWindows has the panes of windows be kept in the checkpoint. Windows that are alike, for which an id would be a
 // counter, are not kept there: a start reads what they hold from the inputs.
 func (ssc *Context) keepWindows() {
+	for _, w := range ssc.unwritten {
+		ssc.warn("what a window looks back to has no encoding and is not in the checkpoint: a start reads it from the "+
+			"inputs once more", w.err, "operator", w.node.op, "site", w.node.site.String())
+	}
+	ssc.unwritten = nil
 	bare := ssc.bareIDs()
 	count := map[string]int{}
 	for _, k := range ssc.states {

@@ -201,6 +201,9 @@ func (ssc *Context) committedWithin(d time.Duration) []*checkpoint.Batch {
 // loadedAt is the batch as of which a state is loaded. It takes in what follows when batches run once more, and nothing
 // before: what it reads may come from windows that are not complete there.
 func (ssc *Context) loadedAt(k *keeping) int64 {
+	if k.elements() { // They come from nothing before.
+		return ssc.durable.found.Committed.Sequence
+	}
 	if list := ssc.committedWithin(k.recall()); len(list) > 0 {
 		return list[0].Plan.Sequence - 1
 	}
@@ -268,6 +271,7 @@ func (l *loop) standsAt(b *Batch) func(*input) bool {
 // bringBack has states and windows be as the last committed batch left them.
 func (l *loop) bringBack() error {
 	defer close(l.loaded)
+	l.bringPanes()
 	for _, logged := range l.ssc.rerun() {
 		var err error
 		if logged.Import != nil {
@@ -324,9 +328,7 @@ func (l *loop) batchOf(logged *checkpoint.Batch) *Batch {
 func (l *loop) runThrough(b *Batch) error {
 	g := l.newGeneration(b)
 	last := Time(l.ssc.durable.found.Committed.Time).Floor(l.ssc.interval)
-	if !b.Time.IsMultipleOf(l.ssc.interval) {
-		l.strange = append(l.strange, b.Time)
-	}
+	l.addStrange(b.Time)
 	for i, s := range l.ssc.steps { // What a step reads is not complete before that.
 		b.stepped[i] = len(s.node.parents) > 0 && b.Time <= last.Add(-s.node.parents[0].recall)
 	}

@@ -34,19 +34,37 @@ func Slice[T any](ctx context.Context, d *DStream[T], i Interval) ([]*rdd.RDD[T]
 	from, to := i.Begin.Floor(d.node.slide), i.End.Floor(d.node.slide)
 	kept := l.newest.Add(ssc.interval - ssc.keep)
 	if first := max(from, l.oldest); l.oldest != 0 && first < kept && first <= to {
-		return nil, fmt.Errorf("slice of %s (%s): the RDDs of %v are not kept any more, those from %v on are: "+
-			"call Remember with a longer time before Start", d.node.op, d.node.site, first, kept)
+		return nil, d.node.notKept(first, kept)
 	}
 	// What is kept is looked through, and not the interval, which may be all of time.
 	for _, t := range slices.Sorted(maps.Keys(l.past)) {
 		if t < from || t > to || !d.node.due(t) {
 			continue
 		}
+		if l.past[t].bare && !d.node.fromPanes() {
+			return nil, d.node.notKept(t, l.whole())
+		}
 		if r := d.at(l.past[t]); r != nil {
 			rs = append(rs, r.Handed())
 		}
 	}
 	return rs, nil
+}
+
+// whole is the first batch that is kept of which more is known than its panes.
+func (l *loop) whole() Time {
+	whole := l.newest
+	for t, g := range l.past {
+		if !g.bare {
+			whole = min(whole, t)
+		}
+	}
+	return whole
+}
+
+func (n *node) notKept(t, since Time) error {
+	return fmt.Errorf("slice of %s (%s): the RDDs of %v are not kept any more, those from %v on are: call Remember "+
+		"with a longer time before Start", n.op, n.site, t, since)
 }
 
 // generate gives the right to make RDDs, which one goroutine has at a time. It waits until ctx ends.

@@ -50,6 +50,9 @@ func (ssc *Context) split() *checkpoint.Split {
 	p := ssc.parallelism()
 	s.Partitions[defaultPartitions], s.Partitions[shufflePartitions] = p.Default, p.Shuffles
 	for _, k := range ssc.states {
+		if k.elements() {
+			continue
+		}
 		if s.Buckets == nil {
 			s.Buckets = map[string]checkpoint.Deal{}
 		}

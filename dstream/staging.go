@@ -27,6 +27,7 @@ type staging struct {
 type staged struct {
 	of      *staging
 	records int64
+	size    int // bytes of the records
 
 	raw     []byte   // the chunk that is being filled: records, each behind its length
 	chunks  [][]byte // full ones, in memory
@@ -101,6 +102,7 @@ func (s *staged) add(record func(dst []byte) ([]byte, error)) (err error) {
 		return err
 	}
 	s.records++
+	s.size += len(s.encoded)
 	s.raw = binary.AppendUvarint(s.raw, uint64(len(s.encoded)))
 	s.raw = append(s.raw, s.encoded...)
 	if len(s.raw) < stagedChunk {

@@ -39,6 +39,8 @@ type stateFiles struct {
 	held   int64
 	most   int       // runs
 	ages   *paneAges // nil unless these are the panes of a window
+	// look looks at a run that was merged, before it is named, beside batches; nil for no need.
+	look func(ctx context.Context, done *mergedRun) error
 
 	sealed *checkpoint.StateChange // of the open batch
 	named  *mergedRun              // the merge that sealed names
@@ -57,6 +59,7 @@ type mergedRun struct {
 	upTo   int64 // so are the deltas up to this batch
 	drop   int   // the runs before this one are gone
 	end    Time  // of panes, the time of the newest
+	panes  map[Time]*elementPane
 	err    error
 	deltas int
 }
@@ -92,17 +95,22 @@ func (f *stateFiles) seal(ctx context.Context, sequence int64, rows [][]byte) er
 	if f.sealed != nil {
 		return nil
 	}
-	h := f.head // Of an import it is that of a file, perhaps of a run to which no other is older: a delta is none.
-	h.From, h.To, h.Part, h.Base = sequence, sequence, checkpoint.AllParts, false
 	size := 0
 	for _, r := range rows {
 		size += len(r)
 	}
-	write := func(w *checkpoint.StateWriter) {
+	return f.sealRows(ctx, sequence, size, func(w *checkpoint.StateWriter) {
 		for _, r := range rows {
 			w.Rows(r)
 		}
-	}
+	})
+}
+
+// sealRows is seal for rows of so many bytes that write writes.
+func (f *stateFiles) sealRows(ctx context.Context, sequence int64, size int, write func(w *checkpoint.StateWriter),
+) error {
+	h := f.head // Of an import it is that of a file, perhaps of a run to which no other is older: a delta is none.
+	h.From, h.To, h.Part, h.Base = sequence, sequence, checkpoint.AllParts, false
 	var change checkpoint.StateChange
 	if size <= f.inline {
 		inline, err := checkpoint.InlineState(h, write)
@@ -200,10 +208,12 @@ func (f *stateFiles) merge() {
 	m.Name = func(part int) string { return f.name(number, part) }
 	ctx, cancel := context.WithTimeout(context.Background(), mergeTimeout)
 	f.merging, f.cancel = make(chan *mergedRun, 1), cancel
-	fsys, dir, over := f.fs, f.dir, f.merging
+	fsys, dir, over, look := f.fs, f.dir, f.merging, f.look
 	go func() {
 		defer cancel()
-		done.run, done.err = m.Run(ctx, fsys, dir)
+		if done.run, done.err = m.Run(ctx, fsys, dir); done.err == nil && look != nil {
+			done.err = look(ctx, done)
+		}
 		over <- done
 	}()
 }

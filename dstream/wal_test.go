@@ -528,8 +528,8 @@ func TestWindowsOfALog(t *testing.T) {
 }
 
 // TestWindowsOfALogThatIsGivenUp: a program whose window looks back to what a receiver had goes on when that is given
-// up, and says so once; one whose records are others goes on if there were none, and is refused before anything runs if
-// there were.
+// up, with what the window had; one whose records are others is refused before anything runs, unless the window is
+// given up, too.
 func TestWindowsOfALogThatIsGivenUp(t *testing.T) {
 	texts := func(c *counting, seen *[]string) func(*dstream.Context) {
 		return func(ssc *dstream.Context) {
@@ -544,6 +544,7 @@ func TestWindowsOfALogThatIsGivenUp(t *testing.T) {
 		}
 	}
 	drop := []string{"weir.checkpoint.drop", "numbers"}
+	dropBoth := []string{"weir.checkpoint.drop", "numbers; numbers (window)"}
 	for _, tt := range []struct {
 		name     string
 		every    time.Duration // a record
@@ -553,11 +554,16 @@ func TestWindowsOfALogThatIsGivenUp(t *testing.T) {
 		want     string // of the first window
 	}{
 		{name: "goes on", every: time.Second, want: "0 1 2 3 4 5 6"},
-		{name: "dropped", every: time.Second, settings: drop, want: "0"},
+		{name: "dropped", every: time.Second, settings: drop, want: "0 1 2 3 4 5 6 0"},
+		{name: "window dropped", every: time.Second, want: "",
+			settings: []string{"weir.checkpoint.drop", "numbers (window)"}},
 		{name: "another type", every: time.Second, ints: true,
-			refused: `windows look back to batch 0, which has records of schema string (codec 1), and the program's are`},
-		{name: "another type, dropped", every: time.Second, ints: true, settings: drop},
-		{name: "another type, and nothing was received", ints: true},
+			refused: `its elements were string, are int64: let the program keep the type that it had, or have the window`},
+		{name: "another type, dropped", every: time.Second, ints: true, settings: drop,
+			refused: `its elements were string, are int64`},
+		{name: "another type, both dropped", every: time.Second, ints: true, settings: dropBoth},
+		{name: "another type, and nothing was received", ints: true,
+			refused: `its elements were string, are int64`},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			disk, seen := vfs.NewDisk("disk"), []string{}
@@ -598,6 +604,29 @@ func TestWindowsOfALogThatIsGivenUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRememberedRecordsOfAnotherType: a program that remembers batches whose records are not of its type is refused
+// before anything runs.
+func TestRememberedRecordsOfAnotherType(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, nothing := vfs.NewDisk("disk"), func(context.Context, *rdd.RDD[string], *dstream.Batch) error { return nil }
+		l := mustLive(t, disk, func(ssc *dstream.Context) {
+			ssc.Remember(8 * time.Second)
+			c := dstream.Receiver[string](&counting{every: time.Second})
+			dstream.ForeachRDD(dstream.ReceiverStream(ssc, "counting", c).Named("numbers"), nothing).Named("all")
+		}, walSetting, "true")
+		time.Sleep(4700 * time.Millisecond)
+		l.stop(t)
+		_, err := liveOn(t, disk, func(ssc *dstream.Context) {
+			ssc.Remember(8 * time.Second)
+			d := dstream.ReceiverStream(ssc, "counting", dstream.Receiver[int](silent{})).Named("numbers")
+			texts := dstream.Map(d, func(v int) string { return fmt.Sprint(v) })
+			dstream.ForeachRDD(texts, nothing).Named("all")
+		}, walSetting, "true")
+		wantError(t, "another type", err, dstream.ErrUnfit, "weir.checkpoint.drop",
+			`windows look back to batch 0, which has records of schema string (codec 1), and the program's are`)
+	})
 }
 
 // windowOf has the records of a window written down.

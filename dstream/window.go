@@ -11,6 +11,13 @@ import (
 // slide of 0, which stands for that. Slides are aligned to the clock: with a slide of 10 s they fall on every full ten
 // seconds. Narrow: the RDDs of the batches are persisted, by MEMORY_AND_DISK_SER unless Persist was called, and joined,
 // not copied.
+//
+// With a checkpoint the elements of each batch are in it, too: encoded once more, in the batch in which they come, and
+// written with its commit, once for all windows of the stream, and kept as long as the longest of them needs them. A
+// start needs no input for them, reads them when they are asked for, and has them in the same partitions. They are
+// found by the name of the stream, or of the window if the stream has none: give one of them a name with Named where
+// others are like it. Elements of a type without an encoding are not kept there: a start reads them from the inputs
+// once more.
 func Window[T any](d *DStream[T], length, slide time.Duration) *DStream[T] {
 	var out *DStream[T]
 	out = newStream(d.node.ssc, "window", func(g *generation) *rdd.RDD[T] {
@@ -25,6 +32,7 @@ func Window[T any](d *DStream[T], length, slide time.Duration) *DStream[T] {
 	if d.level == rdd.NotPersisted {
 		d.level = windowLevel[T]()
 	}
+	keepElements(d, out.node, nil)
 	return out
 }
 
@@ -122,8 +130,9 @@ func ReduceByKeyAndWindowInverse[K comparable, V any](d *DStream[rdd.Pair[K, V]]
 }
 
 // GroupByKeyAndWindow gives, at each slide, the values that each key had in the last length, batch after batch. See
-// [Window] for length and slide. Shuffle of each batch; the groups of each batch are persisted as those of Window are,
-// and joined at each slide, when those of a partition must fit into memory.
+// [Window] for length and slide. Shuffle of each batch; the groups of each batch are persisted, and with a checkpoint
+// written there, as the elements of a Window are, and joined at each slide, when those of a partition must fit into
+// memory. The number of partitions may be another one after a restart.
 func GroupByKeyAndWindow[K comparable, V any](d *DStream[rdd.Pair[K, V]], length, slide time.Duration,
 	opts ...rdd.ShuffleOption,
 ) *DStream[rdd.Pair[K, []V]] {
@@ -141,7 +150,26 @@ func GroupByKeyAndWindow[K comparable, V any](d *DStream[rdd.Pair[K, V]], length
 	if groups.level == rdd.NotPersisted {
 		groups.level = windowLevel[rdd.Pair[K, []V]]()
 	}
+	keepElements(groups, out.node, redealingOf[K, V](d.node.ssc, d.node.ssc.dealt(opts)))
 	return out
+}
+
+// redealingOf is how groups are dealt by a shuffle with these options.
+func redealingOf[K comparable, V any](ssc *Context, opts []rdd.ShuffleOption) *redealing[rdd.Pair[K, []V]] {
+	var dealer *rdd.KeyDealer[K]
+	anew := func(seed uint64) (err error) {
+		dealer, err = rdd.NewKeyDealer[K](seed, opts...)
+		return err
+	}
+	_ = anew(ssc.dealSeed) // GroupByKey says what is wrong.
+	return &redealing[rdd.Pair[K, []V]]{
+		dealing: func() rdd.Dealing { return ssc.sc.DealingBy(opts...) },
+		anew:    anew,
+		partition: func(g rdd.Pair[K, []V]) (int, error) {
+			p, _, err := dealer.Deal(g.Key)
+			return p, err
+		},
+	}
 }
 
 // windowByKey makes a stream of panes: the batch's reduction is taken in by a step, and the window read by who asks.
