@@ -325,3 +325,31 @@ func TestSliceOfElements(t *testing.T) {
 		l.stop(t)
 	})
 }
+
+// TestDamagedElements: a pane that is not what was written is refused at the start, by its file.
+func TestDamagedElements(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		build := func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			long := dstream.Map(d, func(v int) string { return strings.Repeat(fmt.Sprint(v), 10_000) })
+			watch(dstream.Window(long, 4*time.Second, 0), "long", map[string]string{})
+		}
+		l := mustLive(t, disk, build)
+		time.Sleep(2500 * time.Millisecond)
+		l.stop(t)
+		damaged := ""
+		for _, name := range slices.Sorted(maps.Keys(disk.Files())) {
+			if strings.Contains(name, "/state/") {
+				damaged = name
+			}
+		}
+		if err := disk.Spoil(damaged, func(data []byte) []byte { data[len(data)/2]++; return data }); err != nil {
+			t.Fatal(err)
+		}
+		_, err := liveOn(t, disk, build)
+		if err == nil || !strings.Contains(err.Error(), damaged) || !strings.Contains(err.Error(), "checksum") {
+			t.Errorf("a start on a damaged pane, %s: %v", damaged, err)
+		}
+	})
+}
