@@ -105,7 +105,9 @@ func slowly(t *testing.T, s *slowBank, records string, settings ...string) *sink
 func (s *slowBank) lines() (did, heard string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := slices.DeleteFunc(slices.Clone(s.calls), func(c string) bool { return !strings.Contains(c, "0: ") && !strings.Contains(c, "deaf") })
+	list := slices.DeleteFunc(slices.Clone(s.calls), func(c string) bool {
+		return !strings.Contains(c, "0: ") && !strings.Contains(c, "deaf")
+	})
 	return strings.Join(list, ", "), strings.Join(s.events, ", ")
 }
 

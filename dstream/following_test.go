@@ -116,8 +116,9 @@ func TestGiveUpBehindOthers(t *testing.T) {
 			disk, c := vfs.NewDisk("disk"), &chest{held: map[int64]string{}, stuck: 1}
 			build := func(ssc *dstream.Context) {
 				d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
-				dstream.WriteTo(dstream.ReduceByWindow(d, func(a, b int) int { return a + b }, 2*time.Second, time.Second),
-					dstream.Sink[int](c)).Named("sums")
+				add := func(a, b int) int { return a + b }
+				dstream.WriteTo(dstream.ReduceByWindow(d, add, 2*time.Second, time.Second), dstream.Sink[int](c)).
+					Named("sums")
 			}
 			first := mustLive(t, disk, build)
 			time.Sleep(4500 * time.Millisecond)

@@ -208,8 +208,8 @@ func (l *loop) settleEffect(kept identity, b *Batch, parts int) (has int, err er
 			return 0, fmt.Errorf("ask the sink what it holds: %w", err)
 		}
 		if last > b.Sequence && l.ssc.keepsRecords() != nil {
-			return 0, fmt.Errorf("its sink holds batch %d, whose records build on the states and windows that batch %d "+
-				"has left, so that it would hold what they never were: let the batch run, without %s and with %s=%s",
+			return 0, fmt.Errorf("its sink holds batch %d, whose records build on the states and windows that batch "+
+				"%d has left, so that it would hold what they never were: let the batch run, without %s and with %s=%s",
 				last, b.Sequence, conf.CheckpointSkip.Name(), conf.Failed.Name(), conf.RetryFailed)
 		}
 		if last >= b.Sequence {

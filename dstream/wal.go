@@ -184,9 +184,10 @@ func (w *wal[T]) resume(ctx context.Context) ([]byte, error) { return w.journal.
 func (w *wal[T]) addOne(run context.Context, v T) error { return w.add(run, []T{v}, nil, false) }
 
 // add implements storage: it waits while too much of the log is in no batch, and returns when it has the records. Those
-// that it cannot encode are left out, and named by the error, when the others are there: nobody can have them again. But
-// where a position tells that the source can give them again they are as a log that cannot be written: none of the call
-// is taken, and nothing behind it, for a later position would pass over them. A position without records is a frame, too.
+// that it cannot encode are left out, and named by the error, when the others are there: nobody can have them again.
+// But where a position tells that the source can give them again they are as a log that cannot be written: none of the
+// call is taken, and nothing behind it, for a later position would pass over them. A position without records is a
+// frame, too.
 func (w *wal[T]) add(run context.Context, vs []T, position []byte, own bool) error {
 	if len(vs) == 0 && len(position) == 0 {
 		return nil

@@ -271,7 +271,8 @@ func TestHoldsThatOverlap(t *testing.T) {
 			file := File{Name: fmt.Sprint("state/", i), Length: 1}
 			releases = append(releases, l.Hold())
 			err := errors.Join(vfs.WriteFile(t.Context(), m, dir+"/"+file.Name, []byte{1}),
-				l.Append(t.Context(), Plan{Sequence: i, Time: i + 1}), l.Append(t.Context(), Commit{Sequence: i, Time: i + 1,
+				l.Append(t.Context(), Plan{Sequence: i, Time: i + 1}),
+				l.Append(t.Context(), Commit{Sequence: i, Time: i + 1,
 					State: []StateChange{{Operator: "op", Snapshot: []File{file}, SnapshotAt: i}}}, Released{UpTo: i}))
 			if err != nil {
 				t.Fatal(err)
