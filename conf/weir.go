@@ -72,7 +72,7 @@ var (
 		kind: texts, name: "weir.sink.accept", defText: "none",
 		doc: "Outputs whose sinks may hold something else than the checkpoint says, each as NAME=loss or " +
 			"NAME=duplicates, with semicolons between them and names as in weir.checkpoint.rename. " +
-			"The error of the start says which it is about and what follows from either.",
+			"The error of the start, or of a batch that is given up, says which it is about and what follows.",
 		why: "Going on loses or doubles records, and only the user can say which of them is harmless.",
 	}
 

@@ -133,10 +133,11 @@ func (l *loop) burn(b *Batch, i int, skip *checkpoint.Skip) error {
 		skip.In = append(skip.In, b.effectsOf(i)...)
 		return nil
 	}
-	if open := l.ssc.sinks.unfenced(output); open != nil {
-		return fmt.Errorf("its body, in which its sink is opened, has not run in this process, and an earlier owner "+
-			"may still commit the transactions %q: let the batch run once with %s=%s", open, conf.Failed.Name(),
-			conf.SkipWithStateFailed)
+	if open := l.ssc.sinks.unfenced(output); open != nil && l.ssc.accepted(output) == "" {
+		return fmt.Errorf("its body has not come in this process to where it uses its sink, and an earlier owner may "+
+			"still commit the transactions %q: let the batch run once with %s=%s; or, if its body fails before that, "+
+			"and that owner is surely gone, set %s to %s", open, conf.Failed.Name(), conf.SkipWithStateFailed,
+			conf.SinkAccept.Name(), shown(idSetting(output)+"=loss"))
 	}
 	known := l.ssc.sinks.of(output)
 	known = append(known, l.notOpened(b, i, known)...)

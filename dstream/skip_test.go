@@ -401,3 +401,46 @@ func TestSkipUnknown(t *testing.T) {
 type forgetful struct{ kept }
 
 func (*forgetful) Guarantee() string { return "at-least-once" }
+
+// TestSkipUnfenced: where a body fails before it uses its sink, nobody can fence what an earlier owner may still have
+// open there: the user may say that it is gone.
+func TestSkipUnfenced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, store := vfs.NewDisk("disk"), &chest{held: map[int64]string{}, stuck: -1}
+		build := func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			dstream.ForeachRDD(d, func(ctx context.Context, r *rdd.RDD[int], b *dstream.Batch) error {
+				if b.Sequence == 1 {
+					return errors.New("poison")
+				}
+				return dstream.Save(ctx, b, "rows", r, dstream.Sink[int](store))
+			}).Named("out")
+		}
+		skip := []string{"weir.streaming.failedBatch", "skip", "weir.streaming.failedBatch.maxRetries", "1",
+			"weir.streaming.failedBatch.backoff", "10ms"}
+		for _, life := range []struct {
+			settings []string
+			want     string
+		}{
+			{[]string{"weir.streaming.failedBatch", "stop"}, "poison"},
+			{skip, `may still commit the transactions ["chest"]: let the batch run once with ` +
+				`weir.streaming.failedBatch=skipWithState; or, if its body fails before that, and that owner is surely ` +
+				`gone, set weir.sink.accept to "out=loss"`},
+			{append(skip, "weir.sink.accept", "out=loss"), ""},
+		} {
+			l := mustLive(t, disk, build, life.settings...)
+			time.Sleep(3500 * time.Millisecond)
+			_ = l.Stop(t.Context(), dstream.Graceful())
+			err := l.AwaitTermination(t.Context())
+			if (err == nil) != (life.want == "") || err != nil && !strings.Contains(err.Error(), life.want) {
+				t.Errorf("%q: %v", life.settings, err)
+			}
+		}
+		if got := fmt.Sprintf("%+v", skipsOf(t, disk)); !strings.Contains(got, "In:[] Burned:[] Unknown:[out/rows]") {
+			t.Errorf("given up: %s", got)
+		}
+		if store.held[0] == "" || store.held[1] != "" || store.held[2] == "" {
+			t.Errorf("the sink holds %v", store.held)
+		}
+	})
+}
