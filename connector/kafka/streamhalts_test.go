@@ -47,8 +47,8 @@ func TestStreamLosesNothing(t *testing.T) {
 		at, threads int
 	}{
 		{"the value does not decode: it is early", 3, 2}, {"it is fragile", 3, 2}, {"it is fragile", 4, 1},
-		{"the value does not decode", 0, 2}, {"encode a record for the write ahead log", 0, 2},
-		{"encode a record for the write ahead log", 0, 1},
+		{"the value does not decode", 0, 2}, {"cannot be encoded for the write ahead log", 0, 2},
+		{"cannot be encoded for the write ahead log", 0, 1},
 	} {
 		what, at := row.what, row.at
 		synctest.Test(t, func(t *testing.T) {
