@@ -267,13 +267,13 @@ func (ssc *Context) mustTell() error {
 	var errs []error
 	seen := map[string]*node{}
 	check := func(n *node) {
-		id, _, numbered := strings.Cut(ids[n], "#")
-		if first := seen[id]; first != nil && (numbered || strings.Contains(ids[first], "#")) {
+		bare := number.ReplaceAllString(ids[n], "")
+		if first := seen[bare]; first != nil && (bare != ids[n] || bare != ids[first]) {
 			errs = append(errs, fmt.Errorf("%s at %s and at %s are alike, and a checkpoint could not tell them apart: "+
 				"give each a name with Named", n.op, first.site, n.site))
 			return
 		}
-		seen[id] = n
+		seen[bare] = n
 	}
 	for _, in := range ssc.inputs {
 		check(in.node)

@@ -42,8 +42,10 @@ type node struct {
 	deals []rdd.ShuffleOption
 	// holds is how far back before its own batch what the node's step has taken in still counts.
 	holds time.Duration
-	// paned tells that what it has taken in is in the checkpoint, kept that its elements are.
+	// paned tells that what it has taken in is in the checkpoint, kept that its elements are, which may be of batches
+	// after keptFrom.
 	paned, kept bool
+	keptFrom    Time
 	// windows are, of a node that stands for the elements of its parent, those that look back to them.
 	windows []*node
 	// window is the window that the node gives in another form: who names the node means both.
@@ -184,7 +186,7 @@ func (d *DStream[T]) at(g *generation) *rdd.RDD[T] {
 		// A later batch may ask for it, of another plan, and so may Slice while another batch runs.
 		g.batch.ssc.sc.Within(g.batch.parallelism, func() {
 			told := false
-			if r, told = d.elements.of(g); !told && (!g.bare || d.node.fromPanes()) {
+			if r, told = d.elements.of(g); !told && (!g.bare || d.node.fromPanes(g.batch.Time)) {
 				r = d.compute(g)
 			}
 		})

@@ -115,8 +115,17 @@ func (k *elements[T]) load(ctx context.Context, at stateFolder, snapshot []check
 		}
 		ages.ends[run[0].Name] = newest
 	}
-	_, err := take(nil, deltas)
-	return err
+	if _, err := take(nil, deltas); err != nil {
+		return err
+	}
+	d.keptFrom = k.since
+	// An earlier program may have kept less: before its oldest pane, what the inputs give is asked for.
+	if times := k.times(); len(times) > 0 {
+		k.since = max(k.since, times[0]-1)
+	} else {
+		k.since = Time(d.ssc.durable.found.Committed.Time)
+	}
+	return nil
 }
 
 // times implements elementKeeper.

@@ -23,7 +23,7 @@ type elements[T any] struct {
 	codec  *codec.Codec[T]
 	keyed  *redealing[T] // nil but for groups
 	files  stateFiles
-	since  Time // panes up to here were gone when the process began
+	since  Time // panes up to here were gone when the process began, or never written
 
 	version Time // the batch that is staged
 	staging *staging
@@ -95,20 +95,26 @@ func (n *node) elementsID(ids map[*node]string) string {
 			return ids[w]
 		}
 	}
-	return ids[d] + " (window)"
+	return ids[d] + " (elements)"
 }
 
 // take is the step: it stages the batch's elements, encoded, for the commit.
 func (k *elements[T]) take(ctx context.Context, g *generation) error {
 	b := g.batch
-	if k.files.fs == nil || k.files.readOnly || b.Sequence <= k.files.newest {
+	if k.files.fs == nil || b.Sequence <= k.files.newest {
+		return nil
+	}
+	r := k.stream.at(g)
+	if r != nil {
+		k.dealing = r.Dealing() // That of earlier batches, whose partitioner is known by its type alone.
+	}
+	if k.files.readOnly {
 		return nil
 	}
 	k.leaveInputs()
 	if k.version == b.Time {
 		return nil // The batch failed after it was staged, and runs again.
 	}
-	r := k.stream.at(g)
 	if r == nil || r.NumPartitions() == 0 {
 		return nil
 	}
@@ -137,7 +143,6 @@ func (k *elements[T]) take(ctx context.Context, g *generation) error {
 		st.end()
 		return err
 	}
-	k.dealing = r.Dealing()
 	k.first = paneHead(b.Time, len(winners), k.dealing.Kind())
 	k.version, k.staging, k.winners, k.made = b.Time, st, winners, madeElements[T]{g, r}
 	return nil
@@ -268,15 +273,15 @@ func (k *elements[T]) remade(t Time, pane *elementPane) *rdd.RDD[T] {
 	return place(r, k.stream)
 }
 
-// fromPanes tells whether the RDDs of a node can be made of what the checkpoint holds for windows.
-func (n *node) fromPanes() bool {
+// fromPanes tells whether the RDD that a node had at t can be made of what the checkpoint holds for windows.
+func (n *node) fromPanes(t Time) bool {
 	if n.kept {
-		return true
+		return t > n.keptFrom
 	}
 	if len(n.parents) == 0 || n.holds > 0 || n.ssc.isState(n) {
 		return false
 	}
-	return !slices.ContainsFunc(n.parents, func(p *node) bool { return !p.fromPanes() })
+	return !slices.ContainsFunc(n.parents, func(p *node) bool { return !p.fromPanes(t) })
 }
 
 // readDealt reads all partitions of a pane, for their keys are to lie elsewhere.
@@ -291,7 +296,12 @@ func (k *elements[T]) readDealt(tc *rdd.TaskContext, t Time, partitions int, yie
 }
 
 // bringPanes has the earlier batches be there of which panes are read, and nothing else is known.
-func (l *loop) bringPanes() {
+func (l *loop) bringPanes() error {
+	leave, err := l.generate(l.life)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	for _, k := range l.ssc.states {
 		kept, ok := k.stateful.(elementKeeper)
 		if !ok {
@@ -314,6 +324,7 @@ func (l *loop) bringPanes() {
 			}
 		}
 	}
+	return nil
 }
 
 // addStrange keeps a time in order, if it is none of the interval.

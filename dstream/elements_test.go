@@ -222,9 +222,9 @@ func TestElementsOfAnotherProgram(t *testing.T) {
 			{name: "numbers", length: 6},
 			{name: "numbers", length: 5},
 			{name: "digits", length: 5, settings: rename,
-				refused: `the window "numbers (window)" of the checkpoint is not in the program, and "digits (window)" is new`},
+				refused: `the window "numbers (elements)" of the checkpoint is not in the program, and "digits (elements)" is new`},
 			{name: "digits", length: 5,
-				settings: []string{rename[0], rename[1] + "; numbers (window) => digits (window)"}},
+				settings: []string{rename[0], rename[1] + "; numbers (elements) => digits (elements)"}},
 			{name: "digits", length: 7}, // Of its first windows what is older has gone, or may have.
 			{name: "digits", length: 3},
 		} {

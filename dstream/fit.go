@@ -171,8 +171,8 @@ func (f *fitting) say() {
 	}
 	for _, c := range f.changes {
 		switch {
-		case c.Kind == "state" && c.What == removed:
-			f.ssc.warn("a state is kept as it is until the program has it again, or "+conf.CheckpointDrop.Name()+
+		case (c.Kind == "state" || c.Kind == "window") && c.What == removed:
+			f.ssc.warn("a "+c.Kind+" is kept as it is until the program has it again, or "+conf.CheckpointDrop.Name()+
 				" names it", errors.New(c.String()))
 		case c.Detail == wasLeftOut:
 			f.ssc.warn("a state lacks what it has missed", errors.New(c.String()))
@@ -220,7 +220,9 @@ func (f *fitting) kinds() {
 	}
 	for _, k := range f.ssc.states {
 		if k.window() {
-			windows = append(windows, k.node)
+			if !f.newInLog(k) {
+				windows = append(windows, k.node)
+			}
 		} else {
 			states = append(states, k.node)
 		}
@@ -237,6 +239,13 @@ func (f *fitting) kinds() {
 		}
 	}
 	f.kind("output", written, outputs)
+}
+
+// newInLog tells that the checkpoint has nothing of the elements that k keeps although the program of the last plan had
+// their window: an earlier release, which did not keep them, or one that could not. They take the place of nothing.
+func (f *fitting) newInLog(k *keeping) bool {
+	_, there := f.found.States[f.before(f.ids[k.node])]
+	return k.elements() && !there && f.found.Split != nil && f.had(k, f.found.Split)
 }
 
 // alike refuses a program in which a window of the checkpoint is one of several that could not be told apart: what the

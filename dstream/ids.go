@@ -59,12 +59,12 @@ func (ssc *Context) idsOf(numbered bool, spell *strings.Replacer) map[*node]stri
 }
 
 // number is what tells a node from one that is alike.
-var number = regexp.MustCompile(`^#[0-9]+`)
+var number = regexp.MustCompile(`#[0-9]+`)
 
 // numbered tells that an id is a bare one but for numbers.
 func numbered(id, bare string) bool {
 	for i := range len(id) {
-		if n := number.FindString(id[i:]); n != "" && numbered(id[i+len(n):], bare[i:]) {
+		if at := number.FindStringIndex(id[i:]); at != nil && at[0] == 0 && numbered(id[i+at[1]:], bare[i:]) {
 			return true
 		}
 		if i == len(bare) || id[i] != bare[i] {

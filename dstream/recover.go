@@ -271,7 +271,9 @@ func (l *loop) standsAt(b *Batch) func(*input) bool {
 // bringBack has states and windows be as the last committed batch left them.
 func (l *loop) bringBack() error {
 	defer close(l.loaded)
-	l.bringPanes()
+	if err := l.bringPanes(); err != nil {
+		return err
+	}
 	for _, logged := range l.ssc.rerun() {
 		var err error
 		if logged.Import != nil {
@@ -328,7 +330,6 @@ func (l *loop) batchOf(logged *checkpoint.Batch) *Batch {
 func (l *loop) runThrough(b *Batch) error {
 	g := l.newGeneration(b)
 	last := Time(l.ssc.durable.found.Committed.Time).Floor(l.ssc.interval)
-	l.addStrange(b.Time)
 	for i, s := range l.ssc.steps { // What a step reads is not complete before that.
 		b.stepped[i] = len(s.node.parents) > 0 && b.Time <= last.Add(-s.node.parents[0].recall)
 	}
@@ -338,6 +339,7 @@ func (l *loop) runThrough(b *Batch) error {
 			return err
 		}
 		defer leave()
+		l.addStrange(b.Time)
 		l.past[b.Time] = g
 		return l.runSteps(b, g)
 	})

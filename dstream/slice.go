@@ -25,6 +25,11 @@ func Slice[T any](ctx context.Context, d *DStream[T], i Interval) ([]*rdd.RDD[T]
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(l.life, func() { cancel(ErrStopped) })()
+	select {
+	case <-l.loaded: // What earlier batches left is there.
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	leave, err := l.generate(ctx)
 	if err != nil {
 		return nil, err
@@ -41,7 +46,7 @@ func Slice[T any](ctx context.Context, d *DStream[T], i Interval) ([]*rdd.RDD[T]
 		if t < from || t > to || !d.node.due(t) {
 			continue
 		}
-		if l.past[t].bare && !d.node.fromPanes() {
+		if l.past[t].bare && !d.node.fromPanes(t) {
 			return nil, d.node.notKept(t, l.whole())
 		}
 		if r := d.at(l.past[t]); r != nil {

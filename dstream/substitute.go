@@ -62,11 +62,25 @@ func Substitute[T any](d *DStream[T], s Source[T]) error {
 	}
 	n.ssc.replaced = append(n.ssc.replaced, n.parents...)
 	n.parents, n.looksBack, n.holds, n.timed = nil, 0, 0, false
-	n.ssc.steps = slices.DeleteFunc(n.ssc.steps, func(s *step) bool { return s.node == n })
+	n.ssc.keepNoMore(n)
 	in := newInput(n, s)
 	in.substituted = true
 	n.ssc.inputs = append(n.ssc.inputs, in)
 	return nil
+}
+
+// keepNoMore takes out what was kept for the sake of a node that is computed otherwise now: its own state, and the
+// elements that it alone looked back to.
+func (ssc *Context) keepNoMore(n *node) {
+	for _, e := range ssc.windowed {
+		e.windows = slices.DeleteFunc(e.windows, func(w *node) bool { return w == n })
+	}
+	gone := func(of *node) bool {
+		return of == n || slices.Contains(ssc.windowed, of) && len(of.windows) == 0
+	}
+	ssc.steps = slices.DeleteFunc(ssc.steps, func(s *step) bool { return gone(s.node) })
+	ssc.states = slices.DeleteFunc(ssc.states, func(k *keeping) bool { return gone(k.node) })
+	ssc.windowed = slices.DeleteFunc(ssc.windowed, func(e *node) bool { return len(e.windows) == 0 })
 }
 
 // read gives the RDD of the range that the source of d planned for the batch.

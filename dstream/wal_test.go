@@ -544,7 +544,7 @@ func TestWindowsOfALogThatIsGivenUp(t *testing.T) {
 		}
 	}
 	drop := []string{"weir.checkpoint.drop", "numbers"}
-	dropBoth := []string{"weir.checkpoint.drop", "numbers; numbers (window)"}
+	dropBoth := []string{"weir.checkpoint.drop", "numbers; numbers (elements)"}
 	for _, tt := range []struct {
 		name     string
 		every    time.Duration // a record
@@ -556,7 +556,7 @@ func TestWindowsOfALogThatIsGivenUp(t *testing.T) {
 		{name: "goes on", every: time.Second, want: "0 1 2 3 4 5 6"},
 		{name: "dropped", every: time.Second, settings: drop, want: "0 1 2 3 4 5 6 0"},
 		{name: "window dropped", every: time.Second, want: "",
-			settings: []string{"weir.checkpoint.drop", "numbers (window)"}},
+			settings: []string{"weir.checkpoint.drop", "numbers (elements)"}},
 		{name: "another type", every: time.Second, ints: true,
 			refused: `its elements were string, are int64: let the program keep the type that it had, or have the window`},
 		{name: "another type, dropped", every: time.Second, ints: true, settings: drop,
