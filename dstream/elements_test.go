@@ -121,27 +121,11 @@ func TestElementsGo(t *testing.T) {
 				}, "weir.checkpoint.retainedBatches", "10")
 				time.Sleep(2000*time.Second + 500*time.Millisecond)
 				l.stop(t)
-				bytes := 0
-				for name, data := range disk.Files() {
-					if strings.Contains(name, "/state/") {
-						bytes += len(data)
-					}
-				}
-				want := 2 * 400 * 8000
+				most := 2 * 400 * 8000
 				if heavy < 2000 {
-					want = 200 << 10
+					most = 200 << 10
 				}
-				if bytes > want {
-					t.Errorf("the checkpoint has %d bytes of panes, want at most %d", bytes, want)
-				}
-				info, err := dstream.ReadCheckpoint(t.Context(), l.RDD(), "disk:/ck")
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(info.Batches) > 11 || len(info.Windows) != 1 || len(info.States) != 0 {
-					t.Errorf("%d batches are kept, the windows %q, the states %q", len(info.Batches), info.Windows,
-						info.States)
-				}
+				keepsLittle(t, l, disk, most)
 			})
 		})
 	}

@@ -115,25 +115,31 @@ func TestPanesGo(t *testing.T) {
 				}, "weir.checkpoint.retainedBatches", "10")
 				time.Sleep(2000*time.Second + 500*time.Millisecond)
 				l.stop(t)
-				bytes := 0
-				for name, data := range disk.Files() {
-					if strings.Contains(name, "/state/") {
-						bytes += len(data)
-					}
-				}
-				if bytes > tt.bytes {
-					t.Errorf("the checkpoint has %d bytes of panes", bytes)
-				}
-				info, err := dstream.ReadCheckpoint(t.Context(), l.RDD(), "disk:/ck")
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(info.Batches) > 11 || len(info.Windows) != 1 || len(info.States) != 0 {
-					t.Errorf("%d batches are kept, the windows %q, the states %q", len(info.Batches), info.Windows,
-						info.States)
-				}
+				keepsLittle(t, l, disk, tt.bytes)
 			})
 		})
+	}
+}
+
+// keepsLittle tells where a checkpoint holds more than so many bytes of panes, or anything else than what a window and
+// the batches that are retained need.
+func keepsLittle(t *testing.T, l *life, disk *vfs.Disk, most int) {
+	t.Helper()
+	bytes := 0
+	for name, data := range disk.Files() {
+		if strings.Contains(name, "/state/") {
+			bytes += len(data)
+		}
+	}
+	if bytes > most {
+		t.Errorf("the checkpoint has %d bytes of panes, want at most %d", bytes, most)
+	}
+	info, err := dstream.ReadCheckpoint(t.Context(), l.RDD(), "disk:/ck")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(info.Batches) > 11 || len(info.Windows) != 1 || len(info.States) != 0 {
+		t.Errorf("%d batches are kept, the windows %q, the states %q", len(info.Batches), info.Windows, info.States)
 	}
 }
 
