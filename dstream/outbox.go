@@ -111,7 +111,8 @@ func (x *outbox) store(group []*delivery) {
 	for _, d := range group {
 		begun := time.Now()
 		if x.lost == nil {
-			x.lost = x.insist(d)
+			x.lost = x.l.again(d.batch, "a batch could not be written and is written again",
+				func() error { return x.transact([]*delivery{d}) }, "output", x.o.label())
 		}
 		d.over(time.Since(begun), x.lost)
 	}
@@ -155,25 +156,6 @@ func (x *outbox) grow() {
 
 // shrink is called when a transaction of n batches has failed, perhaps for it takes longer than its store allows.
 func (x *outbox) shrink(n int) { x.most, x.top, x.good = max(n/2, 1), max(n-1, 1), 0 }
-
-// insist stores one delivery, again after a pause if the policy for failed batches says so.
-func (x *outbox) insist(d *delivery) error {
-	l, pause := x.l, x.l.failed.pause
-	for try := 0; ; try++ {
-		err := x.transact([]*delivery{d})
-		if err == nil || try >= l.failed.retries || l.life.Err() != nil {
-			return err
-		}
-		l.ssc.warn("a batch could not be written and is written again", err, "output", x.o.label(), "batch",
-			d.batch.Sequence, "time", d.batch.Time.String(), "try", try+1, "in", pause)
-		select {
-		case <-time.After(pause):
-		case <-l.life.Done():
-			return err
-		}
-		pause = min(2*pause, time.Minute)
-	}
-}
 
 // transact makes one transaction of deliveries.
 func (x *outbox) transact(group []*delivery) error {

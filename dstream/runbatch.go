@@ -132,22 +132,29 @@ func stackOf(err error) []any {
 	return []any{"stack", string(p.Stack)}
 }
 
-// tryOutputs runs the outputs, again after a pause if the policy says so. Outputs that have finished are not
-// run again.
+// tryOutputs runs the outputs, again if the policy says so. Outputs that have finished are not run again.
 func (l *loop) tryOutputs(b *Batch) error {
-	pause := l.failed.pause
 	g := l.newGeneration(b)
 	l.ssc.letters.begin(b)
-	for try := 0; ; try++ {
+	return l.again(b, "a batch failed and is run again", func() error {
 		err := l.runOutputs(b, g)
 		if err == nil {
 			l.keepGeneration(g)
 		}
+		return err
+	})
+}
+
+// again calls f until it gives no error, with longer and longer pauses, as often as the policy for failed batches says.
+func (l *loop) again(b *Batch, message string, f func() error, attrs ...any) error {
+	pause := l.failed.pause
+	for try := 0; ; try++ {
+		err := f()
 		if err == nil || try >= l.failed.retries || l.life.Err() != nil {
 			return err
 		}
-		l.ssc.warn("a batch failed and is run again", err, "batch", b.Sequence, "time", b.Time.String(), "try", try+1,
-			"in", pause)
+		l.ssc.warn(message, err, append(slices.Clone(attrs), "batch", b.Sequence, "time", b.Time.String(), "try", try+1,
+			"in", pause)...)
 		select {
 		case <-time.After(pause):
 		case <-l.life.Done():
