@@ -68,9 +68,10 @@ func textLines(n int) []string {
 
 func wordCount(cores int) func(*coreBench) contest {
 	return func(c *coreBench) contest {
-		lines := textLines(c.n(1_000_000))
-		return contest{name: fmt.Sprintf("word count on %d core(s)", cores), records: len(lines), cores: cores,
-			bar: "1 on one core; 1.8 times that on two",
+		var lines []string
+		n := c.n(1_000_000)
+		return contest{name: fmt.Sprintf("word count on %d core(s)", cores), records: n, cores: cores,
+			bar: "1 on one core; 1.8 times that on two", load: func() { lines = textLines(n) },
 			ways: []way{{"a loop with one look-up a word", func(context.Context, *rdd.Context) (int64, error) {
 				counts := map[string]*int64{}
 				for _, line := range lines {
@@ -104,11 +105,21 @@ func pairsOf(n, keys int) []rdd.Pair[int64, int64] {
 	return out
 }
 
+// numbers draws n numbers.
+func numbers(n int, draw func() int64) []int64 {
+	out := make([]int64, n)
+	for i := range out {
+		out[i] = draw()
+	}
+	return out
+}
+
 func reduceByKey(keys, cores int) func(*coreBench) contest {
 	return func(c *coreBench) contest {
-		data := pairsOf(c.n(10_000_000), keys)
-		return contest{name: fmt.Sprintf("reduceByKey of %d keys on %d core(s)", keys, cores), records: len(data),
-			cores: cores, bar: "0.77 (1.3 times as long)",
+		var data []rdd.Pair[int64, int64]
+		n := c.n(10_000_000)
+		return contest{name: fmt.Sprintf("reduceByKey of %d keys on %d core(s)", keys, cores), records: n,
+			cores: cores, bar: "0.77 (1.3 times as long)", load: func() { data = pairsOf(n, keys) },
 			ways: []way{{"a two-phase loop over Go maps", func(context.Context, *rdd.Context) (int64, error) {
 				return twoPhases(data, cores), nil
 			}}, {"weir", func(ctx context.Context, sc *rdd.Context) (int64, error) {
@@ -158,8 +169,10 @@ func twoPhases(data []rdd.Pair[int64, int64], cores int) int64 {
 }
 
 func groupByKey(c *coreBench) contest {
-	data := pairsOf(c.n(5_000_000), 100_000)
-	return contest{name: "groupByKey of 100000 keys", records: len(data), cores: 1, bar: "none",
+	var data []rdd.Pair[int64, int64]
+	n := c.n(5_000_000)
+	return contest{name: "groupByKey of 100000 keys", records: n, cores: 1, bar: "none",
+		load: func() { data = pairsOf(n, 100_000) },
 		ways: []way{{"a loop over a Go map", func(context.Context, *rdd.Context) (int64, error) {
 			groups := map[int64][]int64{}
 			for _, kv := range data {
@@ -172,8 +185,11 @@ func groupByKey(c *coreBench) contest {
 }
 
 func join(c *coreBench) contest {
-	left, right := pairsOf(c.n(2_000_000), 1_000_000), pairsOf(c.n(1_000_000), 1_000_000)
-	return contest{name: "join of 1000000 keys", records: len(left) + len(right), cores: 1, bar: "none",
+	var left, right []rdd.Pair[int64, int64]
+	return contest{name: "join of 1000000 keys", records: c.n(2_000_000) + c.n(1_000_000), cores: 1, bar: "none",
+		load: func() {
+			left, right = pairsOf(c.n(2_000_000), 1_000_000), pairsOf(c.n(1_000_000), 1_000_000)
+		},
 		ways: []way{{"a loop over a Go map", func(context.Context, *rdd.Context) (n int64, _ error) {
 			side := map[int64][]int64{}
 			for _, kv := range right {
@@ -190,13 +206,11 @@ func join(c *coreBench) contest {
 }
 
 func sortBy(c *coreBench) contest {
-	r := rand.New(rand.NewPCG(5, 6))
-	data := make([]int64, c.n(5_000_000))
-	for i := range data {
-		data[i] = r.Int64()
-	}
+	var data []int64
+	n := c.n(5_000_000)
 	least := func(vs []int64) int64 { return vs[0]>>1 + vs[len(vs)/2]>>1 }
-	return contest{name: "sortBy of random numbers", records: len(data), cores: 1, bar: "0.67 (1.5 times as long)",
+	return contest{name: "sortBy of random numbers", records: n, cores: 1, bar: "0.67 (1.5 times as long)",
+		load: func() { data = numbers(n, rand.New(rand.NewPCG(5, 6)).Int64) },
 		ways: []way{{"slices.Sort", func(context.Context, *rdd.Context) (int64, error) {
 			vs := slices.Clone(data)
 			slices.Sort(vs)
@@ -211,12 +225,10 @@ func sortBy(c *coreBench) contest {
 }
 
 func distinct(c *coreBench) contest {
-	r := rand.New(rand.NewPCG(7, 8))
-	data := make([]int64, c.n(5_000_000))
-	for i := range data {
-		data[i] = int64(r.IntN(500_000))
-	}
-	return contest{name: "distinct of 500000", records: len(data), cores: 1, bar: "none",
+	var data []int64
+	n, r := c.n(5_000_000), rand.New(rand.NewPCG(7, 8))
+	return contest{name: "distinct of 500000", records: n, cores: 1, bar: "none",
+		load: func() { data = numbers(n, func() int64 { return int64(r.IntN(500_000)) }) },
 		ways: []way{{"a loop over a Go map", func(context.Context, *rdd.Context) (int64, error) {
 			seen := map[int64]struct{}{}
 			for _, v := range data {

@@ -22,8 +22,9 @@ type contest struct {
 	bar string
 	// budget is weir.memory.budget, "" for the usual one.
 	budget string
-	// done drops what the contest has made, nil for nothing.
-	done func()
+	// load makes what the ways work on, nil for nothing: only for a contest that is held, for what lies in the heap
+	// costs those after it.
+	load func()
 }
 
 // A way does the work once and gives a number that all ways must agree on.
@@ -83,8 +84,8 @@ func (c *coreBench) run(ctx context.Context) error {
 
 // compete runs the ways of a contest in turn.
 func (c *coreBench) compete(ctx context.Context, w contest) ([]*row, error) {
-	if w.done != nil {
-		defer w.done()
+	if w.load != nil {
+		w.load()
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(w.cores))
 	rows := make([]*row, len(w.ways))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 // streams measures what batches cost: an empty one, and the slides of windows of few and of many panes.
 func (c *coreBench) streams(ctx context.Context, r *results) error {
+	debug.FreeOSMemory() // Else batches pay for giving back what contests before them have left.
 	cpu, err := c.emptyBatch(ctx)
 	if err != nil {
 		return err
