@@ -22,22 +22,14 @@ import (
 
 // TestReleases is one cluster of each release, for starting one takes most of the time: the three programs of
 // "Connecting Spark Streaming to CKafka", built as a user builds them, run on the brokers that CKafka ran and sells, on
-// the newest, and on those before 0.10; what is exactly-once is tried beside them.
+// the newest, and on those before 0.10; receivers, moves from Java and what is exactly-once are tried beside them.
 func TestReleases(t *testing.T) {
 	bin := t.TempDir()
-	build := exec.Command(
-		"go",
-		"build",
-		"-o",
-		bin,
-		"./examples/kafka_producer",
-		"./examples/kafka_direct_stream",
-		"./examples/kafka_rdd",
-		"./examples/kafka_exactly_once",
-	)
+	build := exec.Command("go", "build", "-o", bin, "./cmd/weir", "./examples/kafka_producer",
+		"./examples/kafka_direct_stream", "./examples/kafka_rdd", "./examples/kafka_exactly_once")
 	build.Dir = filepath.Join("..", "..")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the examples: %v\n%s", err, out)
+		t.Fatalf("build the programs: %v\n%s", err, out)
 	}
 	for _, version := range realkafka.Versions() {
 		t.Run(version, func(t *testing.T) {
@@ -46,6 +38,18 @@ func TestReleases(t *testing.T) {
 				t.Parallel()
 				testPrograms(t, c.In(t), bin)
 			})
+			if slices.Contains(received, version) {
+				t.Run("stream", func(t *testing.T) {
+					t.Parallel()
+					testStream(t, c.In(t))
+				})
+			}
+			if version == migrated {
+				t.Run("migrate", func(t *testing.T) {
+					t.Parallel()
+					testMigrate(t, c.In(t), filepath.Join(bin, "weir"))
+				})
+			}
 			if !slices.Contains(exactlyOnce, version) {
 				return
 			}

@@ -16,40 +16,38 @@ import (
 	"github.com/weirstream/weir/rdd"
 )
 
-// TestStream: a receiver's stream with a write ahead log, on the oldest brokers and on the newest, goes on where the
-// program before stopped, and commits to Kafka's own group what it has logged.
-func TestStream(t *testing.T) {
-	for _, version := range []string{"0.8.2.2", "4.4.0"} {
-		t.Run(version, func(t *testing.T) {
-			c := realkafka.Start(t, version)
-			c.Topic("lines", 2, 1, nil)
-			dir, all := t.TempDir(), values(60)
-			var got []string
-			for n := 30; n <= 60; n += 30 {
-				for p := range 2 {
-					write(t, c, "lines", p, all[n-30+15*p:n-15+15*p]...)
-				}
-				got = append(got, received(t, c, dir, 30)...)
-			}
-			slices.Sort(got)
-			if !slices.Equal(got, all) {
-				t.Errorf("%d values came: %q", len(got), got)
-			}
-			a, err := kafka.OpenAdmin(t.Context(), kafka.Params{"bootstrap.servers": c.Bootstrap(realkafka.PlaintextListener)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer a.Close()
-			offsets, err := a.GroupOffsets(t.Context(), "receivers", "lines")
-			if err != nil || len(offsets) != 2 || offsets[0].Offset != 30 || offsets[1].Offset != 30 {
-				t.Errorf("%+v, %v", offsets, err)
-			}
-		})
+// received: the oldest release and the newest, for Kafka's receiver stream.
+var received = []string{"0.8.2.2", "4.4.0"}
+
+// testStream: a receiver's stream with a write ahead log goes on where the program before stopped, and commits to
+// Kafka's own group what it has logged.
+func testStream(t *testing.T, c *realkafka.Cluster) {
+	c.Topic("lines", 2, 1, nil)
+	dir, all := t.TempDir(), values(60)
+	var got []string
+	for n := 30; n <= 60; n += 30 {
+		for p := range 2 {
+			write(t, c, "lines", p, all[n-30+15*p:n-15+15*p]...)
+		}
+		got = append(got, receive(t, c, dir, 30)...)
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, all) {
+		t.Errorf("%d values came: %q", len(got), got)
+	}
+	a, err := kafka.OpenAdmin(t.Context(), kafka.Params{"bootstrap.servers": c.Bootstrap(realkafka.PlaintextListener)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	offsets, err := a.GroupOffsets(t.Context(), "receivers", "lines")
+	if err != nil || len(offsets) != 2 || offsets[0].Offset != 30 || offsets[1].Offset != 30 {
+		t.Errorf("%+v, %v", offsets, err)
 	}
 }
 
-// received runs a program until so many values have come, and stops it.
-func received(t *testing.T, c *realkafka.Cluster, dir string, n int) (got []string) {
+// receive runs a program until so many values have come, and stops it.
+func receive(t *testing.T, c *realkafka.Cluster, dir string, n int) (got []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
