@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/weirstream/weir/conf"
@@ -146,6 +145,7 @@ func (ssc *Context) openLog(ctx context.Context) error {
 	log, r, err := checkpoint.Open(ctx, d.fs, d.path, checkpoint.Here(conf.AppName.Get(ssc.conf)), checkpoint.Options{
 		Settings:    ssc.ownerSettings(),
 		Fingerprint: ssc.fingerprint(),
+		GivenUp:     ssc.dropped(),
 		Wait:        conf.Standby.Get(ssc.conf),
 		Report:      func(message string, err error) { ssc.warn(message, err) },
 		Waiting:     ssc.sayWaiting,
@@ -292,24 +292,3 @@ func (ssc *Context) mustTell() error {
 
 // names are the keys of a map, in order.
 func names[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// renames are what the settings say has another name now, and with an empty one what is dropped.
-func (ssc *Context) renames() (map[string]string, error) {
-	all := map[string]string{}
-	items, err := idsIn(conf.CheckpointRename, ssc.conf, "=>")
-	if err != nil {
-		return nil, err
-	}
-	for _, pair := range items {
-		if len(pair) != 2 || pair[0] == "" || pair[1] == "" {
-			return nil, settingError{fmt.Errorf("%s: %q is not of the form OLD => NEW; a name that holds these signs "+
-				"stands in double quotes", conf.CheckpointRename.Name(), strings.Join(pair, " => "))}
-		}
-		all[pair[0]] = pair[1]
-	}
-	items, err = idsIn(conf.CheckpointDrop, ssc.conf, "")
-	for _, id := range items {
-		all[id[0]] = ""
-	}
-	return all, err
-}

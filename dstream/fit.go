@@ -119,6 +119,8 @@ type fitting struct {
 	found   *checkpoint.State
 	ids     map[*node]string
 	renames map[string]string // "" for what is given up
+	// asked are renames that the user is asked for.
+	asked   []checkpoint.Rename
 	changes []Change
 	// entries are what the log is to know of renames.
 	entries []checkpoint.Entry
@@ -134,6 +136,8 @@ func (ssc *Context) compareWith(ctx context.Context, found *checkpoint.State) (*
 	if f.renames, err = ssc.renames(); err != nil {
 		return nil, err
 	}
+	f.passOver()
+	f.collisions()
 	f.kinds()
 	f.leftOut()
 	f.receivers()
@@ -161,7 +165,7 @@ func (f *fitting) err() error {
 	if len(f.errs) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w (%s):\n%w", ErrUnfit, f.ssc.durable.dir, errors.Join(f.errs...))
+	return fmt.Errorf("%w (%s):\n%w", ErrUnfit, f.ssc.durable.dir, errors.Join(append(f.errs, f.atOnce())...))
 }
 
 // say tells at a start what is another thing than it was. A state that is left out, or was, is a reason to look twice.
@@ -174,6 +178,8 @@ func (f *fitting) say() {
 		case (c.Kind == "state" || c.Kind == "window") && c.What == removed:
 			f.ssc.warn("a "+c.Kind+" is kept as it is until the program has it again, or "+conf.CheckpointDrop.Name()+
 				" names it", errors.New(c.String()))
+		case c.Kind == "setting" && (c.Name == conf.CheckpointDrop.Name() || c.Name == conf.CheckpointRename.Name()):
+			f.ssc.warn("a setting asks for nothing", errors.New(c.String()))
 		case c.Detail == wasLeftOut:
 			f.ssc.warn("a state lacks what it has missed", errors.New(c.String()))
 		default:
@@ -308,7 +314,7 @@ func (f *fitting) kind(kind string, before []string, now []*node) {
 	}
 	for _, n := range now {
 		id := f.ids[n]
-		if !slices.Contains(before, id) && !f.renamedTo(before, id) {
+		if !slices.Contains(before, id) && !f.renamedTo(before, id) && !f.planned(id) {
 			fresh = append(fresh, n)
 			f.changes = append(f.changes, Change{kind, id, added, n.op + " at " + n.site.String()})
 		}
@@ -318,11 +324,17 @@ func (f *fitting) kind(kind string, before []string, now []*node) {
 	}
 	for i, id := range gone {
 		n := fresh[min(i, len(fresh)-1)]
+		f.asked = append(f.asked, checkpoint.Rename{From: id, To: f.ids[n]})
 		f.errs = append(f.errs, fmt.Errorf("the %s %q of the checkpoint is not in the program, and %q is new: set %s "+
 			"to %s if it is the same one, or %s to %s if it is to be given up", kind, id, f.ids[n],
 			conf.CheckpointRename.Name(), shown(idSetting(id)+" => "+idSetting(f.ids[n])), conf.CheckpointDrop.Name(),
 			shown(idSetting(id))))
 	}
+}
+
+// planned tells that the program of the last plan had an operator, of which nothing need have been committed.
+func (f *fitting) planned(id string) bool {
+	return f.found.Split != nil && find(f.found.Split.Operators, id) >= 0
 }
 
 // receivers refuses a program that would leave alone what is in a write ahead log, or where its source is to begin.
@@ -360,42 +372,6 @@ func (f *fitting) imported(in *input, was string, position []byte) {
 		"checkpoint has for %q, as weir offsets import --checkpoint writes it: %s. Import the offsets into the "+
 		"receiver's group instead (weir offsets import GROUP), and give this position up by setting %s to %s once",
 		in.where(), position, was, why, conf.CheckpointDrop.Name(), shown(idSetting(was))))
-}
-
-// renamedTo tells that a setting gives one of these the new name.
-func (f *fitting) renamedTo(before []string, id string) bool {
-	return slices.ContainsFunc(before, func(old string) bool { return f.renames[old] == id })
-}
-
-// before gives the id by which the log knows what the program calls by this one.
-func (f *fitting) before(id string) string {
-	for from, to := range f.renames {
-		if to == id {
-			return from
-		}
-	}
-	return id
-}
-
-// rename has the log know what the settings rename and give up, as far as it holds it.
-func (f *fitting) rename() {
-	written := f.written()
-	for _, from := range names(f.renames) {
-		_, input := f.found.Positions[from]
-		_, state := f.found.States[from]
-		switch {
-		case input || state:
-			f.entries = append(f.entries, checkpoint.Rename{From: from, To: f.renames[from]})
-		case slices.Contains(written, from):
-			// The sink has the identities under the old name alone. None is asked for again when nothing is planned, so
-			// the log forgets them, and begins anew with the new name.
-			f.entries = append(f.entries, checkpoint.Rename{From: from})
-		}
-	}
-	if len(f.entries) > 0 && len(f.found.Opened()) > 0 {
-		f.errs = append(f.errs, errors.New("a batch is planned that needs what is to be renamed or dropped: have the "+
-			"old program finish it first (weir finish)"))
-	}
 }
 
 // settings compares those that the log has of its last owner.

@@ -38,6 +38,8 @@ type Takeover struct {
 	// Settings are those that matter to who reads the log. None of them is ever taken from there.
 	Settings    map[string]string `json:"settings,omitempty"`
 	Fingerprint uint64            `json:"fingerprint,string"`
+	// GivenUp are the ids that the settings ask to be dropped.
+	GivenUp []string `json:"givenUp,omitempty"`
 }
 
 // A Range is what a batch takes from an input, or a position of it, in the words of its source, which also counts

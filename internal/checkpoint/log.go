@@ -25,6 +25,8 @@ type Options struct {
 	// Settings and Fingerprint go into the takeover, for who reads the log.
 	Settings    map[string]string
 	Fingerprint uint64
+	// GivenUp are the ids that the settings ask to be dropped; see [State].
+	GivenUp []string
 	// Wait makes Open wait, as a standby, while another owner is alive, instead of giving a *HeldError.
 	Wait bool
 	// Every is how many slots there are from one that holds the whole state to the next (100). It is fixed when the
@@ -194,7 +196,7 @@ func (f folder) again(ctx context.Context, w *watch, before *tail) (*tail, error
 // takeOver writes the first slot of an epoch.
 func (l *Log) takeOver(ctx context.Context, t *tail) error {
 	p, err := l.pack([]Entry{Takeover{Epoch: l.epoch, Owner: l.owner, At: time.Now().UnixMilli(),
-		Settings: l.opts.Settings, Fingerprint: l.opts.Fingerprint}})
+		Settings: l.opts.Settings, Fingerprint: l.opts.Fingerprint, GivenUp: l.opts.GivenUp}})
 	if err == nil {
 		err = l.writes.settle(ctx, l.writes.add(p))
 	}

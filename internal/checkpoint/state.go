@@ -45,6 +45,9 @@ type State struct {
 	Transactions []Transaction `json:"transactions,omitempty"`
 	// Skipped are all batches that were given up.
 	Skipped []Skip `json:"skipped,omitempty"`
+	// GivenUp are the ids that were dropped and that the settings of each owner since have gone on to name, so that who
+	// leaves a setting in place does not drop at each start what has come since.
+	GivenUp []string `json:"givenUp,omitempty"`
 	// States holds, by operator, the files of its state.
 	States map[string][]Generation `json:"states,omitempty"`
 
@@ -251,6 +254,7 @@ func (s *State) apply(entry Entry) {
 	switch e := entry.(type) {
 	case Takeover:
 		s.Owner, s.Stopped = e, false
+		s.GivenUp = slices.DeleteFunc(s.GivenUp, func(id string) bool { return !slices.Contains(e.GivenUp, id) })
 		return
 	case Stop:
 		s.Stopped, s.Transactions = true, nil
@@ -435,6 +439,9 @@ func (s *State) rename(r Rename) {
 	move(s.Rates, r)
 	move(s.Adopted, r)
 	if r.To == "" {
+		if slices.Contains(s.Owner.GivenUp, r.From) {
+			s.GivenUp = append(s.GivenUp, r.From)
+		}
 		old := s.States[r.From]
 		delete(s.States, r.From)
 		s.drop(old)
