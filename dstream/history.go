@@ -26,17 +26,21 @@ type step struct {
 	forgo func(b *Batch) error
 }
 
-// findNeeds finds for how long after its batch each stream's RDD is asked for, which windows and Remember decide, and
-// which nodes an output reads.
+// findNeeds finds for how long after its batch each stream's RDD is asked for, which windows and Remember decide, which
+// nodes an output reads, and which states go on.
 func (ssc *Context) findNeeds() {
 	for _, o := range ssc.outputs {
 		o.node.used = true
+	}
+	read, cut := above(ssc.outputNodes()), above(ssc.replaced)
+	for _, k := range ssc.states {
+		k.node.stands = !k.window() && (read[k.node] || !cut[k.node])
 	}
 	for i := len(ssc.nodes) - 1; i >= 0; i-- { // A node's children stand behind it.
 		n := ssc.nodes[i]
 		n.need = max(n.need, ssc.remember)
 		for _, p := range n.parents {
-			p.used = p.used || n.used
+			p.used = p.used || n.used || n.stands
 			p.need = max(p.need, n.need+n.looksBack)
 		}
 		ssc.keep = max(ssc.keep, n.need)
@@ -230,8 +234,8 @@ type madeRDD interface {
 // runSteps runs the steps of the batch that have not run yet.
 func (l *loop) runSteps(b *Batch, g *generation) error {
 	for i, s := range l.ssc.steps {
-		// What the checkpoint holds of a window goes on, whether or not an output reads it in this version.
-		if b.stepped[i] || !s.node.used && !s.node.paned || !s.node.stepDue(b.Time) {
+		// States, and what the checkpoint holds of windows, go on whether or not an output reads them in this version.
+		if b.stepped[i] || !s.node.used && !s.node.stands && !s.node.paned || !s.node.stepDue(b.Time) {
 			continue
 		}
 		// Steps are numbered apart from outputs: below 0.

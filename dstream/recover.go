@@ -176,6 +176,27 @@ func (ssc *Context) reimport(ctx context.Context, i *checkpoint.Import) error {
 	return nil
 }
 
+// reloadStates has the states be what the checkpoint holds, after batches have run once more for what their streams
+// gave. What that made of a state is something else if its function is another one now, or if a program between did not
+// have it.
+func (ssc *Context) reloadStates(ctx context.Context) error {
+	found := ssc.durable.found
+	if found == nil {
+		return nil
+	}
+	ids, last := ssc.stateIDs(), found.Committed.Sequence
+	for i, k := range ssc.states {
+		if k.window() || ssc.loadedAt(k) >= last {
+			continue
+		}
+		snapshot, deltas := found.Version(ids[i], last)
+		if err := k.reload(ctx, snapshot, deltas); err != nil {
+			return fmt.Errorf("the state of %s (%s) as of batch %d: %w", ids[i], k.node.site, last, err)
+		}
+	}
+	return nil
+}
+
 // rerun lists the committed batches whose steps are to run once more, for what they leave is asked for by batches that
 // come: panes, and what windows look back to. Among them are those by which states were changed by hand.
 func (ssc *Context) rerun() []*checkpoint.Batch {
@@ -285,7 +306,7 @@ func (l *loop) bringBack() error {
 			return fmt.Errorf("bring back what batch %d left: %w", logged.Plan.Sequence, err)
 		}
 	}
-	return nil
+	return l.ssc.reloadStates(l.life)
 }
 
 // forgo leaves out of a batch what the process that received it has taken with it.

@@ -1,0 +1,129 @@
+package dstream_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/vfs"
+	"github.com/weirstream/weir/rdd"
+)
+
+// A recalling life is one of a program with a state, of which it may ask again, after a start, what it gave in batches
+// before.
+type recalling struct {
+	left, unread bool // the program lacks the state, or no output reads it
+	remember     bool
+	windows      int  // over the state; alike ones have no panes in the checkpoint
+	drops        bool // the function drops the key X
+	batches      int
+}
+
+// build watches the numbers and, if it is read, the state.
+func (l recalling) build(got map[string]string) func(ssc *dstream.Context) {
+	return func(ssc *dstream.Context) {
+		if l.remember {
+			ssc.Remember(10 * time.Second)
+		}
+		d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+		watch(d, "numbers", got)
+		if l.left {
+			return
+		}
+		keyed := dstream.Map(d, func(v int) pair { return rdd.KV(keyOf(v), 1) })
+		sums := dstream.UpdateStateByKeyWithTime(keyed, nil, func(_ dstream.Time, k string, vs []int, s int, _ bool,
+		) (int, bool) {
+			return s + len(vs), !l.drops || k != "X"
+		}).Named("sums")
+		if l.unread {
+			return
+		}
+		watch(sums, "sums", got)
+		for i := range l.windows {
+			watch(dstream.ReduceByKeyAndWindow(sums, plus, time.Duration(8+i)*time.Second, 0), fmt.Sprint("window", i), got)
+		}
+	}
+}
+
+// keyOf has the key X come now and then.
+func keyOf(v int) string {
+	if v%10 == 4 {
+		return "X"
+	}
+	return "k"
+}
+
+// TestRecalledStates: a state is what its batches made of it, and no start makes it again, whatever is asked for again
+// of what it gave.
+func TestRecalledStates(t *testing.T) {
+	for name, lives := range map[string][]recalling{
+		"no output reads it for a while": {{batches: 5}, {unread: true, batches: 5}, {batches: 5}},
+		"it is new, and remembered": {{left: true, remember: true, batches: 20}, {remember: true, batches: 3},
+			{remember: true, batches: 3}, {remember: true, batches: 3}},
+		"it is new, below windows that are alike": {{left: true, batches: 20}, {windows: 2, batches: 3},
+			{windows: 2, batches: 3}, {windows: 2, batches: 3}},
+		"it is left out for a while, and remembered": {{remember: true, batches: 20}, {left: true, batches: 3},
+			{remember: true, batches: 20}, {remember: true, batches: 3}},
+		"it is left out, and a window is new": {{batches: 20}, {left: true, batches: 3}, {windows: 1, batches: 20},
+			{windows: 1, batches: 3}},
+		"its function is another one, and a window is new": {{drops: true, batches: 20}, {windows: 1, batches: 20},
+			{windows: 1, batches: 3}},
+		"its function is another one, below windows that are alike": {{windows: 2, batches: 20},
+			{windows: 2, drops: true, batches: 4}, {windows: 2, batches: 4}, {windows: 2, batches: 4}},
+	} {
+		for _, store := range []string{"memory", "sorted"} {
+			t.Run(name+", "+store, func(t *testing.T) { recall(t, store, lives) })
+		}
+	}
+}
+
+// recall runs the lives, one after the other, on one disk.
+func recall(t *testing.T, store string, lives []recalling) {
+	disk, sums := vfs.NewDisk("disk"), map[string]int{}
+	for i, l := range lives {
+		got := map[string]string{}
+		synctest.Test(t, func(t *testing.T) {
+			p := mustLive(t, disk, func(ssc *dstream.Context) {
+				ssc.AddStateStore(dstream.Sorted{})
+				l.build(got)(ssc)
+			}, "weir.state.store", store)
+			time.Sleep(time.Duration(l.batches)*time.Second + time.Second/2)
+			p.stop(t)
+		})
+		for _, seen := range slices.Sorted(maps.Keys(got)) {
+			if batch, ok := strings.CutSuffix(seen, " numbers"); ok {
+				l.check(t, fmt.Sprintf("life %d, batch %s", i, batch), sums, got[seen], got[batch+" sums"])
+			}
+		}
+	}
+}
+
+// check takes a batch into the sums by the definition, and compares.
+func (l recalling) check(t *testing.T, where string, sums map[string]int, numbers, got string) {
+	t.Helper()
+	if l.left {
+		return
+	}
+	for text := range strings.SplitSeq(numbers, ", ") {
+		var v int
+		if _, err := fmt.Sscan(text, &v); err == nil {
+			sums[keyOf(v)]++
+		}
+	}
+	if l.drops {
+		delete(sums, "X")
+	}
+	var want []string
+	for k, v := range sums {
+		want = append(want, fmt.Sprint(rdd.KV(k, v)))
+	}
+	slices.Sort(want)
+	if want := strings.Join(want, ", "); !l.unread && got != want {
+		t.Errorf("%s: the state is %s, want %s", where, got, want)
+	}
+}
