@@ -74,8 +74,8 @@ var (
 		kind: texts, name: "weir.checkpoint.rename", defText: "none",
 		doc: "Inputs, states and outputs of the checkpoint that have another name in this program: OLD => NEW, " +
 			"separated by semicolons. A name that holds a semicolon, an equals sign or a quote stands in double " +
-			"quotes, as Go writes it. A new name must be one of which the checkpoint has nothing, or what it has must " +
-			"be given up by weir.checkpoint.drop.",
+			"quotes, as Go writes it. A new name must be one of which the checkpoint has nothing, or what it has " +
+			"must be given up by weir.checkpoint.drop.",
 		why: "Whether a name that has gone and one that is new are the same thing only the user knows.",
 	}
 
@@ -94,8 +94,8 @@ var (
 	CheckpointDrop = Setting[string]{
 		kind: texts, name: "weir.checkpoint.drop", defText: "none",
 		doc: "Inputs, states and outputs of the checkpoint that are given up, separated by semicolons; names as in " +
-			"weir.checkpoint.rename. It is done once: at later starts with the same setting a warning says that it can " +
-			"be left out.",
+			"weir.checkpoint.rename. It is done once: at later starts with the same setting a warning says that it " +
+			"can be left out.",
 		why: "A state is not thrown away without being asked for.",
 	}
 
