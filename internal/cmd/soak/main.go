@@ -6,7 +6,8 @@
 // runs the graphs, and as many chains of RDDs, of the seeds from 1 on, in rounds; with --seeds so many durable programs
 // run through crashes and faults, instead of graphs or after them. Its last line says how many ran and
 // failed; it exits with 0 if none did, with 1 if some did, and with 2 for wrong flags. Programs that fail are printed
-// with the command that runs each again.
+// with the command that runs each again. A seed that ends the test, by a panic or a deadlock, counts as one that failed,
+// and the next round goes on behind it.
 package main
 
 import (
@@ -20,6 +21,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -36,14 +38,18 @@ const suite = "github.com/weirstream/weir/internal/simulate"
 // roundMax is how many seeds a round has: enough that its start costs nothing, few enough to see progress.
 const roundMax = 20_000
 
-// What a round runs.
+// atOnceMax is how many seeds a test runs at once.
+const atOnceMax = 4
+
+// What a round runs: one test, for one that dies takes with it what was to come behind it.
 const (
-	graphTests = "^(TestGraphs|TestChains)$"
-	faultTests = "^TestFaults$"
+	graphTest = "^TestGraphs$"
+	chainTest = "^TestChains$"
+	faultTest = "^TestFaults$"
 )
 
 // A round runs the programs of n seeds and writes what it has to say.
-type round func(ctx context.Context, out io.Writer, tests string, seed uint64, n int) error
+type round func(ctx context.Context, out io.Writer, test string, seed uint64, n int) error
 
 func run(ctx context.Context, args []string, out io.Writer, round round) int {
 	flags := flag.NewFlagSet("soak", flag.ContinueOnError)
@@ -60,9 +66,14 @@ func run(ctx context.Context, args []string, out io.Writer, round round) int {
 		*n = 100_000
 	}
 	var total tally
-	err := errors.Join(rounds(ctx, out, graphTests, *seed, *n, round, &total),
-		rounds(ctx, out, faultTests, *seed, *durable, round, &total))
-	fmt.Fprintf(out, "%d programs ran, %d failed\n", total.ran, total.failed)
+	err := errors.Join(rounds(ctx, out, graphTest, *seed, *n, round, &total),
+		rounds(ctx, out, chainTest, *seed, *n, round, &total),
+		rounds(ctx, out, faultTest, *seed, *durable, round, &total))
+	fmt.Fprintf(out, "%d programs ran, %d failed", total.ran, total.failed)
+	if err != nil || ctx.Err() != nil {
+		fmt.Fprint(out, ", and others did not run")
+	}
+	fmt.Fprintln(out)
 	if total.failed > 0 || err != nil || ctx.Err() != nil {
 		return 1
 	}
@@ -75,28 +86,29 @@ func given(flags *flag.FlagSet) (said bool) {
 	return said
 }
 
-// rounds runs n seeds of some tests.
-func rounds(ctx context.Context, out io.Writer, tests string, seed uint64, n int, round round, total *tally,
+// rounds runs n seeds of a test. Where one kills its round, another one begins behind it.
+func rounds(ctx context.Context, out io.Writer, test string, seed uint64, n int, round round, total *tally,
 ) (err error) {
-	for left := n; left > 0 && err == nil && ctx.Err() == nil; left -= roundMax {
-		from, size := seed+uint64(n-left), min(left, roundMax)
+	for from, end := seed, seed+uint64(n); from < end && err == nil && ctx.Err() == nil; {
+		next := min(from+roundMax, end)
 		counts := &counting{out: out}
-		err = round(ctx, counts, tests, from, size)
+		err = round(ctx, counts, test, from, int(next-from))
 		counts.flush()
-		total.add(counts.tally)
-		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && counts.failed > 0 {
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && counts.failed+len(counts.ended) > 0 {
 			err = nil // The failures are counted, and the next round may find others.
 		}
 		if err != nil {
-			fmt.Fprintf(out, "the round of seeds %d to %d ended: %v\n", from, from+uint64(size)-1, err)
+			fmt.Fprintf(out, "the round of seeds %d to %d ended: %v\n", from, next-1, err)
 		}
+		from = counts.settle(from, next)
+		total.add(counts.tally)
 	}
 	return err
 }
 
 // goTest runs a round as a test, for only a test may have a bubble in which time is virtual.
-func goTest(ctx context.Context, out io.Writer, tests string, seed uint64, n int) error {
-	cmd := exec.CommandContext(ctx, "go", "test", suite, "-run", tests, "-count=1", "-v",
+func goTest(ctx context.Context, out io.Writer, test string, seed uint64, n int) error {
+	cmd := exec.CommandContext(ctx, "go", "test", suite, "-run", test, "-count=1", "-v",
 		"-timeout=0", "-args", "-graphs", strconv.Itoa(n), "-from", strconv.FormatUint(seed, 10))
 	cmd.Stdout, cmd.Stderr = out, out
 	return cmd.Run()
@@ -109,11 +121,34 @@ func (t *tally) add(o tally) { t.ran, t.failed = t.ran+o.ran, t.failed+o.failed 
 // counting hands on the lines of a test, but for the frame of one that passes, and counts what they say has run.
 type counting struct {
 	tally
-	out  io.Writer
-	rest strings.Builder // of a line
+	out   io.Writer
+	rest  strings.Builder // of a line
+	whole bool            // the test has said how many ran
+	told  int             // failures of which the test has told
+	ended []uint64        // seeds that ended the test, or their part of it
 }
 
-var ran = regexp.MustCompile(`(\d+) [\w ]+ ran, (\d+) failed`)
+var (
+	ran   = regexp.MustCompile(`(\d+) [\w ]+ ran, (\d+) failed`)
+	ended = regexp.MustCompile(`: seed (\d+) ended the test`)
+)
+
+// settle counts the seeds that ended the test, which the test does not, and gives the seed with which to go on. Where a
+// seed killed the test, those before it have run, but for some that ran beside it.
+func (c *counting) settle(from, next uint64) uint64 {
+	c.failed += len(c.ended)
+	if c.whole {
+		c.ran += len(c.ended)
+		return next
+	}
+	c.failed += c.told
+	if len(c.ended) == 0 {
+		return next
+	}
+	last := slices.Max(c.ended)
+	c.ran += max(int(last-from)-(atOnceMax-1), c.told) + 1
+	return last + 1
+}
 
 // Write implements io.Writer.
 func (c *counting) Write(p []byte) (int, error) {
@@ -142,6 +177,14 @@ func (c *counting) line(line string) error {
 		n, _ := strconv.Atoi(m[1]) // They are digits.
 		failed, _ := strconv.Atoi(m[2])
 		c.add(tally{n, failed})
+		c.whole = true
+	}
+	if m := ended.FindStringSubmatch(line); m != nil {
+		seed, _ := strconv.ParseUint(m[1], 10, 64) // They are digits.
+		c.ended = append(c.ended, seed)
+	}
+	if strings.Contains(line, "replay it: ") {
+		c.told++
 	}
 	for _, frame := range []string{"=== ", "--- PASS", "PASS", "ok "} {
 		if strings.HasPrefix(strings.TrimSpace(line)+" ", frame) {
