@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -35,8 +37,8 @@ const (
 	chaosKeys         = 50
 )
 
-// TestChaos kills the program kafka_exactly_once (-9) at random moments while numbers are written to its input, brokers
-// now and then, too, and stops it (SIGSTOP) while a standby takes over; then it compares what a reader of committed
+// TestChaos kills the program kafka_exactly_once (-9) at random moments while numbers are written to its input, a broker
+// at every tenth time, too, and stops it (SIGSTOP) while a standby takes over; then it compares what a reader of committed
 // records sees with what the numbers come to. internal/cmd/chaos runs it.
 func TestChaos(t *testing.T) {
 	if *killTimes == 0 && *stalls == 0 {
@@ -57,8 +59,12 @@ func TestChaos(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.finish(int(written.Load()))
-	t.Logf("%d kills of the program, %d of brokers, %d stalls, %d records: compared", m.killed, m.brokers, m.stalled,
-		written.Load())
+	if m.working*2 < m.killed {
+		t.Errorf("%d of %d kills met a program that had committed a batch, want half of them: have it live for longer",
+			m.working, m.killed)
+	}
+	t.Logf("%d kills of the program, %d of them when it had committed a batch, %d of brokers, %d stalls, %d records: "+
+		"compared", m.killed, m.working, m.brokers, m.stalled, written.Load())
 }
 
 // A monkey runs the program and ends it.
@@ -70,6 +76,7 @@ type monkey struct {
 	log     *os.File
 	random  *rand.Rand
 	killed  int
+	working int // how many of those had committed a batch
 	brokers int
 	stalled int
 }
@@ -115,35 +122,71 @@ func (m *monkey) run(flags ...string) *exec.Cmd {
 	return cmd
 }
 
-// killAll kills the program n times, and a broker every tenth time, which comes back before the next one goes.
+// killAll kills the program n times, and at every tenth of them a broker, which comes back five kills later.
 func (m *monkey) killAll(n int) {
 	down := -1
 	for m.killed < n {
-		if m.killed%10 == 5 {
-			if down >= 0 {
-				m.c.Up(down)
-				down = -1
-			} else {
-				down = 1 + m.random.IntN(3)
-				m.c.Kill(down)
-				m.brokers++
-			}
+		switch {
+		case m.killed%10 == 5:
+			down = 1 + m.random.IntN(3)
+			m.c.Kill(down)
+			m.brokers++
+		case m.killed%10 == 0 && down >= 0:
+			m.c.Up(down)
+			down = -1
 		}
-		cmd := m.run()
-		ended := make(chan error, 1)
-		go func() { ended <- cmd.Wait() }()
-		select {
-		case err := <-ended:
-			m.t.Fatalf("the program ended by itself before kill %d: %v", m.killed+1, err)
-		case <-time.After(time.Duration(50+m.random.IntN(2500)) * time.Millisecond):
-		}
-		_ = cmd.Process.Kill()
-		<-ended
-		m.killed++
+		m.kill()
 	}
 	if down >= 0 {
 		m.c.Up(down)
 	}
+}
+
+// kill runs the program and kills it.
+func (m *monkey) kill() {
+	cmd := m.run()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		m.t.Fatalf("the program ended by itself before kill %d: %v", m.killed+1, err)
+	case <-time.After(time.Duration(50+m.random.IntN(2500)) * time.Millisecond):
+	}
+	_ = cmd.Process.Kill()
+	<-ended
+	m.killed++
+	if m.committed(cmd) {
+		m.working++
+	}
+}
+
+// committed tells whether the log has a commit of the epoch that the process began.
+func (m *monkey) committed(cmd *exec.Cmd) bool {
+	mark := fmt.Appendf(nil, `"pid":%d,`, cmd.Process.Pid)
+	var epoch []byte
+	for _, slot := range m.slots() {
+		if bytes.Contains(slot, mark) {
+			epoch = epochOfSlot.Find(slot)
+		}
+		if epoch != nil && bytes.Equal(epoch, epochOfSlot.Find(slot)) && bytes.Contains(slot, []byte(`{"commit":`)) {
+			return true
+		}
+	}
+	return false
+}
+
+// epochOfSlot finds the epoch in the head of a slot.
+var epochOfSlot = regexp.MustCompile(`"epoch":\d+`)
+
+// slots gives what the slots of the log hold, in their order.
+func (m *monkey) slots() (slots [][]byte) {
+	names, _ := filepath.Glob(filepath.Join(m.ckpt, "log", "*.slot"))
+	for _, name := range names {
+		if data, err := os.ReadFile(name); err == nil { // The log removes those that it does not need.
+			slots = append(slots, data)
+		}
+	}
+	return slots
 }
 
 // stallAll stops the owner n times for 30 seconds: its standby takes over, and the one that wakes up must do nothing
@@ -180,11 +223,8 @@ func (m *monkey) owns(cmd *exec.Cmd) {
 	m.t.Helper()
 	mark := fmt.Appendf(nil, `"pid":%d,`, cmd.Process.Pid)
 	for since := time.Now(); time.Since(since) < time.Minute; pause(m.t, 100*time.Millisecond) {
-		slots, _ := filepath.Glob(filepath.Join(m.ckpt, "log", "*.slot"))
-		for _, name := range slots {
-			if data, _ := os.ReadFile(name); bytes.Contains(data, mark) {
-				return
-			}
+		if slices.ContainsFunc(m.slots(), func(slot []byte) bool { return bytes.Contains(slot, mark) }) {
+			return
 		}
 	}
 	m.t.Fatal("the program does not get its checkpoint")
