@@ -4,10 +4,10 @@
 //	go run ./internal/cmd/soak --seeds 100000 --seed 1
 //
 // runs the graphs, and as many chains of RDDs, of the seeds from 1 on, in rounds; with --seeds so many durable programs
-// run through crashes and faults, instead of graphs or after them. Its last line says how many ran and
-// failed; it exits with 0 if none did, with 1 if some did, and with 2 for wrong flags. Programs that fail are printed
-// with the command that runs each again. A seed that ends the test, by a panic or a deadlock, counts as one that failed,
-// and the next round goes on behind it.
+// run through crashes and faults, instead of graphs or after them. Its last line says how many ran and failed; it exits
+// with 0 if none did, with 1 if some did, and with 2 for wrong flags. Programs that fail are printed with the command
+// that runs each again. A seed that ends the test, by a panic or a deadlock, counts as one that failed, and the next
+// round goes on behind it.
 package main
 
 import (
