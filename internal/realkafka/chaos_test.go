@@ -37,9 +37,9 @@ const (
 	chaosKeys         = 50
 )
 
-// TestChaos kills the program kafka_exactly_once (-9) at random moments while numbers are written to its input, a broker
-// at every tenth time, too, and stops it (SIGSTOP) while a standby takes over; then it compares what a reader of committed
-// records sees with what the numbers come to. internal/cmd/chaos runs it.
+// TestChaos kills the program kafka_exactly_once (-9) at random moments while numbers are written to its input, a
+// broker at every tenth time, too, and stops it (SIGSTOP) while a standby takes over; then it compares what a reader of
+// committed records sees with what the numbers come to. internal/cmd/chaos runs it.
 func TestChaos(t *testing.T) {
 	if *killTimes == 0 && *stalls == 0 {
 		t.Skip("it takes minutes: go run ./internal/cmd/chaos")
