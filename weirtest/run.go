@@ -49,8 +49,8 @@ func inMemory(ssc *dstream.Context) error {
 }
 
 func (c *config) newAnswers() (answers []answer) {
-	for _, make := range c.answers {
-		answers = append(answers, make())
+	for _, newAnswer := range c.answers {
+		answers = append(answers, newAnswer())
 	}
 	return answers
 }
