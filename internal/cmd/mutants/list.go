@@ -51,13 +51,17 @@ var list = []mutant{
 		{"dstream/statetask.go", "func (s *stateStore[K, S]) task(", `var overs sync.Map
 
 func overOf[K comparable, S any](s *stateStore[K, S], tc *rdd.TaskContext) *overlay[K, S] {
-	key := fmt.Sprintf("%p %d %d", s, tc.BatchSequence(), tc.PartitionID())
-	over, _ := overs.LoadOrStore(key, newOverlay[K, S](s.ownKey))
+	type key struct {
+		of       weak.Pointer[stateStore[K, S]]
+		batch    int64
+		part     int
+	}
+	over, _ := overs.LoadOrStore(key{weak.Make(s), tc.BatchSequence(), tc.PartitionID()}, newOverlay[K, S](s.ownKey))
 	return over.(*overlay[K, S])
 }
 
 func (s *stateStore[K, S]) task(`},
-		{"dstream/statetask.go", "	\"iter\"\n", "	\"iter\"\n	\"sync\"\n"},
+		{"dstream/statetask.go", "	\"iter\"\n", "	\"iter\"\n	\"sync\"\n	\"weak\"\n"},
 	}},
 	{"attempt output straight into the open transaction", []edit{
 		{"dstream/transaction.go", "	task := func(_ *rdd.TaskContext, in iter.Seq[T]) (*staged, error) {\n",

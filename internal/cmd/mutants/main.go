@@ -6,8 +6,9 @@
 //
 // builds the tests once for each of the faults in list.go, which are laid over the source and never written into it,
 // and runs seeds until one fails. Each line says at which; a fault that all seeds survive is one that the tests do not
-// see. Before that all seeds must pass without a fault, and only a failure that names a seed counts: one of the machine
-// catches nothing. It exits with 0 if all are caught, with 1 if not, and with 2 for wrong flags. It takes some minutes.
+// see. Before that all seeds must pass without a fault, and only a failure that names a seed counts, with what was got
+// and wanted: one of the machine, such as a full disk, catches nothing. It exits with 0 if all are caught, with 1 if
+// not, and with 2 for wrong flags. It takes some minutes.
 package main
 
 import (
@@ -121,20 +122,37 @@ func (m mutant) hunt(ctx context.Context, seeds int) (how string, err error) {
 	return caughtBy(string(text))
 }
 
-var seedLine = regexp.MustCompile(`seed (\d+)(?:: ([^\n]*)| ended the test)`)
+// seedLine finds what the test says of a seed: what is wrong, up to the command that replays it, or that it ended the
+// test, and of what.
+var seedLine = regexp.MustCompile(`seed (\d+)(?:: ((?s:.*?))\n\s*replay it: | ended the test(?s:.*?)\n(panic: [^\n]*))`)
 
-// caughtBy says which seed failed, and how. A test that fails without naming one has failed of something else.
+// machine finds errors of the machine, such as a full disk: what is simulated has its files elsewhere.
+var machine = regexp.MustCompile(regexp.QuoteMeta(os.TempDir()) + `/[^\s:]*: (no space left on device|` +
+	`disk quota exceeded|too many open files|input/output error|read-only file system)|cannot allocate memory`)
+
+// caughtBy says which seed failed, and how. A test that fails without naming one, or with an error of the machine in
+// its words, has failed of something else.
 func caughtBy(text string) (string, error) {
+	if found := machine.FindString(text); found != "" {
+		return "", fmt.Errorf("the machine failed, and not the program: %s", found)
+	}
 	found := seedLine.FindStringSubmatch(text)
 	if found == nil {
 		tail := text[max(0, len(text)-300):]
 		return "", fmt.Errorf("the test fails and names no seed: %s", strings.ReplaceAll(tail, "\n", " | "))
 	}
-	if found[2] == "" {
-		return "by seed " + found[1] + ", which ended the test", nil
+	if found[3] != "" {
+		return fmt.Sprintf("by seed %s, which ended the test: %.160s", found[1], found[3]), nil
 	}
-	return fmt.Sprintf("by seed %s: %.120s", found[1], found[2]), nil
+	lines := strings.Split(found[2], "\n")
+	for i, line := range lines {
+		lines[i] = fmt.Sprintf("%.160s", strings.TrimSpace(line))
+	}
+	return fmt.Sprintf("by seed %s: %s", found[1], strings.Join(lines[:min(len(lines), tellingLines)], "\n\t")), nil
 }
+
+// tellingLines is how many lines of what is wrong are told: they say what was got and what was wanted.
+const tellingLines = 4
 
 func moduleRoot(ctx context.Context) (string, error) {
 	text, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()

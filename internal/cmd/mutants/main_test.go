@@ -36,13 +36,20 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestCaughtBy reads what a test that failed has to say: what names no seed has caught nothing.
+// TestCaughtBy reads what a test that failed has to say: what names no seed has caught nothing, and neither has an
+// error of the machine; one of the simulated disk has.
 func TestCaughtBy(t *testing.T) {
+	temp := os.TempDir()
 	for text, want := range map[string]string{
-		"--- FAIL\n    simulate_test.go:64: seed 12: output 1, batch 2:\ngot\n": "by seed 12: output 1, batch 2:",
-		"TestFaults/seeds: seed 7 ended the test\npanic: x":                     "by seed 7, which ended the test",
+		"--- FAIL\n    simulate_test.go:64: seed 12: output 1, batch 2:\n        got  a\n        want b\n" +
+			"        replay it: go test\n": "by seed 12: output 1, batch 2:\n\tgot  a\n\twant b",
+		"x: seed 3: a\n b\n c\n d\n e\n replay it: go test":                        "by seed 3: a\n\tb\n\tc\n\td",
+		"x: seed 3: write disk:/ck: no space left on device\n replay it: go test":  "by seed 3: write disk:/ck: no space left on device",
+		"TestFaults/seeds: seed 7 ended the test\n--- FAIL\npanic: x\n\ngoroutine": "by seed 7, which ended the test: panic: x",
 		"panic: test timed out": "the test fails and names no seed: panic: test timed out",
 		"mkdir: no space left":  "the test fails and names no seed: mkdir: no space left",
+		"x: seed 3: write " + temp + "/001/spill: no space left on device\n replay it: go test": "the machine failed, " +
+			"and not the program: " + temp + "/001/spill: no space left on device",
 	} {
 		got, err := caughtBy(text)
 		if err != nil {
