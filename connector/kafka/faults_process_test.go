@@ -27,7 +27,20 @@ type mishaps struct {
 	asked    map[kmsg.Key]int // what has come to brokers, of these
 	last     kmsg.Request
 	hits     map[hit]int
+	events   map[string]int // what processes and brokers have met
 }
+
+// What processes and brokers meet, beside the endings of lives.
+const (
+	gaveUp      = "failure" // of a process, by what became of its requests
+	movedInput  = "leader of the input moved"
+	movedOutput = "leader of the output moved"
+	rehashed    = "coordinators moved"
+	cutOff      = "broker cut off"
+	cutShort    = "connections to a broker cut"
+	grown       = "input has more partitions"
+	lastRequest = "request of a dead process carried out"
+)
 
 // A hit is a kind of request and what became of one.
 type hit struct {
@@ -36,7 +49,15 @@ type hit struct {
 }
 
 func newMishaps(o *ordeal) *mishaps {
-	return &mishaps{troubles: o.troubles, sent: map[kmsg.Key]int{}, asked: map[kmsg.Key]int{}, hits: map[hit]int{}}
+	return &mishaps{troubles: o.troubles, sent: map[kmsg.Key]int{}, asked: map[kmsg.Key]int{}, hits: map[hit]int{},
+		events: map[string]int{}}
+}
+
+// note counts what has happened to a process or a broker.
+func (m *mishaps) note(what string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.events[what]++
 }
 
 // onTheWay says what becomes of a request that a process sends.
@@ -122,7 +143,14 @@ func (v *victim) event(disk bool) bool {
 		v.finish()
 	}
 	v.awaken(disk)
-	return !v.isDead() || last && v.late && !disk
+	if !v.isDead() {
+		return true
+	}
+	late := last && v.late && !disk
+	if late {
+		v.m.note(lastRequest)
+	}
+	return late
 }
 
 func (v *victim) awaken(disk bool) {

@@ -87,31 +87,31 @@ func TestKafkaFaults(t *testing.T) {
 
 // A tally is what has happened in all ordeals, for a test that breaks nothing shows nothing.
 type tally struct {
-	mu    sync.Mutex
-	hits  map[hit]int
-	lives map[string]int
-	sent  int
+	mu     sync.Mutex
+	hits   map[hit]int
+	events map[string]int
+	sent   int
 }
 
-func (a *tally) add(m *mishaps, lives map[string]int, sent int) {
+func (a *tally) add(m *mishaps, sent int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.hits == nil {
-		a.hits, a.lives = map[hit]int{}, map[string]int{}
+		a.hits, a.events = map[hit]int{}, map[string]int{}
 	}
 	for h, n := range m.hits {
 		a.hits[h] += n
 	}
-	for l, n := range lives {
-		a.lives[l] += n
+	for e, n := range m.events {
+		a.events[e] += n
 	}
 	a.sent += sent
 }
 
 func (a *tally) String() string {
-	text := fmt.Sprintf("%d records; lives: %v; requests:", a.sent, a.lives)
+	text := fmt.Sprintf("%d records; events: %v; requests:", a.sent, a.events)
 	for _, row := range refusals {
 		text += " " + row.key.Name()
 		for how := refused; how <= slowed; how++ {
@@ -121,7 +121,14 @@ func (a *tally) String() string {
 	return text
 }
 
-// covers makes sure that each kind of request was refused, and that connections were lost.
+// least is how often a thing must happen in 400 ordeals: about half as often as it does.
+var least = map[string]int{
+	endStop.String(): 150, endKill.String(): 150, endPower.String(): 150, endZombie.String(): 150, gaveUp: 25,
+	movedInput: 600, movedOutput: 600, rehashed: 600, cutOff: 600, cutShort: 600, grown: 50, lastRequest: 80,
+}
+
+// covers makes sure that each kind of request was refused, that connections were lost, and that processes and brokers
+// met what ordeals have for them.
 func (a *tally) covers(t *testing.T) {
 	t.Helper()
 	byHow := map[mishap]int{}
@@ -138,6 +145,11 @@ func (a *tally) covers(t *testing.T) {
 			t.Errorf("%s was never refused", row.key.Name())
 		}
 	}
+	for what, n := range least {
+		if a.events[what] < n {
+			t.Errorf("%s: %d times, want %d at least", what, a.events[what], n)
+		}
+	}
 }
 
 // An arena is an ordeal that is being lived through.
@@ -149,7 +161,6 @@ type arena struct {
 	disk    *vfs.Disk
 	zombies []*victim
 	was     []int // parallelisms of the lives so far
-	counts  map[string]int
 
 	mu   sync.Mutex
 	r    *rand.Rand         // of the input
@@ -172,10 +183,10 @@ func (o *ordeal) endure(t *testing.T, all *tally) (err error) {
 			opts = append(opts, kfake.MaxVersions(v))
 		}
 		w := &arena{ordeal: o, t: t, c: kafkatest.Start(t, opts...), m: newMishaps(o), disk: vfs.NewDisk("disk"),
-			was: []int{o.parallelism}, counts: map[string]int{}, r: rand.New(rand.NewPCG(o.seed, 9)), n: o.in,
+			was: []int{o.parallelism}, r: rand.New(rand.NewPCG(o.seed, 9)), n: o.in,
 			at: map[string]int32{}, sums: map[string][]int64{}}
 		err = w.run(t.Context())
-		all.add(w.m, w.counts, w.total())
+		all.add(w.m, w.total())
 		pause(time.Minute) // Calls that were given up go on for a while.
 	})
 	returned = true
@@ -305,6 +316,7 @@ func (w *arena) grow() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.n += w.more
+	w.m.note(grown)
 }
 
 // shake has one thing be elsewhere, or away for a while.
@@ -313,17 +325,22 @@ func (w *arena) shake(ctx context.Context, r *rand.Rand) {
 	switch r.IntN(5) {
 	case 0:
 		_ = w.c.MoveTopicPartition("in", r.Int32N(w.in), node) // The node and the partition are there.
+		w.m.note(movedInput)
 	case 1:
 		_ = w.c.MoveTopicPartition("out", r.Int32N(w.out), node)
+		w.m.note(movedOutput)
 	case 2:
 		w.c.RehashCoordinators()
+		w.m.note(rehashed)
 	case 3:
 		w.c.Cut(node)
 		sleep(ctx, between(r, 0, 5*time.Second))
 		w.c.Mend()
+		w.m.note(cutOff)
 	case 4:
 		w.c.Cut(node)
 		w.c.Mend()
+		w.m.note(cutShort)
 	}
 }
 
@@ -347,14 +364,14 @@ func (w *arena) live(ctx context.Context, number int) error {
 		err = v.last(ctx)
 	}
 	if err != nil && !v.isOver() {
-		how = "failure"
+		how = gaveUp
 		w.t.Logf("seed %d, life %d: %v", w.seed, number, err)
 		if len(w.troubles) == 0 {
 			v.die(ctx)
 			return fmt.Errorf("no request was refused or lost, but the process failed: %w", err)
 		}
 	}
-	w.counts[how]++
+	w.m.note(how)
 	switch {
 	case err == nil && v.end == endStop:
 	case err == nil && v.end == endZombie:
@@ -363,7 +380,7 @@ func (w *arena) live(ctx context.Context, number int) error {
 	default:
 		v.die(ctx)
 	}
-	if v.end == endPower && how != "failure" {
+	if v.end == endPower && how != gaveUp {
 		w.bury(ctx, true)
 		w.disk = w.disk.Crash(w.seed + uint64(number))
 	}
