@@ -31,6 +31,8 @@ type expectation[T any] struct {
 
 	mu  sync.Mutex
 	got [][]T // by the sequence of the batch
+	ran []bool
+	odd []error // batches that gave something else when they ran again
 }
 
 func (e *expectation[T]) attach(ssc *dstream.Context, c *config) error {
@@ -61,18 +63,24 @@ func (e *expectation[T]) watch(d *dstream.DStream[T], c *config) {
 				return fmt.Errorf("copy an element of %s: %w", e.name, err)
 			}
 		}
-		e.keep(int(b.Sequence), vs)
+		e.keep(c, int(b.Sequence), vs)
 		return nil
 	})
 }
 
-func (e *expectation[T]) keep(batch int, vs []T) {
+// keep keeps what a batch gave. Where processes are killed, one that runs again must give the same.
+func (e *expectation[T]) keep(c *config, batch int, vs []T) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for len(e.got) <= batch {
-		e.got = append(e.got, nil)
+		e.got, e.ran = append(e.got, nil), append(e.ran, false)
 	}
-	e.got[batch] = vs
+	if c.kills && e.ran[batch] {
+		if d := compare(vs, e.got[batch], same[T](newComparer(c.equal)), c.ordered); d != nil {
+			e.odd = append(e.odd, fmt.Errorf("batch %d of %s ran again (-before +then):\n%s", batch, e.name, d))
+		}
+	}
+	e.got[batch], e.ran[batch] = vs, true
 }
 
 func (e *expectation[T]) hand() {
@@ -90,8 +98,8 @@ const shownMax = 3
 func (e *expectation[T]) differences(c *config, until int) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.into != nil {
-		return nil
+	if e.into != nil || len(e.odd) > 0 {
+		return errors.Join(e.odd...)
 	}
 	same := same[T](newComparer(c.equal))
 	if c.failsWith != "" {

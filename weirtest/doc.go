@@ -18,6 +18,11 @@
 // Either way a row runs several times: with 1, 2 and 7 partitions, each as it is and in the honest mode, which encodes
 // every shuffled and cached record as a cluster would. Whatever depends on how records happen to lie fails.
 //
+// # Death
+//
+// With [Kills] a row runs once more for each step that its checkpoint takes, which is in memory then: the process dies
+// before the step and another one goes on. What a program remembers beside its states and windows shows.
+//
 // # Time
 //
 // A bubble begins at midnight of 2000-01-01, UTC. Batch i, counted from 0, is the one at i+1 intervals after that; the

@@ -19,7 +19,12 @@ type memory[T any] struct {
 func place(batch uint64) []byte { return binary.BigEndian.AppendUint64(nil, batch) }
 
 // Resolve implements dstream.Source. A position is the number of the batch before.
-func (m *memory[T]) Resolve(context.Context, []byte) ([]byte, error) { return place(0), nil }
+func (m *memory[T]) Resolve(_ context.Context, from []byte) ([]byte, error) {
+	if from == nil {
+		return place(0), nil
+	}
+	return from, nil
+}
 
 // Plan implements dstream.Source.
 func (m *memory[T]) Plan(_ context.Context, from []byte, _ dstream.Limit) ([]byte, int64, error) {

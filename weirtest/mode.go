@@ -12,6 +12,7 @@ import (
 type mode struct {
 	partitions  int
 	honest, own bool
+	kill        int // the step of the checkpoint before which the process dies; 0 for none
 }
 
 func (m mode) String() string {
@@ -21,6 +22,9 @@ func (m mode) String() string {
 	}
 	if m.honest {
 		s += " (honest)"
+	}
+	if m.kill > 0 {
+		s += fmt.Sprintf(", killed before step %d of its checkpoint", m.kill)
 	}
 	return s
 }
@@ -42,7 +46,7 @@ func (c *config) modes(once bool) (modes []mode) {
 	}
 	for _, n := range partitions {
 		for _, h := range honest {
-			modes = append(modes, mode{n, h, !once})
+			modes = append(modes, mode{partitions: n, honest: h, own: !once})
 		}
 	}
 	return modes
@@ -67,6 +71,9 @@ func inModes(t testing.TB, c *config, run func(t testing.TB, m mode) error) {
 	if !once && !ok {
 		t.Fatalf("weirtest: a %T makes no bubble: call it with a *testing.T, or from inside synctest.Test", t)
 	}
+	if c.kills && (once || c.failsWith != "") {
+		t.Fatalf("weirtest: %v", errKillsHere)
+	}
 	var r report
 	for _, m := range c.modes(once) {
 		if once {
@@ -74,6 +81,9 @@ func inModes(t testing.TB, c *config, run func(t testing.TB, m mode) error) {
 			continue
 		}
 		synctest.Test(test, func(t *testing.T) { r.add(m, run(t, m)) })
+	}
+	if c.kills && len(r.texts) == 0 {
+		inKills(test, c, &r, run)
 	}
 	for _, failure := range r.failures() {
 		t.Error(failure)

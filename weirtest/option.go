@@ -21,6 +21,7 @@ type config struct {
 	keepInputs bool
 	equal      []any // functions of two elements of one type
 	failures   int
+	kills      bool
 	failsWith  string
 
 	inputs  []func(ssc *dstream.Context) error

@@ -27,6 +27,7 @@ type Program struct {
 	committed atomic.Int64 // batches
 	printed   printed
 	over      bool
+	gone      <-chan struct{} // closed when the process is dead; nil if it is not to die
 }
 
 // Start starts a program in the bubble that it is called in, for tests that do something between batches: produce
@@ -38,6 +39,9 @@ func Start(t testing.TB, build func(*dstream.Context) error, opts ...Option) *Pr
 	if !inBubble() {
 		c.err = errors.Join(c.err, errors.New("Start belongs inside of a bubble: call it in the function that "+
 			"synctest.Test is given"))
+	}
+	if c.kills {
+		c.err = errors.Join(c.err, errKillsHere)
 	}
 	if c.err != nil {
 		t.Fatalf("weirtest: %v", c.err)
@@ -59,8 +63,18 @@ func Start(t testing.TB, build func(*dstream.Context) error, opts ...Option) *Pr
 
 // launch makes a context, has build fill it, and starts it.
 func launch(t testing.TB, c *config, m mode, answers []answer, build func(*dstream.Context) error) (*Program, error) {
+	p, err := prepare(t, c, m, answers, build)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.ssc.Start(t.Context())
+}
+
+// prepare makes a context and has build fill it.
+func prepare(t testing.TB, c *config, m mode, answers []answer, build func(*dstream.Context) error, opts ...rdd.Option,
+) (*Program, error) {
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	ssc, err := dstream.NewContext(c.conf(m), c.interval, rdd.WithLogger(log))
+	ssc, err := dstream.NewContext(c.conf(m), c.interval, append([]rdd.Option{rdd.WithLogger(log)}, opts...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +88,7 @@ func launch(t testing.TB, c *config, m mode, answers []answer, build func(*dstre
 	if err := build(ssc); err != nil {
 		return nil, errors.Join(err, ssc.Stop(context.Background()))
 	}
-	return p, ssc.Start(t.Context())
+	return p, nil
 }
 
 // patience is how long, in virtual time, Advance waits for batches beside their intervals: longer than any time-out of
@@ -109,6 +123,11 @@ func (p *Program) advance(n int) error {
 		}
 		time.Sleep(now.Truncate(p.c.interval).Add(p.c.interval + p.c.interval/2).Sub(now))
 		synctest.Wait()
+		select {
+		case <-p.gone:
+			return errKilled
+		default:
+		}
 		if p.ssc.State() == dstream.Stopped && p.committed.Load() < until {
 			err := p.ssc.AwaitTermination(context.Background())
 			return errors.Join(err, fmt.Errorf("the program ended before batch %d", p.committed.Load()))

@@ -75,6 +75,9 @@ func (c *config) build(ssc *dstream.Context, build func(*dstream.Context) error,
 
 // runOnce runs a program for all its batches and tells what was wrong.
 func runOnce(t testing.TB, c *config, m mode, answers []answer, build func(*dstream.Context) error) error {
+	if m.kill > 0 {
+		return runKilled(t, c, m, answers, build)
+	}
 	p, err := launch(t, c, m, answers, build)
 	if err == nil {
 		err = p.finish(p.advance(max(c.batches, 1)))

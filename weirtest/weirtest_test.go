@@ -125,6 +125,9 @@ func TestOpFails(t *testing.T) {
 		{"no partition", func(t testing.TB) {
 			weirtest.Op(t, [][]int{{1}}, same, [][]int{{1}}, weirtest.Partitions(2, 0))
 		}, "Partitions needs numbers of at least 1, not [2 0]"},
+		{"deaths in a bubble", func(t testing.TB) {
+			weirtest.Op(t, [][]int{{1}}, same, [][]int{{1}}, weirtest.Kills())
+		}, "Kills is for Op and Run: not with Fails, and not in a bubble of the caller's"},
 		{"interval", func(t testing.TB) {
 			weirtest.Op(t, [][]int{{1}}, same, [][]int{{1}}, weirtest.Interval(0))
 		}, "the batch interval must be a whole number of milliseconds"},
