@@ -48,8 +48,8 @@ func run(ctx context.Context, args []string, out io.Writer, fight fight) int {
 	}
 	done := compared.FindSubmatch(said.Bytes())
 	if done == nil || string(done[1]) != strconv.Itoa(*kills) || string(done[3]) != strconv.Itoa(*stalls) {
-		fmt.Fprintf(out, "chaos: failed: the test ends well, but does not say that it compared anything after %d kills "+
-			"and %d stalls: nothing is shown\n", *kills, *stalls)
+		fmt.Fprintf(out, "chaos: failed: the test ends well, but does not say that it compared anything after "+
+			"%d kills and %d stalls: nothing is shown\n", *kills, *stalls)
 		return 1
 	}
 	fmt.Fprintf(out, "chaos: %s kills of the program, %s of brokers, %s stalls, 0 failed\n", done[1], done[2], done[3])

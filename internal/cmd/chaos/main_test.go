@@ -44,7 +44,8 @@ func TestChaos(t *testing.T) {
 		{"a word", "all", nil, 2, usage},
 	} {
 		var out strings.Builder
-		if code := run(t.Context(), strings.Fields(tt.args), &out, tt.fight); code != tt.code || out.String() != tt.want {
+		code := run(t.Context(), strings.Fields(tt.args), &out, tt.fight)
+		if code != tt.code || out.String() != tt.want {
 			t.Errorf("%s: exit code %d, want %d\ngot\n%s\nwant\n%s", tt.name, code, tt.code, out.String(), tt.want)
 		}
 	}
