@@ -1,6 +1,7 @@
 package weirtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -77,18 +78,20 @@ func runKilled(t testing.TB, c *config, m mode, answers []answer, build func(*ds
 		return c.judge(err, answers, c.batches)
 	}
 	p.gone = gone
-	ended := make(chan error, 1)
-	go func() { ended <- p.whole() }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		err = p.whole()
+	}()
 	select {
-	case err := <-ended:
-		if err == nil {
-			err = errOutlived
-		}
-		return err
+	case <-ended:
 	case <-gone:
 		mount.Kill()
 		_ = p.ssc.Stop(context.Background()) // Whatever it has to say, it is dead.
 		<-ended
+	}
+	if mount.Steps() < m.kill {
+		return cmp.Or(err, errOutlived)
 	}
 	next, err := prepare(t, c, m, answers, onDisk, rdd.WithFileSystem(disk.Mount(nil)))
 	if err == nil {
