@@ -33,8 +33,8 @@ const killsMax = 2000
 const failedKillsMax = 3
 
 var (
-	errKillsHere = errors.New("Kills is for Op and Run: not with Fails, and not in a bubble of the caller's, where what " +
-		"is beside the program is there only once")
+	errKillsHere = errors.New("Kills is for Op and Run: not with Fails, and not in a bubble of the caller's, where " +
+		"what is beside the program is there only once")
 	errKilled   = errors.New("the process is dead")
 	errOutlived = errors.New("the program ended before the step at which it was to die")
 )
