@@ -23,7 +23,28 @@
 //	go run ./internal/cmd/soak --graphs N --seed S                  # more of them, from seed S on
 //	go run ./internal/cmd/soak --seeds N --seed S                   # more durable ones
 //
-// A durable graph that has failed, and whose reason is mended, is kept in keptSeeds with a sentence.
+// A durable graph that has failed, and whose reason is mended, is kept in keptSeeds with a sentence. What befell the
+// lives is counted, and a run of all seeds fails if they met too little. Whether seeds would see a rule of the engine
+// broken is tried by internal/cmd/mutants.
+//
+// What durable graphs do not see:
+//
+//   - Errors of reading: on the simulated disk open, list and read never fail. What is damaged or gone is refused by
+//     name in internal/checkpoint (damage_test.go); an input that cannot be read for a while is a row of
+//     TestPlanningTroubles in dstream.
+//   - Faults of spark.local.dir and of pebble's store, which lie on the machine's own disk: rdd (spill_test.go) and
+//     state/pebble have some.
+//   - A clock that is set back while a process runs: it is between lives only. No other test does it.
+//   - Receivers that fail, or connect anew, within a life: dstream (receiver_test.go, wal_test.go), connector/socket.
+//   - Another graph, or another interval, on the same checkpoint: dstream (upgrade_test.go, interval_test.go,
+//     replan_test.go).
+//   - Standbys: internal/checkpoint (owner_test.go), dstream (stopowner_test.go), and on real brokers
+//     internal/cmd/chaos --stalls.
+//   - The policies stop and skip for failed batches (here they are retried, or given up with skipWithState), and dead
+//     letters: dstream (skip_test.go, deadletter_test.go).
+//   - Sinks that show what tasks have made ready (dstream.BatchSink): connector/files under weirtest.Sink, which dies
+//     at each of its requests.
+//   - Brokers: connector/kafka (TestKafkaFaults).
 //
 // A new operator of dstream wants a line in operators_test.go, one of rdd in chainoperators_test.go or action_test.go:
 // the engine's operator and its definition side by side. TestOperatorsAreCovered fails until it has one, or a reason

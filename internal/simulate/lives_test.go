@@ -203,10 +203,14 @@ func (l Life) String() string {
 		text += fmt.Sprintf(" that sleeps for %v", l.Asleep)
 	}
 	for _, t := range l.Troubles {
-		fault := [...]string{"slow", "fail", "lose", "tear", "full", "die"}[t.Fault]
-		text += fmt.Sprintf("; events %d to %d: %s %v", t.From, t.From+t.Events-1, fault, t.Slow)
+		text += fmt.Sprintf("; events %d to %d: %s %v", t.From, t.From+t.Events-1, faultName(t.Fault), t.Slow)
 	}
 	return text
+}
+
+// faultName says what becomes of a troubled event.
+func faultName(f vfs.Fault) string {
+	return [...]string{"slow", "fail", "lose", "tear", "full", "die"}[f]
 }
 
 // A living is a life that is being lived.
@@ -229,8 +233,8 @@ func (l *living) event() vfs.Fault {
 	l.events++
 	n := l.events
 	l.mu.Unlock()
-	if n == l.At {
-		l.end()
+	if n == l.At && l.end() {
+		befell.add(l.End.String()+atEvent, 1)
 	}
 	pause(time.Until(l.awakening()))
 	if l.isDead() {
@@ -238,6 +242,7 @@ func (l *living) event() vfs.Fault {
 	}
 	for _, t := range l.Troubles {
 		if n >= t.From && n < t.From+t.Events {
+			befell.add(disturbance+faultName(t.Fault), 1)
 			pause(t.Slow)
 			return t.Fault
 		}
@@ -254,8 +259,8 @@ func (l *living) isDead() bool {
 // pause is for who runs in a bubble.
 func pause(d time.Duration) { <-time.After(d) }
 
-// end has the process die, or fall asleep.
-func (l *living) end() {
+// end has the process die, or fall asleep, and tells whether it had not yet.
+func (l *living) end() (now bool) {
 	l.mu.Lock()
 	again := l.ended
 	l.ended = true
@@ -266,6 +271,7 @@ func (l *living) end() {
 	if !again {
 		close(l.gone)
 	}
+	return !again
 }
 
 // over tells whether the life has ended before its time.

@@ -30,36 +30,9 @@ func TestFaults(t *testing.T) {
 		}
 		return err
 	})
-	whole := *seed == 0 && *count == 0 && !testing.Short() && !t.Failed()
-	if shared := sharedTransactions.Load(); whole && shared < 100 {
-		t.Errorf("only %d batches had to share a transaction: make some take longer", shared)
-	}
-}
-
-// keptSeeds are durable graphs that have failed, some with the lives of another seed, and why.
-var keptSeeds = []struct {
-	seed, lives uint64
-	why         string
-}{
-	{seed: 3134, lives: 88, why: "a shuffle within a transform, told no number of partitions, took that of the process, " +
-		"and not that of the plan, when its batch ran again"},
-	{seed: 14522, why: "a slot of the log that was gone with those before it was put again by a process that had slept: " +
-		"it means nothing, but the ledger took it for the slot"},
-	{seed: 30660, why: "an idle batch, whose time the log does not say, was due in the definition when the batch " +
-		"before it was"},
-	{seed: 32592, why: "the same, of a state that its function takes away"},
-}
-
-// TestKeptSeeds: what has failed does not fail again.
-func TestKeptSeeds(t *testing.T) {
-	for _, k := range keptSeeds {
-		g := NewDurable(k.seed)
-		if k.lives > 0 {
-			g.Lives = NewDurable(k.lives).Lives
-		}
-		if err := g.survive(t, t.TempDir()); err != nil {
-			t.Errorf("seed %d with the lives of %d (%s): %v\n%v", k.seed, k.lives, k.why, err, g)
-		}
+	t.Logf("what befell them: %v", &befell)
+	if *seed == 0 && *count == 0 && !testing.Short() && !t.Failed() {
+		befell.covers(t)
 	}
 }
 
@@ -116,10 +89,14 @@ func (g *Graph) tell(t *testing.T, dir string, w *world, job int, lives []Life) 
 		synctest.Test(t, func(t *testing.T) {
 			begin := time.Now()
 			for more := true; more && err == nil && i < len(g.Lives); i++ {
+				before := s.clock
 				if len(s.zombies) == 0 {
 					s.clock = max(s.clock+g.Lives[i].Pause, 0)
 				}
 				time.Sleep(time.Until(begin.Add(s.clock)))
+				if time.Since(begin) < before {
+					befell.add(setBack, 1)
+				}
 				if err = s.live(t.Context(), i, begin); err != nil {
 					err = fmt.Errorf("life %d: %w", i, err)
 				}
@@ -143,6 +120,7 @@ func (g *Graph) tell(t *testing.T, dir string, w *world, job int, lives []Life) 
 	if err != nil {
 		return err
 	}
+	befell.add(skipped, len(chronicled.skipped))
 	return g.compareWorld(s.world, job, chronicled)
 }
 
@@ -152,6 +130,7 @@ func (s *saga) live(ctx context.Context, number int, begin time.Time) error {
 	if p == nil {
 		return err
 	}
+	befell.add(begun, 1)
 	if err == nil {
 		err = p.run(ctx, s.g.Interval)
 	}
@@ -197,6 +176,7 @@ func (s *saga) start(ctx context.Context, number int) (*program, error) {
 		case err == nil:
 			return p, nil
 		case errors.Is(err, dstream.ErrUnfit) && (!s.clean || s.haunted) && last >= 0:
+			befell.add(refused, 1)
 			parallelism, earlier = earlier[last], earlier[:last]
 		case errors.As(err, &held) && len(s.zombies) > 0: // It has woken up before it was taken for dead.
 			s.bury(ctx, false)

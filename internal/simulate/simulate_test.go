@@ -149,11 +149,11 @@ func TestChainsCover(t *testing.T) {
 	}
 }
 
-func covers(t *testing.T, seeds uint64, make func(seed uint64) *Graph, ops []*operator) {
+func covers(t *testing.T, seeds uint64, graph func(seed uint64) *Graph, ops []*operator) {
 	t.Helper()
 	seen := map[string]bool{}
 	for s := range seeds {
-		g := make(s + 1)
+		g := graph(s + 1)
 		a := g.answer(g.nominal())
 		for i, step := range g.Steps {
 			for b := 0; step.op != nil && b < len(a.batches); b++ {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"sync/atomic"
 	"time"
 
 	"github.com/weirstream/weir/dstream"
@@ -29,9 +28,6 @@ type transaction struct {
 }
 
 var _ dstream.TransactionSink[int] = (*till[int])(nil)
-
-// sharedTransactions counts those that held more than one batch.
-var sharedTransactions atomic.Int64
 
 // Transaction implements dstream.Transactor, as the others do.
 func (t *till[T]) Transaction(id dstream.Effect) string {
@@ -104,7 +100,7 @@ func (t *till[T]) WriteAll(ctx context.Context, effects []dstream.Staged) error 
 			continue
 		}
 		if newest >= 0 && e.ID.Sequence > newest {
-			sharedTransactions.Add(1)
+			befell.add(shared, 1)
 		}
 		if err := t.add(name, e); err != nil {
 			return err
