@@ -34,6 +34,19 @@ var list = []mutant{
 			"	if err = errors.Join(err, f.Close()); err == nil {\n" +
 				"		err = l.system().renameNew(hidden, name)\n"},
 	}},
+	{"no fsync of segments, in which received records are", []edit{
+		{"internal/vfs/local.go", "	err := s.f.Sync()\n	if err == nil && !s.named {\n",
+			"	var err error\n	if !s.named {\n"},
+	}},
+	{"no fsync of files that are written and then published", []edit{
+		{"internal/vfs/local.go",
+			"	if err := w.f.Sync(); err != nil {\n		return Pending{}, err\n	}\n	w.over = true\n",
+			"	w.over = true\n"},
+	}},
+	{"no fsync of folders: the names of what was synced", []edit{
+		{"internal/vfs/disk.go", "func (m *mounted) syncDir(dir string) error {\n",
+			"func (m *mounted) syncDir(dir string) error {\n	if m != nil {\n		return nil\n	}\n"},
+	}},
 	{"no fencing: a slot that another owner has counts as one's own", []edit{
 		{"internal/vfs/local.go", "			return Theirs, nil\n", "			return Ours, nil\n"},
 	}},
