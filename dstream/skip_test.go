@@ -70,6 +70,61 @@ func TestSkip(t *testing.T) {
 	}
 }
 
+// noughts is a source of nothing.
+type noughts struct{ twos }
+
+// Plan implements dstream.Source.
+func (noughts) Plan(_ context.Context, from []byte, _ dstream.Limit) ([]byte, int64, error) {
+	return from, 0, nil
+}
+
+// Read implements dstream.Source.
+func (noughts) Read(sc *rdd.Context, _ []byte) *rdd.RDD[int] { return rdd.Empty[int](sc) }
+
+// TestSkipOfTheFirst: an initial state comes in with the first batch that is committed, and counts from there.
+func TestSkipOfTheFirst(t *testing.T) {
+	for _, store := range []string{"memory", "sorted"} {
+		got, ended, disk := map[string]string{}, "", vfs.NewDisk("disk")
+		var first dstream.Time
+		for range 3 {
+			synctest.Test(t, func(t *testing.T) {
+				l := mustLive(t, disk, func(ssc *dstream.Context) {
+					ssc.AddStateStore(dstream.Sorted{})
+					d := dstream.FromSource(ssc, "numbers", dstream.Source[int](noughts{})).Named("numbers")
+					initial := rdd.Parallelize(ssc.RDD(), []pair{rdd.KV("a", 7)}, 2)
+					out, rows := dstream.MapWithState(dstream.Map(d, func(v int) pair { return rdd.KV("a", v) }),
+						dstream.Spec(func(k string, _ rdd.Optional[int], s *dstream.State[int]) string {
+							return fmt.Sprint(k, s.Get())
+						}).Initial(initial).Timeout(5*time.Second))
+					watch(rows, "rows", got)
+					dstream.ForeachRDD(out.Named("ended"), func(ctx context.Context, r *rdd.RDD[string], b *dstream.Batch) error {
+						if b.Sequence < 2 {
+							return errors.New("poison")
+						}
+						if b.Sequence == 2 {
+							first = b.Time
+						}
+						vs, err := rdd.Collect(ctx, r)
+						for _, v := range vs {
+							ended += fmt.Sprint(v, " after ", b.Time.Sub(first), "; ")
+						}
+						return err
+					}).Named("fails")
+				}, "weir.streaming.failedBatch", "skipWithState", "weir.streaming.failedBatch.maxRetries", "1",
+					"weir.streaming.failedBatch.backoff", "10ms", "weir.state.store", store)
+				time.Sleep(4500 * time.Millisecond)
+				l.stop(t)
+			})
+		}
+		if want := "(a,7)"; got["02 rows"] != want {
+			t.Errorf("%s: %v, want %s in batch 2", store, got, want)
+		}
+		if ended != "a7 after 6s; " { // More than five.
+			t.Errorf("%s: in the end it gave %s", store, ended)
+		}
+	}
+}
+
 // TestSkipLetsGo: what a batch that is given up has persisted is given back.
 func TestSkipLetsGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -152,11 +152,9 @@ func (s *stateStore[K, S]) begin(parts [][]rdd.Pair[K, S], now Time) error {
 			}
 			b := &s.table.parts[p].buckets[at]
 			n := b.find(kv.Key)
-			if n >= 0 {
+			if n >= 0 { // It came twice, or with a batch that was given up.
 				b.at(n).value = kv.Value
-				continue
-			}
-			if n, err = b.add(kv.Key, kv.Value); err != nil {
+			} else if n, err = b.add(kv.Key, kv.Value); err != nil {
 				return err
 			}
 			b.touch(n, now, s.table.timed)
@@ -261,6 +259,9 @@ func (s *stateStore[K, S]) deal() checkpoint.Deal {
 // settle implements stateful.
 func (s *stateStore[K, S]) settle(b *Batch, committed bool) {
 	s.files.settle(b.Sequence, committed)
+	if !committed && s.done == 0 && s.files.virgin {
+		s.begun = false // The first batch that is committed takes the initial state in.
+	}
 	open := s.open
 	if open == nil || open.at != b.Time {
 		return
