@@ -126,6 +126,10 @@ func (c *Codec[T]) Clone(v T) (T, error) {
 // them costs the garbage collector nothing, and a copy is a clone.
 func (c *Codec[T]) PointerFree() bool { return c.plan.flat }
 
+// Immutable says whether nobody can change a T that was assigned to another variable: all that it points to are
+// strings, zones and the like.
+func (c *Codec[T]) Immutable() bool { return c.plan.immutable() }
+
 // RoundTrip encodes v and gives what is decoded from the bytes, as if v had been sent to another
 // process. The bytes are overwritten then, so that a value that still refers to them shows itself.
 func (c *Codec[T]) RoundTrip(v T) (T, error) {

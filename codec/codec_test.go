@@ -435,6 +435,30 @@ func TestMapBytes(t *testing.T) {
 	}
 }
 
+func TestImmutable(t *testing.T) {
+	tests := []struct {
+		name string
+		got  bool
+		want bool
+	}{
+		{"int", must[int](t).Immutable(), true},
+		{"string", must[string](t).Immutable(), true},
+		{"time", must[time.Time](t).Immutable(), true},
+		{"array of structs with strings", must[[3]pair[string, int]](t).Immutable(), true},
+		{"own codec over a number", must[secret](t).Immutable(), true},
+		{"bytes", must[[]byte](t).Immutable(), false},
+		{"pointer", must[*string](t).Immutable(), false},
+		{"map", must[map[string]int](t).Immutable(), false},
+		{"array of slices", must[[2][]string](t).Immutable(), false},
+		{"pair with bytes", must[pair[string, []byte]](t).Immutable(), false},
+	}
+	for _, tt := range tests {
+		if tt.got != tt.want {
+			t.Errorf("%s: Immutable is %v", tt.name, tt.got)
+		}
+	}
+}
+
 func TestPointerFree(t *testing.T) {
 	tests := []struct {
 		name string

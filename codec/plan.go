@@ -132,6 +132,17 @@ func (p *plan) push(s step, w place) {
 	}
 }
 
+func (p *plan) immutable() bool {
+	for i := range p.owned {
+		switch s := &p.owned[i]; {
+		case s.op == opString, s.op == opArray && s.elem.immutable():
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // flat says whether values of type t hold no pointers, hidden and blank fields included.
 func flat(t reflect.Type) bool {
 	switch t.Kind() {

@@ -53,6 +53,7 @@ type received[T any] struct {
 type blocks[T any] struct {
 	bound  int64
 	size   func(T) int64
+	own    owner[T]
 	budget *block.Budget
 	covers func(last, position []byte) bool
 
@@ -64,11 +65,6 @@ type blocks[T any] struct {
 	taken  int64         // blocks below this number belong to batches
 	held   int64         // bytes that no batch has taken
 	room   chan struct{} // closed and renewed when memory becomes free
-}
-
-func newBlocks[T any](bound int64, budget *block.Budget, size func(T) int64,
-	covers func(last, position []byte) bool) *blocks[T] {
-	return &blocks[T]{bound: max(bound, 1), budget: budget, size: size, covers: covers, room: make(chan struct{})}
 }
 
 // open implements storage.
@@ -94,6 +90,41 @@ func sizer[T any]() func(T) int64 {
 		return func(T) int64 { return 256 }
 	}
 	return func(v T) int64 { return int64(c.Size(&v)) }
+}
+
+// An owner makes values one's own; it is nil if they are anyway.
+type owner[T any] func(T) T
+
+// newOwner gives an owner that copies values, unless nobody changes them.
+func newOwner[T any](handsOver bool) owner[T] {
+	c, err := codec.For[T]()
+	if err != nil || handsOver || c.Immutable() {
+		return nil
+	}
+	return func(v T) T {
+		if own, err := c.Clone(v); err == nil {
+			return own
+		}
+		return v
+	}
+}
+
+func (o owner[T]) one(v T) T {
+	if o == nil {
+		return v
+	}
+	return o(v)
+}
+
+func (o owner[T]) all(vs []T) []T {
+	if o == nil {
+		return vs
+	}
+	own := make([]T, len(vs))
+	for i, v := range vs {
+		own[i] = o(v)
+	}
+	return own
 }
 
 // extend lets in as much again as the bound allows, once: what a receiver that is stopped has in hand.
@@ -141,6 +172,7 @@ func (b *blocks[T]) seal(endRun context.CancelFunc) {
 
 func (b *blocks[T]) addOne(ctx context.Context, v T) error {
 	n := b.size(v)
+	v = b.own.one(v)
 	return b.put(ctx, n, func() {
 		b.buffer.vs = append(b.buffer.vs, v)
 		b.buffer.bytes += n
@@ -155,6 +187,7 @@ func (b *blocks[T]) add(ctx context.Context, vs []T, position []byte, own bool) 
 	for _, v := range vs {
 		n += b.size(v)
 	}
+	vs = b.own.all(vs)
 	return b.put(ctx, n, func() {
 		if len(position) > 0 && b.last != nil && b.covers(b.last, position) {
 			b.held -= n

@@ -37,8 +37,16 @@ type ReceiverPositions interface {
 	Covers(last, position []byte) bool
 }
 
+// ReceiverHandsOver is a Receiver that never changes what it has stored, nor any memory that it shares: records are
+// kept as they are then. Of others they are copied, if something in them could be changed, such as bytes.
+type ReceiverHandsOver interface{ HandsOver() }
+
 // A Store is where a receiver puts what it received. Its methods may be called from several goroutines. A
 // receiver whose Start was called anew has a new Store; the old one refuses.
+//
+// What One, Some and Many are given is the caller's again when they return: it may read the next record into the same
+// bytes. Copies are made for that, but not of strings, and not for a [ReceiverHandsOver]. What the codec cannot copy is
+// kept as it is, and may not be changed: values of types without a codec, and those that cannot be encoded.
 type Store[T any] struct {
 	s *supervisor[T]
 	// ended closes when this run of the receiver is over: a call that waits gives up then.
@@ -69,7 +77,7 @@ func (st *Store[T]) Some(vs []T, position []byte) error {
 }
 
 // Many stores records at once as one block, which is one partition of a batch. It waits like One, as the rate limit
-// asks for that many records. position is that of Some. The records are the caller's again when it returns.
+// asks for that many records. position is that of Some.
 func (st *Store[T]) Many(vs []T, position []byte) error {
 	return st.s.several(st.ended, vs, position, true)
 }

@@ -82,11 +82,13 @@ func (s *supervisor[T]) storage() (hold storage[T], logs bool) {
 	if p, ok := s.r.(ReceiverPositions); ok {
 		covers = p.Covers
 	}
-	bound, budget, size := int64(conf.ReceiverMemory.Get(s.ssc.conf)), s.ssc.sc.Memory(), sizer[T]()
+	bound, budget := int64(conf.ReceiverMemory.Get(s.ssc.conf)), s.ssc.sc.Memory()
+	size, own := sizer[T](), newOwner[T](is[ReceiverHandsOver](s.r))
 	if !conf.ReceiverWriteAheadLog.Get(s.ssc.conf) {
-		return newBlocks(bound, budget, size, covers), false
+		return &blocks[T]{bound: max(bound, 1), budget: budget, size: size, own: own, covers: covers,
+			room: make(chan struct{})}, false
 	}
-	w := &wal[T]{ssc: s.ssc, bound: bound, budget: budget, size: size, covers: covers, halted: s.halted,
+	w := &wal[T]{ssc: s.ssc, bound: bound, budget: budget, size: size, own: own, covers: covers, halted: s.halted,
 		room: newWalRoom(int64(conf.ReceiverLogBytes.Get(s.ssc.conf)))}
 	w.codec, s.wrong = codec.For[T]()
 	return w, true

@@ -31,6 +31,7 @@ type wal[T any] struct {
 	ssc    *Context
 	bound  int64
 	size   func(T) int64
+	own    owner[T]
 	budget *block.Budget
 	codec  *codec.Codec[T]
 	covers func(last, position []byte) bool
@@ -207,7 +208,7 @@ func (w *wal[T]) add(run context.Context, vs []T, position []byte, own bool) err
 	if err := w.enter(run, f.held); err != nil {
 		return err
 	}
-	in := false
+	in, vs := false, w.own.all(vs)
 	err = w.journal.Store(run, checkpoint.JournalFrame{Payload: payload, Position: f.position,
 		Logged: func(sequence int64, at checkpoint.File) {
 			f.at, in = at, true

@@ -136,6 +136,10 @@ func (r *receiver[K, V]) Stop(ctx context.Context) error {
 	}
 }
 
+// HandsOver implements dstream.ReceiverHandsOver: records are decoded to fresh memory, or to that of a fetch, which
+// nobody writes to again.
+func (r *receiver[K, V]) HandsOver() {}
+
 // Covers implements dstream.ReceiverPositions: positions are the offsets of all partitions.
 func (r *receiver[K, V]) Covers(last, position []byte) bool {
 	before, err := decodeRange(last)

@@ -87,6 +87,9 @@ func (s *server[T]) Start(ctx context.Context, st *dstream.Store[T], _ []byte) e
 	return nil
 }
 
+// HandsOver implements dstream.ReceiverHandsOver.
+func (s *server[T]) HandsOver() {}
+
 // Stop implements dstream.Receiver.
 func (s *server[T]) Stop(ctx context.Context) error { return s.end(ctx, "a client of "+s.address) }
 

@@ -69,7 +69,8 @@ func TextStream(ssc *dstream.Context, host string, port int, opts ...Option) *ds
 }
 
 // Stream makes a stream of what decode reads from each connection: elements, or an error after which the
-// connection is made anew. decode must end when the reader does.
+// connection is made anew. decode must end when the reader does. It gives its elements away: what it reads next goes to
+// other memory, so that a bufio.Scanner's Bytes have to be cloned.
 func Stream[T any](
 	ssc *dstream.Context,
 	host string,
@@ -252,6 +253,9 @@ func (r *receiver[T]) Start(ctx context.Context, st *dstream.Store[T], _ []byte)
 	})
 	return nil
 }
+
+// HandsOver implements dstream.ReceiverHandsOver.
+func (r *receiver[T]) HandsOver() {}
 
 // Stop implements dstream.Receiver.
 func (r *receiver[T]) Stop(ctx context.Context) error {
