@@ -132,6 +132,51 @@ func TestSegmentsFaults(t *testing.T) {
 	}
 }
 
+// TestSegmentsOfABadDiskGo: of the files that were begun while nothing could be written none stays, whether they could
+// be removed at once or not.
+func TestSegmentsOfABadDiskGo(t *testing.T) {
+	for name, ops := range map[string]string{"write": "write", "write and remove": "write remove"} {
+		synctest.Test(t, func(t *testing.T) {
+			disk, bad := vfs.NewDisk("disk"), false
+			m := disk.Mount(func(s vfs.Step) vfs.Fault {
+				if bad && strings.HasSuffix(s.Name, segmentSuffix) && strings.Contains(ops, s.Op) {
+					return vfs.Fail
+				}
+				return vfs.None
+			})
+			count := func() (n int) {
+				for name := range disk.Files() {
+					if strings.HasSuffix(name, segmentSuffix) {
+						n++
+					}
+				}
+				return n
+			}
+			s, _, err := series(t, m, 1, 0, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bad = true
+			if _, _, err := s.Append(t.Context(), []byte(payload(0))); err == nil {
+				t.Fatal("a frame was written to a bad disk")
+			}
+			if n := count(); name == "write" && n > 0 || name != "write" && n < 5 {
+				t.Errorf("%s: %d files while the disk is bad", name, n)
+			}
+			bad = false
+			if n, err := fill(t, s, 40); n != 40 || err != nil {
+				t.Fatal(n, err)
+			}
+			if err := s.Clean(t.Context(), 40); err != nil {
+				t.Fatal(err)
+			}
+			if n := count(); n != 1 {
+				t.Errorf("%s: %d files are left", name, n)
+			}
+		})
+	}
+}
+
 // TestSegmentsZombie: what an owner writes that is none any more does not count once the next one has written.
 func TestSegmentsZombie(t *testing.T) {
 	disk := vfs.NewDisk("disk")

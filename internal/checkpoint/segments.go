@@ -147,8 +147,14 @@ func OpenSegments(ctx context.Context, fsys vfs.FS, dir, series string, o Segmen
 	return s, nil
 }
 
-// files gives the files of the series in order, with the sequences at which they begin.
+// files gives the files of the series that have a head, in order, with the sequences at which they begin.
 func (s *Segments) files(ctx context.Context) ([]segmentFile, error) {
+	files, err := s.all(ctx)
+	return slices.DeleteFunc(files, func(f segmentFile) bool { return f.empty }), err
+}
+
+// all gives also those whose head was cut.
+func (s *Segments) all(ctx context.Context) ([]segmentFile, error) {
 	infos, err := s.fs.List(ctx, vfs.Join(s.dir, s.series))
 	if err != nil {
 		return nil, err
@@ -175,7 +181,7 @@ func (s *Segments) files(ctx context.Context) ([]segmentFile, error) {
 	slices.SortFunc(files, func(a, b segmentFile) int {
 		return cmp.Or(cmp.Compare(a.epoch, b.epoch), cmp.Compare(a.number, b.number))
 	})
-	return slices.DeleteFunc(files, func(f segmentFile) bool { return f.empty }), nil
+	return files, nil
 }
 
 // counting leaves out the files that hold no frame that counts: those that begin where a later one does, or behind.
@@ -332,6 +338,9 @@ func (s *Segments) tryWrite(ctx context.Context, batch []*ticket[*frameWrite]) e
 	}
 	if err != nil {
 		s.leave() // What it holds of these frames is void once they are elsewhere.
+		if s.length == 0 {
+			_ = s.fs.Remove(ctx, vfs.Join(s.dir, s.name)) // It holds no others; Clean sees to what stays.
+		}
 		return err
 	}
 	s.length += int64(len(data))
@@ -357,22 +366,34 @@ func (s *Segments) leave() {
 	s.current = nil
 }
 
-// Clean removes files all of whose frames come before a sequence.
+// Clean removes files all of whose frames come before a sequence, and those without a head that nobody writes any more.
 func (s *Segments) Clean(ctx context.Context, before int64) error {
 	current, err := s.lastNumber(ctx)
 	if err != nil {
 		return err
 	}
 	reader := &Segments{fs: s.fs, dir: s.dir, series: s.series, opts: s.opts}
-	files, err := reader.files(ctx)
+	all, err := reader.all(ctx)
 	if err != nil {
 		return err
+	}
+	var files, gone []segmentFile
+	for _, f := range all {
+		switch before := f.epoch < s.opts.Epoch || f.epoch == s.opts.Epoch && f.number < current; {
+		case !f.empty:
+			files = append(files, f)
+		case before:
+			gone = append(gone, f)
+		}
 	}
 	for i := 0; i+1 < len(files) && files[i].first < before && files[i+1].first <= before; i++ {
 		if files[i].epoch == s.opts.Epoch && files[i].number >= current {
 			break
 		}
-		if err := missingIsFine(s.fs.Remove(ctx, files[i].name)); err != nil {
+		gone = append(gone, files[i])
+	}
+	for _, f := range gone {
+		if err := missingIsFine(s.fs.Remove(ctx, f.name)); err != nil {
 			return err
 		}
 	}
