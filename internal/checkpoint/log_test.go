@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -424,4 +425,15 @@ func TestStuck(t *testing.T) {
 		}
 		_ = l.Close(t.Context()) // Its error is that of the first entry.
 	})
+}
+
+// TestSlotThatIsTooLarge: the error names what fills it.
+func TestSlotThatIsTooLarge(t *testing.T) {
+	plan := Plan{Sequence: 7, Ranges: map[string]Range{"small": {Data: []byte("x")},
+		"large": {Data: bytes.Repeat([]byte("x"), slotMax)}}}
+	s := &slot{slotHead: slotHead{Job: "j"}, entries: []Entry{plan}, lines: lines(t, plan)}
+	want := fmt.Sprintf(`what batch 7 takes from "large", has %d bytes`, slotMax)
+	if _, err := s.encode(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
 }

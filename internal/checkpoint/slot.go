@@ -75,10 +75,39 @@ func (s *slot) encode() ([]byte, error) {
 	data, err := EncodeRecord("slot", lines...)
 	if err == nil && len(data) > slotMax {
 		err = fmt.Errorf("slot %d of the log would have %d bytes, and may have %d: it holds %d batches; fewer are "+
-			"needed where windows of elements are shorter, or the interval is longer, or fewer are retained",
-			s.Number, len(data), slotMax, s.batches())
+			"needed where windows of elements are shorter, or the interval is longer, or fewer are retained; %s",
+			s.Number, len(data), slotMax, s.batches(), s.largest())
 	}
 	return data, err
+}
+
+// largest tells of the largest range in the slot.
+func (s *slot) largest() string {
+	plans, most, which := []Plan{}, -1, "it has no range"
+	if s.base != nil {
+		for _, b := range s.base.Batches {
+			plans = append(plans, b.Plan)
+		}
+	}
+	for _, e := range s.entries {
+		switch e := e.(type) {
+		case Plan:
+			plans = append(plans, e)
+		case Replan:
+			plans = append(plans, e.Plan)
+		}
+	}
+	for _, p := range plans {
+		for id, r := range p.Ranges {
+			if len(r.Data) > most {
+				most = len(r.Data)
+				which = fmt.Sprintf("its largest range, what batch %d takes from %q, has %d bytes, and fewer "+
+					"where batches have fewer records (weir.streaming.firstBatchRecords, back-pressure)",
+					p.Sequence, id, most)
+			}
+		}
+	}
+	return which
 }
 
 // batches is how many the state holds.
