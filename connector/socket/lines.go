@@ -63,8 +63,9 @@ func Lines(r io.Reader, maxLine int) iter.Seq2[string, error] {
 // will come, be it for the end or for an error.
 type ending struct {
 	io.Reader
-	whole bool
-	cut   int // bytes of the line that an error cut
+	whole   bool
+	cut     int  // bytes of the line that an error cut
+	afterCR bool // a \n that comes next belongs to the end of the line before
 }
 
 // Read implements io.Reader.
@@ -74,13 +75,26 @@ func (e *ending) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// split is splitLines, but that a last line without an end is none after an error.
+// split is a bufio.SplitFunc. A line that ends with \r is given at once, as Java's readLine does: the byte after it may
+// be long in coming. A last line without an end is none after an error.
 func (e *ending) split(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	if atEOF && !e.whole && !bytes.ContainsAny(data, "\r\n") {
-		e.cut = len(data)
-		return 0, nil, nil
+	if e.afterCR && len(data) > 0 {
+		e.afterCR = false
+		if data[0] == '\n' {
+			advance, data = 1, data[1:]
+		}
 	}
-	return splitLines(data, atEOF)
+	i := bytes.IndexAny(data, "\r\n")
+	switch {
+	case i >= 0:
+		e.afterCR = data[i] == '\r'
+		return advance + i + 1, data[:i], nil
+	case atEOF && !e.whole:
+		e.cut = len(data)
+	case atEOF && len(data) > 0:
+		return advance + len(data), data, nil
+	}
+	return advance, nil, nil
 }
 
 func firstInvalid(s string) int {
@@ -92,23 +106,4 @@ func firstInvalid(s string) int {
 		}
 	}
 	return len(s)
-}
-
-// splitLines is a bufio.SplitFunc. A line that ends with \r is given when the byte after it is known, for \r\n is one
-// end, not two.
-func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	i := bytes.IndexAny(data, "\r\n")
-	switch {
-	case i < 0 && atEOF && len(data) > 0:
-		return len(data), data, nil
-	case i < 0:
-		return 0, nil, nil
-	case data[i] == '\n':
-		return i + 1, data[:i], nil
-	case i+1 < len(data) && data[i+1] == '\n':
-		return i + 2, data[:i], nil
-	case i+1 < len(data) || atEOF:
-		return i + 1, data[:i], nil
-	}
-	return 0, nil, nil // \r is the last byte: what follows decides how much of it is the end.
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"net"
 	"slices"
 	"strings"
@@ -52,6 +53,25 @@ func TestLines(t *testing.T) {
 				t.Errorf("%s (a byte at a time: %v): %q, want %q", tt.name, one, got, tt.want)
 			}
 		}
+	}
+}
+
+// TestLinesAtOnce: a line is given when its end has come, of which a \r may be all or a half.
+func TestLinesAtOnce(t *testing.T) {
+	in, out := io.Pipe()
+	defer in.Close()
+	next, stop := iter.Pull2(socket.Lines(in, 9))
+	defer stop()
+	for _, step := range [][2]string{{"a\r", "a"}, {"\nb\r", "b"}, {"c\r\n", "c"}, {"\n", ""}, {"\r", ""}, {"\r", ""},
+		{"\n\n", ""}} {
+		go func() { _, _ = io.WriteString(out, step[0]) }()
+		if line, err, ok := next(); line != step[1] || err != nil || !ok {
+			t.Errorf("after %q: %q, %v, %v", step[0], line, err, ok)
+		}
+	}
+	go out.Close()
+	if line, err, ok := next(); ok {
+		t.Errorf("at the end: %q, %v", line, err)
 	}
 }
 
