@@ -3,6 +3,8 @@ package dstream
 import (
 	"context"
 	"math"
+
+	"github.com/weirstream/weir/internal/checkpoint"
 )
 
 // A walRoom is what of a write ahead log no batch has taken yet, in bytes of the log. Senders wait while it is full:
@@ -56,6 +58,33 @@ func (w *wal[T]) leave(bytes int64) {
 }
 
 // extend implements storage: what a receiver that is stopped has in hand waits for nothing, for no batch is planned
+// partsMax is how many parts of the log a batch takes at most. Each has some hundred bytes in the range, which lies in
+// one slot of the checkpoint's log with others, and most are a block, which is a task.
+const partsMax = 10_000
+
+// A walParts counts the parts of a range, as walRange.add makes them.
+type walParts struct {
+	n      int
+	begins bool // a block
+	last   checkpoint.File
+}
+
+// fits takes a frame in, or tells that it would be in a part too many.
+func (p *walParts) fits(begins bool, records int64, at checkpoint.File) bool {
+	p.begins = p.begins || begins
+	if records == 0 {
+		return true
+	}
+	if p.n == 0 || p.begins || p.last.Name != at.Name || p.last.Offset+p.last.Length != at.Offset {
+		if p.n == partsMax {
+			return false
+		}
+		p.n++
+	}
+	p.begins, p.last = false, at
+	return true
+}
+
 // until it has stopped.
 func (w *wal[T]) extend() {
 	w.mu.Lock()
@@ -65,17 +94,20 @@ func (w *wal[T]) extend() {
 }
 
 // within tells up to which frame a batch takes that begins with the frame from. It takes whole frames: of those beyond
-// a limit one that is the first; under a measured rate the one that reaches the limit, and what that has too much is
-// owed, so that the rate is kept over several batches.
+// a limit one that is the first, and no more than partsMax parts of the log; under a measured rate the one that reaches
+// the limit, and what that has too much is owed, so that the rate is kept over several batches.
 func (w *wal[T]) within(from int64, l Limit) (until int64) {
 	if l.Records == math.MaxInt64 {
 		l.Measured = false
 	}
-	allowed, records, bytes := l.Records, int64(0), int64(0)
+	allowed, records, bytes, parts := l.Records, int64(0), int64(0), walParts{}
 	if l.Measured {
 		allowed += w.room.debt
 	}
 	for until = from; until < w.cutAt; until++ {
+		if !parts.fits(f.begins, f.records, f.at) {
+			break
+		}
 		f := &w.list[until-w.first]
 		beyond := records+f.records > allowed
 		if l.Measured {

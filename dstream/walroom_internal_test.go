@@ -48,3 +48,51 @@ func TestWithin(t *testing.T) {
 		}
 	}
 }
+
+// TestWithinParts: a batch has a bounded number of blocks, and of parts of the log.
+func TestWithinParts(t *testing.T) {
+	const frames = 25_000
+	for _, tt := range []struct {
+		name  string
+		frame func(i int64) walFrame[string]
+		want  []int64
+	}{
+		{"one block", func(i int64) walFrame[string] {
+			return walFrame[string]{records: 1, at: checkpoint.File{Offset: i, Length: 1}}
+		}, []int64{frames}},
+		{"blocks", func(i int64) walFrame[string] {
+			return walFrame[string]{records: 1, at: checkpoint.File{Offset: i, Length: 1}, begins: true}
+		}, []int64{10_000, 20_000, frames}},
+		{"positions in between", func(i int64) walFrame[string] {
+			return walFrame[string]{records: i % 2, at: checkpoint.File{Offset: i, Length: 1}}
+		}, []int64{20_001, frames}},
+		{"blocks that begin with positions", func(i int64) walFrame[string] {
+			return walFrame[string]{records: i % 2, at: checkpoint.File{Offset: i / 2, Length: i % 2}, begins: i%2 == 0}
+		}, []int64{20_001, frames}},
+	} {
+		w := &wal[string]{cutAt: frames, room: newWalRoom(math.MaxInt64)}
+		for i := range int64(frames) {
+			w.list = append(w.list, tt.frame(i))
+		}
+		at := int64(0)
+		for i, want := range tt.want {
+			until, r := w.within(at, Limit{Records: math.MaxInt64}), walRange{}
+			begins := false
+			for j := at; j < until; j++ {
+				if f := w.list[j]; f.records > 0 {
+					r.add(begins || f.begins, j, f.records, f.at)
+					begins = false
+				} else {
+					begins = begins || f.begins
+				}
+			}
+			parts := 0
+			for _, b := range r.Blocks {
+				parts += len(b.Parts)
+			}
+			if at = until; until != want || parts > partsMax {
+				t.Errorf("%s: batch %d takes up to %d in %d parts, want %d", tt.name, i, until, parts, want)
+			}
+		}
+	}
+}
