@@ -78,7 +78,7 @@ func (w *wal[T]) open(ctx context.Context, id string, from []byte) ([]byte, erro
 		}
 		r.Series, r.From, r.Until, r.Position = last.Series, last.Until, last.Until, last.Position
 	}
-	w.series, w.first, w.cutAt, w.room.taken = r.Series, r.Until, r.Until, r.Until
+	w.series, w.first, w.cutAt, w.room.taken, w.evicted = r.Series, r.Until, r.Until, r.Until, r.Until
 	if d.replays { // Nothing is received, and the log may be another process's.
 		return r.encode(), nil
 	}

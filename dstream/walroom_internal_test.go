@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/internal/checkpoint"
 )
 
@@ -94,5 +95,16 @@ func TestWithinParts(t *testing.T) {
 				t.Errorf("%s: batch %d takes up to %d in %d parts, want %d", tt.name, i, until, parts, want)
 			}
 		}
+	}
+}
+
+// TestNothingIsEvictedTwice: after a restart nothing of what was in the log before is looked for in memory.
+func TestNothingIsEvictedTwice(t *testing.T) {
+	w := &wal[string]{ssc: &Context{}}
+	w.ssc.durable.replays = true
+	w.codec, _ = codec.For[string]()
+	from := walRange{Version: walVersion, Series: receivedDir + "/s", From: 1 << 39, Until: 1 << 40}
+	if _, err := w.open(t.Context(), "id", from.encode()); err != nil || w.evicted != 1<<40 {
+		t.Errorf("%d frames are out of memory, %v", w.evicted, err)
 	}
 }
