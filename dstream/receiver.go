@@ -97,7 +97,8 @@ func (st *Store[T]) RestartAfter(delay time.Duration, err error) {
 	st.s.demand(order{st: st, err: err, again: true, delay: max(delay, 0)})
 }
 
-// Stop has the receiver stopped for good; the stream goes on with what was stored. It does not wait.
+// Stop has the receiver stopped for good; the stream goes on with what was stored. It does not wait. It goes before a
+// Restart that was asked for earlier, as long as Start has not been called again.
 func (st *Store[T]) Stop(err error) { st.s.demand(order{st: st, err: err}) }
 
 // Context ends when this run of the receiver is over.

@@ -157,6 +157,61 @@ func TestReceiverRestarts(t *testing.T) {
 	})
 }
 
+// TestStopForGoodGoesFirst: a receiver that asks to be stopped for good is not started again, whatever it had asked for
+// before, and how often.
+func TestStopForGoodGoesFirst(t *testing.T) {
+	lost, closed := errors.New("lost"), errors.New("closed")
+	// The supervisor may have looked before the second was asked for.
+	either := []string{"started; error: lost; error: closed; stopped", "started; error: lost; stopped; error: closed"}
+	for name, tt := range map[string]struct {
+		ask  func(st *dstream.Store[string], old *dstream.Store[string])
+		want []string
+	}{
+		"at once": {func(st, _ *dstream.Store[string]) {
+			st.Restart(lost)
+			st.Stop(closed)
+		}, either},
+		"in the pause": {func(st, _ *dstream.Store[string]) {
+			st.Restart(lost)
+			<-time.After(time.Second)
+			st.Restart(lost)
+			st.Stop(closed)
+		}, []string{"started; error: lost; stopped; error: lost; error: closed",
+			"started; error: lost; stopped; error: closed"}},
+		"after many": {func(st, _ *dstream.Store[string]) {
+			for range 100 {
+				st.Restart(lost)
+			}
+			st.Stop(closed)
+		}, either},
+		"a run that is over": {func(st, old *dstream.Store[string]) {
+			if old == nil {
+				st.RestartAfter(0, lost)
+				return
+			}
+			for range 100 {
+				old.Stop(lost)
+			}
+			st.Stop(closed)
+		}, []string{"started; error: lost; stopped; started; error: closed; stopped"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var old *dstream.Store[string]
+			f := &feed{run: func(_ context.Context, st *dstream.Store[string], _ int) error {
+				before := old
+				old = st
+				go tt.ask(st, before)
+				return nil
+			}}
+			_, events, err := received(t, f, func() { time.Sleep(10 * time.Second) })
+			got := strings.Join(events, "; ")
+			if err != nil || !slices.Contains(tt.want, got) {
+				t.Errorf("%s: %s, %v\nwant %s", name, got, err, strings.Join(tt.want, "\nor "))
+			}
+		})
+	}
+}
+
 // TestReceiverRate: One is held to the rate, Many too, and back-pressure lowers it.
 func TestReceiverRate(t *testing.T) {
 	const most, pressure = "spark.streaming.receiver.maxRate", "spark.streaming.backpressure.enabled"

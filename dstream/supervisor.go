@@ -29,7 +29,7 @@ type supervisor[T any] struct {
 	limiter *rate.Limiter
 	maxRate float64
 
-	orders chan order
+	orders chan struct{} // tells that asked has been set
 	life   context.Context
 	end    context.CancelFunc
 	idle   chan struct{} // closed when the receiver has ended for good
@@ -41,16 +41,18 @@ type supervisor[T any] struct {
 	wrong error // with what the stream was made of
 
 	mu       sync.Mutex
-	current  any // the Store of the run that goes on
+	current  any    // the Store of the run that goes on
+	asked    *order // by that run, and not taken yet
 	draining bool
 }
 
 // An order is what a receiver asks of its supervisor.
 type order struct {
-	st    any // the Store of the run that asks; orders of earlier runs are void
-	err   error
-	again bool
-	delay time.Duration // before the next run
+	st      any   // the Store of the run that asks; orders of earlier runs are void
+	earlier error // of an order that this one goes before
+	err     error
+	again   bool
+	delay   time.Duration // before the next run
 }
 
 func newSupervisor[T any](ssc *Context, r Receiver[T]) *supervisor[T] {
@@ -59,7 +61,7 @@ func newSupervisor[T any](ssc *Context, r Receiver[T]) *supervisor[T] {
 		r:       r,
 		delay:   conf.ReceiverRestartDelay.Get(ssc.conf),
 		every:   conf.BlockInterval.Get(ssc.conf),
-		orders:  make(chan order, 16),
+		orders:  make(chan struct{}, 1),
 		idle:    make(chan struct{}),
 		maxRate: math.Inf(1),
 	}
@@ -154,29 +156,61 @@ func (s *supervisor[T]) halted(err error) {
 // supervise starts the receiver, again when it asks for that or fails, until it ends for good.
 func (s *supervisor[T]) supervise() {
 	defer close(s.idle)
+	for again := true; again; {
+		again = s.run()
+	}
+}
+
+// run is a run of the receiver, with the pause after it. again tells that another one follows.
+func (s *supervisor[T]) run() (again bool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	stores, refuse := context.WithCancel(ctx)
+	defer cancel()
+	defer refuse()
+	st := &Store[T]{s: s, ended: stores}
+	if o, asked := s.renew(st); asked && !o.again {
+		s.reportOrder(o) // It came while the pause ended.
+		return false
+	}
+	o, begun := s.runOnce(ctx, st)
+	if s.unwanted() {
+		s.hold.seal(refuse)
+	}
+	if begun {
+		s.stopReceiver(o.err) // It may store what it still has in hand.
+	}
+	s.hold.seal(cancel)
+	return o.again && s.pause(o.delay)
+}
+
+// renew makes a run the current one, and gives what the one before asked for last.
+func (s *supervisor[T]) renew(st *Store[T]) (o order, asked bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, asked = s.takeAsked()
+	s.current = st
+	return o, asked
+}
+
+// pause waits before the next run. again is false if there is none: the program ends, or the receiver, which had asked
+// to be started again, asked to be stopped for good since.
+func (s *supervisor[T]) pause(d time.Duration) (again bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	for {
-		ctx, cancel := context.WithCancel(context.Background())
-		stores, refuse := context.WithCancel(ctx)
-		st := &Store[T]{s: s, ended: stores}
-		s.mu.Lock()
-		s.current = st
-		s.mu.Unlock()
-		o, begun := s.runOnce(ctx, st)
-		if s.unwanted() {
-			s.hold.seal(refuse)
-		}
-		if begun {
-			s.stopReceiver(o.err) // It may store what it still has in hand.
-		}
-		s.hold.seal(cancel)
-		refuse()
-		if !o.again || s.life.Err() != nil {
-			return
-		}
 		select {
-		case <-time.After(o.delay):
+		case <-timer.C:
+			return s.life.Err() == nil
 		case <-s.life.Done():
-			return
+			return false
+		case <-s.orders:
+			s.mu.Lock()
+			o, asked := s.takeAsked()
+			s.mu.Unlock()
+			if asked && !o.again {
+				s.reportOrder(o)
+				return false
+			}
 		}
 	}
 }
@@ -207,7 +241,7 @@ func (s *supervisor[T]) runOnce(ctx context.Context, st *Store[T]) (o order, beg
 	go func() {
 		started <- tell(ctx, func(ctx context.Context) error { return s.r.Start(ctx, st, position) })
 	}()
-	o, returned := s.awaitOrder(st, started)
+	o, returned := s.awaitOrder(started)
 	if !returned {
 		select {
 		case <-started:
@@ -222,7 +256,7 @@ func (s *supervisor[T]) runOnce(ctx context.Context, st *Store[T]) (o order, beg
 const startGrace = time.Second
 
 // awaitOrder waits for the end of a run, and tells whether Start has returned by then.
-func (s *supervisor[T]) awaitOrder(st *Store[T], started <-chan error) (o order, returned bool) {
+func (s *supervisor[T]) awaitOrder(started <-chan error) (o order, returned bool) {
 	for {
 		select {
 		case err := <-started:
@@ -231,16 +265,26 @@ func (s *supervisor[T]) awaitOrder(st *Store[T], started <-chan error) (o order,
 				s.report(err)
 				return order{err: err, again: true, delay: s.delay}, true
 			}
-		case o := <-s.orders:
-			if o.st != any(st) {
-				continue
+		case <-s.orders:
+			s.mu.Lock()
+			o, asked := s.takeAsked()
+			s.mu.Unlock()
+			if !asked {
+				continue // It was of the run before.
 			}
-			if o.err != nil {
-				s.report(o.err)
-			}
+			s.reportOrder(o)
 			return o, returned
 		case <-s.life.Done():
 			return order{}, returned
+		}
+	}
+}
+
+// reportOrder reports why a receiver asked for what it is given.
+func (s *supervisor[T]) reportOrder(o order) {
+	for _, err := range []error{o.earlier, o.err} {
+		if err != nil {
+			s.report(err)
 		}
 	}
 }
@@ -272,19 +316,34 @@ func (s *supervisor[T]) report(err error) {
 	s.ssc.bus.emit(ReceiverError{info})
 }
 
-// demand hands an order over without waiting for what it asks. Orders of runs that are over are void; one that finds
-// no room repeats another of the same run.
+// demand hands an order over without waiting for what it asks. Orders of runs that are over are void, and of a run only
+// one counts: the first one, or the first that asks to stop for good.
 func (s *supervisor[T]) demand(o order) {
 	s.mu.Lock()
-	void := o.st != s.current
+	counts := o.st == s.current && (s.asked == nil || s.asked.again && !o.again)
+	if counts {
+		if s.asked != nil {
+			o.earlier = s.asked.err
+		}
+		s.asked = &o
+	}
 	s.mu.Unlock()
-	if void {
+	if !counts {
 		return
 	}
 	select {
-	case s.orders <- o:
-	default:
+	case s.orders <- struct{}{}:
+	default: // The supervisor has been told and has not looked yet.
 	}
+}
+
+// takeAsked gives what the current run asks for; the caller holds mu.
+func (s *supervisor[T]) takeAsked() (o order, asked bool) {
+	if s.asked == nil {
+		return order{}, false
+	}
+	o, s.asked = *s.asked, nil
+	return o, true
 }
 
 // one waits for the rate limit and for room, then buffers the record.
