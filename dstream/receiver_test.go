@@ -14,6 +14,7 @@ import (
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -210,6 +211,50 @@ func TestStopForGoodGoesFirst(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLateRecordsAreProcessed: what a receiver stored that is stopped for good, and the disk took only when Stop had
+// waited long enough, is in a batch.
+func TestLateRecordsAreProcessed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stalls atomic.Bool
+		var acknowledged atomic.Bool
+		done := make(chan struct{})
+		f := &feed{
+			run: func(_ context.Context, st *dstream.Store[string], n int) error {
+				go func() {
+					defer close(done)
+					time.Sleep(1500 * time.Millisecond)
+					stalls.Store(true)
+					st.Stop(nil)
+					acknowledged.Store(st.One("late") == nil)
+				}()
+				return nil
+			},
+			stop: func(ctx context.Context) error {
+				select {
+				case <-done:
+				case <-ctx.Done():
+				}
+				return nil
+			},
+		}
+		w := &world{}
+		l, err := liveOnFaulty(t, vfs.NewDisk("disk"), func(s vfs.Step) vfs.Fault {
+			if s.Op == "write" && strings.HasSuffix(s.Name, ".seg") && stalls.CompareAndSwap(true, false) {
+				time.Sleep(15 * time.Second)
+			}
+			return vfs.None
+		}, intoWorld(f, w), walSetting, "true")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Second)
+		if got := w.ordered(); !acknowledged.Load() || !slices.Equal(got, []string{"late"}) {
+			t.Errorf("acknowledged: %v, processed: %q", acknowledged.Load(), got)
+		}
+		l.stop(t)
+	})
 }
 
 // TestReceiverRate: One is held to the rate, Many too, and back-pressure lowers it.

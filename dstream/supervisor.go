@@ -403,8 +403,13 @@ func (s *supervisor[T]) Plan(_ context.Context, from []byte, l Limit) ([]byte, i
 	s.mu.Lock()
 	draining := s.draining
 	s.mu.Unlock()
+	select {
+	case <-s.idle:
+		s.hold.cut() // Nothing else will cut what came late: a call that waited for the disk longer than Stop did.
+	default:
+	}
 	if draining {
-		s.hold.cut()       // Nothing will cut what a late call still stores.
+		s.hold.cut()
 		l.Measured = false // Each batch takes something, so that a drain ends.
 	}
 	return s.hold.plan(from, l)
