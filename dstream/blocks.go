@@ -65,6 +65,7 @@ type blocks[T any] struct {
 	taken  int64         // blocks below this number belong to batches
 	held   int64         // bytes that no batch has taken
 	room   chan struct{} // closed and renewed when memory becomes free
+	line   line
 }
 
 // open implements storage.
@@ -137,29 +138,17 @@ func (b *blocks[T]) extend() {
 }
 
 // put waits until bytes fit below the bound and then calls f, unless ctx, which is that of the receiver's
-// run, has ended by then. One record that alone is larger passes when nothing else is held.
+// run, has ended by then: first come, first served. One record that alone is larger passes when nothing else is held.
 func (b *blocks[T]) put(ctx context.Context, bytes int64, f func()) error {
-	for {
-		b.mu.Lock()
-		if ctx.Err() != nil {
-			b.mu.Unlock()
-			return errReceiverStopped
-		}
-		if b.held == 0 || bytes <= b.bound-b.held {
+	return b.line.wait(ctx, &b.mu, func() (bool, <-chan struct{}) {
+		fits := b.held == 0 || bytes <= b.bound-b.held
+		if fits {
 			b.held += bytes
 			b.budget.Force(bytes)
 			f()
-			b.mu.Unlock()
-			return nil
 		}
-		room := b.room
-		b.mu.Unlock()
-		select {
-		case <-room:
-		case <-ctx.Done():
-			return errReceiverStopped
-		}
-	}
+		return fits, b.room
+	})
 }
 
 // seal ends a run of the receiver: what it stored before is there for the next cut, what comes later is refused. In

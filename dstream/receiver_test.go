@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -211,6 +212,47 @@ func TestStopForGoodGoesFirst(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFirstComeFirstServed: what needs more memory than there may be is stored, however many others come.
+func TestFirstComeFirstServed(t *testing.T) {
+	for _, log := range []string{"true", "false"} {
+		synctest.Test(t, func(t *testing.T) {
+			var large atomic.Bool
+			small := incompressible(3_000)
+			f := &feed{run: func(ctx context.Context, st *dstream.Store[string], _ int) error {
+				for range 20 {
+					go func() {
+						for st.One(small) == nil {
+						}
+					}()
+				}
+				go func() {
+					time.Sleep(1500 * time.Millisecond)
+					large.Store(st.Many([]string{incompressible(140_000)}, nil) == nil)
+				}()
+				return nil
+			}}
+			l := mustLive(t, vfs.NewDisk("disk"), func(ssc *dstream.Context) {
+				d := dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)).Named("feed")
+				dstream.Foreach(d, func(string) error { return nil }).Named("out")
+			}, walSetting, log, "weir.receiver.memory", "64k", "weir.receiver.logBytes", "64k")
+			time.Sleep(5 * time.Second)
+			if !large.Load() {
+				t.Errorf("log %s: what is large still waits", log)
+			}
+			stopNow(t, l.Context)
+		})
+	}
+}
+
+// incompressible is a text that no log makes much smaller.
+func incompressible(n int) string {
+	random, text := rand.New(rand.NewPCG(1, 1)), make([]byte, n)
+	for i := range text {
+		text[i] = byte('a' + random.IntN(26))
+	}
+	return string(text)
 }
 
 // TestLateRecordsAreProcessed: what a receiver stored that is stopped for good, and the disk took only when Stop had

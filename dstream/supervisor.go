@@ -88,7 +88,7 @@ func (s *supervisor[T]) storage() (hold storage[T], logs bool) {
 	size, own := sizer[T](), newOwner[T](is[ReceiverHandsOver](s.r))
 	if !conf.ReceiverWriteAheadLog.Get(s.ssc.conf) {
 		return &blocks[T]{bound: max(bound, 1), budget: budget, size: size, own: own, covers: covers,
-			room: make(chan struct{})}, false
+			room: make(chan struct{}), line: newLine()}, false
 	}
 	w := &wal[T]{ssc: s.ssc, bound: bound, budget: budget, size: size, own: own, covers: covers, halted: s.halted,
 		room: newWalRoom(int64(conf.ReceiverLogBytes.Get(s.ssc.conf)))}

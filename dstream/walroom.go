@@ -16,9 +16,12 @@ type walRoom struct {
 	freed  chan struct{} // closed and renewed when there is more room
 	debt   int64         // records that were planned beyond a measured limit, below 0
 	passes bool          // what a receiver that is stopped has in hand passes
+	line   line
 }
 
-func newWalRoom(most int64) walRoom { return walRoom{most: max(most, 1), freed: make(chan struct{})} }
+func newWalRoom(most int64) walRoom {
+	return walRoom{most: max(most, 1), freed: make(chan struct{}), line: newLine()}
+}
 
 // free wakes those up who wait for room.
 func (r *walRoom) free() {
@@ -26,27 +29,16 @@ func (r *walRoom) free() {
 	r.freed = make(chan struct{})
 }
 
-// enter waits until bytes fit, unless run has ended by then, and holds them. What alone is larger passes when nothing
-// else is held.
+// enter waits until bytes fit, unless run has ended by then, and holds them: first come, first served. What alone is
+// larger passes when nothing else is held.
 func (w *wal[T]) enter(run context.Context, bytes int64) error {
-	for {
-		if run.Err() != nil {
-			return errReceiverStopped
-		}
-		w.mu.Lock()
-		if w.room.held == 0 || bytes <= w.room.most-w.room.held || w.room.passes {
+	return w.room.line.wait(run, &w.mu, func() (bool, <-chan struct{}) {
+		fits := w.room.held == 0 || bytes <= w.room.most-w.room.held || w.room.passes
+		if fits {
 			w.room.held += bytes
-			w.mu.Unlock()
-			return nil
 		}
-		freed := w.room.freed
-		w.mu.Unlock()
-		select {
-		case <-freed:
-		case <-run.Done():
-			return errReceiverStopped
-		}
-	}
+		return fits, w.room.freed
+	})
 }
 
 // leave gives back what was held for a frame that did not get into the log.
@@ -58,6 +50,14 @@ func (w *wal[T]) leave(bytes int64) {
 }
 
 // extend implements storage: what a receiver that is stopped has in hand waits for nothing, for no batch is planned
+// until it has stopped.
+func (w *wal[T]) extend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.room.passes = true
+	w.room.free()
+}
+
 // partsMax is how many parts of the log a batch takes at most. Each has some hundred bytes in the range, which lies in
 // one slot of the checkpoint's log with others, and most are a block, which is a task.
 const partsMax = 10_000
@@ -85,14 +85,6 @@ func (p *walParts) fits(begins bool, records int64, at checkpoint.File) bool {
 	return true
 }
 
-// until it has stopped.
-func (w *wal[T]) extend() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.room.passes = true
-	w.room.free()
-}
-
 // within tells up to which frame a batch takes that begins with the frame from. It takes whole frames: of those beyond
 // a limit one that is the first, and no more than partsMax parts of the log; under a measured rate the one that reaches
 // the limit, and what that has too much is owed, so that the rate is kept over several batches.
@@ -105,15 +97,15 @@ func (w *wal[T]) within(from int64, l Limit) (until int64) {
 		allowed += w.room.debt
 	}
 	for until = from; until < w.cutAt; until++ {
-		if !parts.fits(f.begins, f.records, f.at) {
-			break
-		}
 		f := &w.list[until-w.first]
 		beyond := records+f.records > allowed
 		if l.Measured {
 			beyond = records >= allowed
 		}
 		if beyond && (l.Measured || until > from) || until > from && bytes+f.at.Length > w.room.most {
+			break
+		}
+		if !parts.fits(f.begins, f.records, f.at) {
 			break
 		}
 		records, bytes = records+f.records, bytes+f.at.Length
