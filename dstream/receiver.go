@@ -19,7 +19,8 @@ type Receiver[T any] interface {
 	// none. An error has the receiver restarted after a pause.
 	Start(ctx context.Context, st *Store[T], resume []byte) error
 	// Stop ends the receiving. It may store what it still has in hand, and returns when nothing will be stored
-	// any more, or when ctx ends.
+	// any more, or when ctx ends. Each call of Start is followed by one, as in Spark also that which gave an error or
+	// panicked, at whatever point: what Start did not come to set is not there.
 	Stop(ctx context.Context) error
 }
 
