@@ -25,10 +25,10 @@ import (
 // A first start begins at what the group (group.id, which must be given) has committed, else by auto.offset.reset. With
 // spark.streaming.receiver.writeAheadLog.enable that is logged before anything is fetched, and then the offsets lie in
 // the log beside the records: after a restart reading goes on there, whatever the group has committed, and each record
-// is in exactly one batch; what was logged is committed to the group every second, for who watches its lag. Offsets
-// that were imported into the checkpoint are where a log begins. Without the log what was received and not processed is
-// lost with the process; what was received is committed all the same, unless enable.auto.commit is false; and imported
-// offsets are refused, for the group has them.
+// is in exactly one batch; what was logged is committed to the group every second, for who watches its lag, whatever
+// enable.auto.commit says. Offsets that were imported into the checkpoint are where a log begins. Without the log what
+// was received and not processed is lost with the process; what was received is committed all the same, unless
+// enable.auto.commit is false; and imported offsets are refused, for the group has them.
 //
 // Brokers that are away, and records that are gone, unless weir.kafka.failOnDataLoss is false, are reported, and asked
 // for again every second. A record that does not decode, or that the write ahead log cannot encode, is reported, and
@@ -52,7 +52,14 @@ func Stream[K, V any](ssc *dstream.Context, topics map[string]int, p Params, key
 	o.maxRate, o.minRate = unbounded, unbounded
 	names := slices.Sorted(maps.Keys(topics))
 	r := &receiver[K, V]{topics: maps.Clone(topics)}
-	r.commits = cfg.AutoCommit || conf.ReceiverWriteAheadLog.Get(ssc.Conf())
+	logs := conf.ReceiverWriteAheadLog.Get(ssc.Conf())
+	r.commits = cfg.AutoCommit || logs
+	r.tells = sync.OnceFunc(func() {
+		if logs && !cfg.AutoCommit {
+			ssc.Warn("what is in the write ahead log is committed to the group although enable.auto.commit is false: "+
+				"nothing goes on by it", nil, "group.id", cfg.GroupID)
+		}
+	})
 	r.source = func() *source[K, V] {
 		return &source[K, V]{ssc: ssc, strategy: Subscribe(names...), params: p, given: cfg, cfg: cfg, key: key,
 			value: value, opts: o}
@@ -80,6 +87,7 @@ type receiver[K, V any] struct {
 	topics  map[string]int // threads
 	source  func() *source[K, V]
 	commits bool
+	tells   func() // of what it does otherwise than the parameters say
 
 	work sync.WaitGroup
 	stop context.CancelFunc
@@ -111,6 +119,7 @@ func (r *receiver[K, V]) beginsAt(position []byte) {
 // Start implements dstream.Receiver.
 func (r *receiver[K, V]) Start(ctx context.Context, st *dstream.Store[Record[K, V]], resume []byte) error {
 	ctx, r.stop = context.WithCancel(ctx)
+	r.tells()
 	run := &receiving[K, V]{receiver: r, source: r.source(), st: st, turn: make(chan struct{}, 1)}
 	r.work.Go(func() {
 		if err := run.run(ctx, resume); err != nil && ctx.Err() == nil {

@@ -98,8 +98,13 @@ func receiveBy(t *testing.T, c *kafkatest.Cluster, disk *vfs.Mount, w *receivedR
 	}
 	var reports []string
 	ssc.AddListener(func(e dstream.Event) {
-		if e, ok := e.(dstream.ReceiverError); ok {
+		switch e := e.(type) {
+		case dstream.ReceiverError:
 			reports = append(reports, e.LastError.Error())
+		case dstream.Warning:
+			if strings.Contains(e.Message, "enable.auto.commit") {
+				reports = append(reports, e.Message)
+			}
 		}
 	})
 	d, err := kafka.Stream(ssc, map[string]int{"a": 1, "b": 2}, params, kafka.String, value, c.Dialer())
@@ -162,6 +167,26 @@ func TestStream(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStreamTellsOfCommits that it makes although enable.auto.commit is false, once.
+func TestStreamTellsOfCommits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := kafkatest.Start(t, kfake.SeedTopics(2, "a"), kfake.SeedTopics(3, "b"))
+		c.Produce("a", 0, "bad") // The receiver is started again and again.
+		c.Produce("b", 2, "good")
+		var w receivedRows
+		ssc, reports := receive(t, c, vfs.NewDisk("disk").Mount(nil), &w,
+			"spark.streaming.receiver.writeAheadLog.enable", "true", "|", "enable.auto.commit", "false")
+		time.Sleep(10 * time.Second)
+		if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+			t.Fatal(err)
+		}
+		told := slices.DeleteFunc(*reports, func(r string) bool { return !strings.Contains(r, "enable.auto.commit") })
+		if committed := fmt.Sprint(c.Committed("g", "b")); len(told) != 1 || !strings.Contains(committed, "2:1") {
+			t.Errorf("%s is committed, and told is %q", committed, told)
+		}
+	})
 }
 
 // TestStreamIsExactlyOnce with a write ahead log: the program dies again and again, while records come; each record is
