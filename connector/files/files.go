@@ -3,9 +3,10 @@
 // Files must be written elsewhere, closed, and then moved into the directory, for a file is read once, whole, as it was
 // when it was found. A batch takes the files that have appeared since the one before, in the order of their last
 // change: those that pass the filter, were last changed within the remembered time (see
-// spark.streaming.fileStream.minRememberDuration) and not in the future, and have not been taken already. What a batch
-// takes is planned by names, lengths and versions, so that it can be read again; a file that is changed or removed
-// before it was read fails the task, by name.
+// spark.streaming.fileStream.minRememberDuration) and not in the future, and have not been taken already. Of very many
+// it takes some 30,000; the others wait for the next ones, and where that many come again and again within the
+// remembered time, until those that were taken are forgotten. What a batch takes is planned by names, lengths and
+// versions, so that it can be read again; a file that is changed or removed before it was read fails the task, by name.
 package files
 
 import (

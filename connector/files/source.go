@@ -156,10 +156,11 @@ func (s *source[T]) Plan(ctx context.Context, from []byte, l dstream.Limit) ([]b
 	}
 	now := time.Now()
 	found, changed := s.fresh(last, files, now)
-	taken, n := s.within(found, l)
+	forgets := now.Add(-s.window).UnixNano()
+	taken, n := s.within(found[:room(found, last.Recent, forgets)], l)
 	next := fileRange{Number: last.Number + 1, Files: found[:taken]}
 	// What was last changed before the threshold is not looked at any more. It must not pass what waits.
-	next.Threshold = now.Add(-s.window).UnixNano()
+	next.Threshold = forgets
 	if taken < len(found) {
 		next.Threshold = min(next.Threshold, found[taken].Modified-1)
 	}
@@ -218,6 +219,37 @@ func (s *source[T]) warn(names []string, message string) {
 	if len(names) > 0 {
 		s.ssc.Warn(message, nil, "files", names[:min(len(names), namesMax)], "count", len(names))
 	}
+}
+
+// What a range may hold, which lies in one slot of the checkpoint's log with others. An entry has some hundred bytes
+// and its name.
+const (
+	entryBytes  = 200
+	takenMax    = 8 << 20  // bytes of the files that a batch takes
+	rememberMax = 16 << 20 // bytes from which on files are taken only when earlier ones are forgotten
+)
+
+// room tells how many of the files that were found a range has room for. While many are remembered none is taken: that
+// ends when they are older than the remembered time, at forgets. Those that were found and are older already do not
+// wait, for nothing would be forgotten meanwhile.
+func room(found, recent []entry, forgets int64) (n int) {
+	if len(found) == 0 {
+		return 0
+	}
+	size, most := 0, takenMax
+	if forgets < found[0].Modified {
+		for _, e := range recent {
+			if e.Modified > forgets {
+				size += entryBytes + len(e.Name)
+			}
+		}
+		most, size = min(takenMax, rememberMax-size), 0
+	}
+	for n < len(found) && (size == 0 && most > 0 || size+entryBytes+len(found[n].Name) <= most) {
+		size += entryBytes + len(found[n].Name)
+		n++
+	}
+	return n
 }
 
 // within tells how many files a limit lets through, and the records that they are thought to have. A file is read whole
