@@ -231,9 +231,12 @@ func (s *ProducerSink[K, V]) transact(ctx context.Context, t *transaction, effec
 	if err := t.c.Kgo().BeginTransaction(); err != nil {
 		return s.untangle(t.c.Explain(err), begun)
 	}
-	err := s.produce(ctx, t, effects)
+	by, err := s.producerID(ctx, t)
 	if err == nil {
-		err = s.sign(ctx, t, effects[len(effects)-1].ID)
+		err = s.produce(ctx, t, effects)
+	}
+	if err == nil {
+		err = s.sign(ctx, t, by, effects[len(effects)-1].ID)
 	}
 	if err == nil {
 		err = context.Cause(ctx)
@@ -327,14 +330,36 @@ func (s *ProducerSink[K, V]) sendAll(ctx context.Context, c *client.Client, effe
 	return nil
 }
 
-// sign puts the identity into the transaction.
-func (s *ProducerSink[K, V]) sign(ctx context.Context, t *transaction, id dstream.Effect) error {
+// producerID is what records are written by now.
+func (s *ProducerSink[K, V]) producerID(ctx context.Context, t *transaction) (client.Transaction, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.p.cfg.Timeout)
+	defer cancel()
 	pid, epoch, err := t.c.Kgo().ProducerID(ctx)
 	if err != nil {
-		return t.c.Explain(err)
+		return client.Transaction{}, t.c.Explain(err)
 	}
-	return t.c.CommitInTransaction(ctx, client.Transaction{ID: t.name, ProducerID: pid, ProducerEpoch: epoch}, t.name,
-		client.TopicPartition{Topic: s.p.topic}, identityOf(id.Sequence, id.Epoch))
+	return client.Transaction{ID: t.name, ProducerID: pid, ProducerEpoch: epoch}, nil
+}
+
+// errRenewed is for a transaction that its own client has aborted: brokers that have deleted what a producer wrote to a
+// partition may know it no more, and the client then takes a new epoch and sends that partition's records once more,
+// transaction or not. Those of the other partitions were acknowledged under the old epoch, and are gone.
+var errRenewed = fmt.Errorf("%w: the client itself took a new producer epoch, for brokers did not know the old one "+
+	"any more, and what was written by that was aborted", dstream.ErrFenced)
+
+// sign puts the identity into the transaction, if all of its records were written by the producer that began it.
+func (s *ProducerSink[K, V]) sign(ctx context.Context, t *transaction, by client.Transaction,
+	id dstream.Effect,
+) error {
+	now, err := s.producerID(ctx, t)
+	if err != nil {
+		return err
+	}
+	if now != by {
+		return errRenewed
+	}
+	return t.c.CommitInTransaction(ctx, by, t.name, client.TopicPartition{Topic: s.p.topic},
+		identityOf(id.Sequence, id.Epoch))
 }
 
 // identityOf is the identity as an offset to commit.

@@ -462,3 +462,73 @@ func TestTransactionCoordinatorRefuses(t *testing.T) {
 		}
 	})
 }
+
+// A client that takes a new producer epoch within a transaction aborts what it has written by the old one: nothing of
+// the batch is committed then, and the next try writes all of it.
+func TestTransactionRenewed(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		answer  *kerr.Error
+		brokers []kfake.Opt
+	}{
+		{"2.4 knows no such producer", kerr.UnknownProducerID, []kfake.Opt{kfake.MaxVersions(kversion.V2_4_0())}},
+		{"2.8 has another epoch", kerr.InvalidProducerEpoch, []kfake.Opt{kfake.MaxVersions(kversion.V2_8_0())}},
+		{"the newest misses records", kerr.OutOfOrderSequenceNumber, nil},
+		{"the newest has another epoch", kerr.InvalidProducerEpoch, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := kafkatest.Start(t, append(row.brokers, kfake.NumBrokers(2), kfake.SeedTopics(2, "out"))...)
+				for p := range int32(2) { // A request each.
+					if err := c.MoveTopicPartition("out", p, p); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s := openExact(t, c)
+				put := func(seq int64, a, b string) error {
+					return s.put(seq, nil, textRecord{Value: a, HasPartition: true},
+						textRecord{Value: b, Partition: 1, HasPartition: true})
+				}
+				if err := put(0, "a0", "b0"); err != nil {
+					t.Fatal(err)
+				}
+				asked := answerOnce(c, 1, row.answer)
+				if err := put(1, "a1", "b1"); !errors.Is(err, dstream.ErrFenced) {
+					t.Errorf("got %v, want one that was fenced", err)
+				}
+				if !asked.Load() {
+					t.Error("the answer was never given")
+				}
+				same(t, "records", values(c), []string{"a0", "b0"})
+				if err := put(1, "a1", "b1"); err != nil {
+					t.Error(err)
+				}
+				same(t, "records after it was tried again", values(c), []string{"a0", "a1", "b0", "b1"})
+				if last, _, err := s.Last(t.Context(), "sums", "", 0); last != 1 || err != nil {
+					t.Errorf("the identity is %d, %v", last, err)
+				}
+			})
+		})
+	}
+}
+
+// answerOnce answers the next write to a partition by an error, and that all before was deleted: given tells when.
+func answerOnce(c *kafkatest.Cluster, partition int32, e *kerr.Error) (given *atomic.Bool) {
+	given = new(atomic.Bool)
+	c.ControlKey(int16(kmsg.Produce), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		req := kreq.(*kmsg.ProduceRequest)
+		topic := req.Topics[0]
+		if topic.Partitions[0].Partition != partition || !given.CompareAndSwap(false, true) {
+			return nil, nil, false
+		}
+		p := kmsg.NewProduceResponseTopicPartition()
+		p.Partition, p.ErrorCode, p.LogStartOffset = partition, e.Code, 1000
+		t := kmsg.NewProduceResponseTopic()
+		t.Topic, t.TopicID, t.Partitions = topic.Topic, topic.TopicID, append(t.Partitions, p)
+		resp := req.ResponseKind().(*kmsg.ProduceResponse)
+		resp.Topics = append(resp.Topics, t)
+		return resp, nil, true
+	})
+	return given
+}
