@@ -135,3 +135,56 @@ func TestGiveUpBehindOthers(t *testing.T) {
 		})
 	}
 }
+
+// TestGiveUpBehindOutputs is TestGiveUpBehindOthers for outputs that do not wait for the transaction, and have finished
+// the batch that is to be given up: the log tells of later batches, or their sinks do.
+func TestGiveUpBehindOutputs(t *testing.T) {
+	type ints = *dstream.DStream[int]
+	for _, row := range []struct {
+		name   string
+		lasts  time.Duration
+		output func(d ints, store *kept) *dstream.Output
+		want   string // of the error if batch 1 is given up
+	}{
+		{"a sink", 4500 * time.Millisecond, func(d ints, store *kept) *dstream.Output {
+			return dstream.WriteTo(d, dstream.Sink[int](store))
+		}, "has finished batch 2, whose records build on the states and windows that batch 1 has left"},
+		{"a sink that had no time to tell the log", 3500 * time.Millisecond, func(d ints, store *kept) *dstream.Output {
+			return dstream.WriteTo(d, dstream.Sink[int](store))
+		}, "its sink holds batch 2, whose records build on the states and windows that batch 1 has left"},
+		{"a body", 4500 * time.Millisecond, func(d ints, _ *kept) *dstream.Output {
+			return dstream.ForeachRDD(d, func(context.Context, *rdd.RDD[int], *dstream.Batch) error { return nil })
+		}, "output rest (following_test.go"},
+		{"a sink that was given nothing", 4500 * time.Millisecond, func(d ints, store *kept) *dstream.Output {
+			none := dstream.Filter(d, func(int) bool { return false })
+			return dstream.WriteTo(none, dstream.Sink[int](&forgetful{kept{last: map[string]int64{}}}))
+		}, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			disk, c, died := vfs.NewDisk("disk"), &chest{held: map[int64]string{}, stuck: 1}, make(chan struct{})
+			store := &kept{last: map[string]int64{}, wrote: func(id dstream.Effect) {
+				if id.Sequence == 2 && row.lasts < 4*time.Second {
+					<-died
+				}
+			}}
+			build := func(ssc *dstream.Context) {
+				d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+				sums := dstream.ReduceByWindow(d, func(a, b int) int { return a + b }, 2*time.Second, time.Second)
+				dstream.WriteTo(sums, dstream.Sink[int](c)).Named("sums")
+				row.output(sums, store).Named("rest")
+			}
+			first := mustLive(t, disk, build)
+			time.Sleep(row.lasts)
+			first.die(t)
+			close(died)
+			c.stuck = -1
+			second := mustLive(t, disk.Crash(5), build, "weir.checkpoint.skip", "1")
+			time.Sleep(1200 * time.Millisecond)
+			_ = second.Stop(t.Context(), dstream.Graceful())
+			err := second.AwaitTermination(t.Context())
+			if (err == nil) != (row.want == "") || err != nil && !strings.Contains(err.Error(), row.want) {
+				t.Errorf("%s: the program ends with %v, want %q", row.name, err, row.want)
+			}
+		})
+	}
+}

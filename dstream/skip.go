@@ -75,6 +75,9 @@ func (l *loop) giveUp(b *Batch, cause error) error {
 	if err := errors.Join(l.awaitFollowing(), l.within(slotTimeout, b.fix)); err != nil {
 		return errors.Join(err, cause)
 	}
+	if err := l.builtOn(b); err != nil {
+		return errors.Join(fmt.Errorf("give batch %d up: %w", b.Sequence, err), cause)
+	}
 	skip := checkpoint.Skip{Sequence: b.Sequence, Time: int64(b.Time), Reason: fmt.Sprintf("%.1000s", cause)}
 	for i, o := range l.ssc.outputs {
 		if err := l.burn(b, i, &skip); err != nil {
@@ -131,7 +134,7 @@ func (l *loop) burn(b *Batch, i int, skip *checkpoint.Skip) error {
 	output := l.outputIDs[i]
 	if b.done[i] {
 		skip.In = append(skip.In, b.effectsOf(i)...)
-		return nil
+		return l.builtOnByDone(b, output)
 	}
 	if open := l.ssc.sinks.unfenced(output); open != nil && l.ssc.accepted(output) == "" {
 		return fmt.Errorf("its body has not come in this process to where it uses its sink, and an earlier owner may "+
@@ -208,10 +211,8 @@ func (l *loop) settleEffect(kept identity, b *Batch, parts int) (has int, err er
 		if err != nil {
 			return 0, fmt.Errorf("ask the sink what it holds: %w", err)
 		}
-		if last > b.Sequence && l.ssc.keepsRecords() != nil {
-			return 0, fmt.Errorf("its sink holds batch %d, whose records build on the states and windows that batch "+
-				"%d has left, so that it would hold what they never were: let the batch run, without %s and with %s=%s",
-				last, b.Sequence, conf.CheckpointSkip.Name(), conf.Failed.Name(), conf.RetryFailed)
+		if err := l.builtOnIn(b, last); err != nil {
+			return 0, err
 		}
 		if last >= b.Sequence {
 			has++
