@@ -115,6 +115,6 @@ func prepare[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd.
 	if err != nil {
 		return fmt.Errorf("commit what was prepared: %w", err)
 	}
-	b.note(o, id.Name, len(made) > 0, 1)
+	b.note(o, id.Name, len(made) > 0, identitiesIn(s, 1))
 	return nil
 }

@@ -180,9 +180,17 @@ func write[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd.RD
 		})
 	})
 	if err == nil {
-		b.note(o, id.Name, records > 0, parts)
+		b.note(o, id.Name, records > 0, identitiesIn(s, parts))
 	}
 	return err
+}
+
+// identitiesIn is how many identities a sink keeps of an effect of n partitions, or of all of them at once.
+func identitiesIn(s any, n int) int {
+	if promiseOf(s) != "" {
+		return 0
+	}
+	return n
 }
 
 // held is a sink without its type.

@@ -154,7 +154,7 @@ func (ssc *Context) compare(ctx context.Context, o *Output, s laster, kept *iden
 		return w.Output == id.Output && w.Name == id.Name
 	})
 	written := checkpoint.Written{Sequence: -1, Partitions: 1}
-	if i >= 0 {
+	if i >= 0 && log.written[i].Partitions > 0 { // Else no sink that wrote it kept an identity.
 		written = log.written[i]
 	}
 	last, err := lastOf(ctx, s, id, max(written.Partitions, 1))

@@ -163,7 +163,7 @@ type Effect struct {
 	Name   string `json:"name,omitempty"`
 	// Wrote is false if there was nothing to write: then no identity was stored.
 	Wrote bool `json:"wrote,omitempty"`
-	// Partitions is how many identities the effect has.
+	// Partitions is how many identities the effect has: 0 if it wrote and its sink keeps none.
 	Partitions int `json:"partitions,omitempty"`
 }
 

@@ -362,7 +362,9 @@ func (s *State) over(sequence, time int64, effects []Effect) {
 			s.Written = append(s.Written, Written{Output: e.Output, Name: e.Name})
 		}
 		w := &s.Written[i]
-		w.Sequence, w.Time, w.Partitions = sequence, time, e.Partitions
+		if e.Partitions > 0 || w.Partitions == 0 { // Of what has no identity none is compared with those before it.
+			w.Sequence, w.Time, w.Partitions = sequence, time, e.Partitions
+		}
 	}
 	if s.forgetful {
 		s.release(sequence)
