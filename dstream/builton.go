@@ -63,7 +63,7 @@ func (l *loop) builtOnByDone(b *Batch, output string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.life), commitTimeout)
 	defer cancel()
-	for _, kept := range l.ssc.sinks.of(output) {
+	for _, kept := range append(l.ssc.sinks.of(output), l.ssc.sinks.restingOf(output)...) {
 		if kept.asked == nil {
 			continue
 		}

@@ -83,6 +83,20 @@ func ExampleSave() {
 	// Output: [toto bebe]
 }
 
+// The sink is opened before the first batch, though it is long until the body has something for it.
+func ExampleSavesTo() {
+	write(func(words *dstream.DStream[string], s *shelf) {
+		rare := func(ctx context.Context, r *rdd.RDD[string], b *dstream.Batch) error {
+			if b.Sequence == 0 {
+				return nil
+			}
+			return dstream.Save(ctx, b, "rare", r, s)
+		}
+		dstream.SavesTo(dstream.ForeachRDD(words, rare), s)
+	})
+	// Output: [be]
+}
+
 func ExampleSlice() {
 	write(func(words *dstream.DStream[string], s *shelf) {
 		words.Context().Remember(time.Hour)

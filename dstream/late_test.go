@@ -17,10 +17,15 @@ import (
 // beside what the program fails of.
 func TestCallsAfterStart(t *testing.T) {
 	type ints = dstream.DStream[int]
-	tests := map[string]func(ssc *dstream.Context, d *ints){
-		"map":      func(_ *dstream.Context, d *ints) { dstream.Map(d, func(v int) int { return v }) },
-		"print":    func(_ *dstream.Context, d *ints) { dstream.Print(d, 1) },
-		"Remember": func(ssc *dstream.Context, _ *ints) { ssc.Remember(time.Hour) },
+	tests := map[string]func(ssc *dstream.Context, d *ints, o *dstream.Output){
+		"map": func(_ *dstream.Context, d *ints, _ *dstream.Output) {
+			dstream.Map(d, func(v int) int { return v })
+		},
+		"print":    func(_ *dstream.Context, d *ints, _ *dstream.Output) { dstream.Print(d, 1) },
+		"Remember": func(ssc *dstream.Context, _ *ints, _ *dstream.Output) { ssc.Remember(time.Hour) },
+		"SavesTo": func(_ *dstream.Context, _ *ints, o *dstream.Output) {
+			dstream.SavesTo(o, dstream.Sink[int](&kept{last: map[string]int64{}}))
+		},
 	}
 	cause := errors.New("the table is locked")
 	for name, call := range tests {
@@ -28,7 +33,7 @@ func TestCallsAfterStart(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ssc := newContext(t)
 				d := dstream.QueueStream(ssc, dstream.NewQueue[int]())
-				dstream.ForeachRDD(d, func(_ context.Context, _ *rdd.RDD[int], b *dstream.Batch) error {
+				o := dstream.ForeachRDD(d, func(_ context.Context, _ *rdd.RDD[int], b *dstream.Batch) error {
 					if fails && b.Sequence == 2 {
 						return cause
 					}
@@ -44,7 +49,7 @@ func TestCallsAfterStart(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(1500 * time.Millisecond)
-				call(ssc, d)
+				call(ssc, d, o)
 				synctest.Wait()
 				if len(warnings) != 1 || !strings.Contains(warnings[0], dstream.ErrStarted.Error()) ||
 					!strings.Contains(warnings[0], "late_test.go:") || !strings.Contains(warnings[0], name) {

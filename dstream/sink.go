@@ -66,7 +66,10 @@ type SinkAttacher interface{ Attach(ssc *Context) }
 // writeTo is the operator of WriteTo.
 const writeTo = "writeTo"
 
-// WriteTo has the sink store each batch of the stream: one effect for each partition.
+// WriteTo has the sink store each batch of the stream: one effect for each partition. Where the sink writes in
+// transactions, the batch's may still be on its way when outputs that are defined after this one run, and so may those
+// of some batches before it (weir.streaming.maxUncommittedBatches): a body that must find them stored, such as one
+// that tells others of them, acts on BatchCommitted, or the setting is 1.
 func WriteTo[T any](d *DStream[T], s Sink[T]) *Output {
 	var o *Output
 	o = register(d, writeTo, func(g *generation) func(ctx context.Context) error {
@@ -100,6 +103,9 @@ func usable(s held) error {
 // Save has the sink store r, in a ForeachRDD body: the effect is named, for a body may save several RDDs. The
 // name must be the same each time the body runs; a second effect of the same name is an error. Where the sink does not
 // open, or the user must say first what its past means (weir.sink.accept), the batch is never given up for that.
+//
+// After a start, what the sink holds of the output's effects is looked at, and kept from expiring, once the body has
+// saved by it. Where that may take days, tell of the sink by SavesTo.
 func Save[T any](ctx context.Context, b *Batch, effect string, r *rdd.RDD[T], s Sink[T]) error {
 	o := b.running(ctx)
 	if o == nil {
@@ -206,10 +212,15 @@ type sinks struct {
 	opened map[held]*opening
 	closed bool
 
-	log    sinkLog
-	known  map[effectOf]*identity // effects that may be written
-	named  map[string]bool        // transactional ids that the log has
-	fenced map[string]bool        // those that this owner has fenced
+	log   sinkLog
+	known map[effectOf]*identity // effects that may be written
+	// saves are the sinks of bodies that SavesTo tells of, rested those that were asked for identities of effects which
+	// this process has not written yet, and resting what they hold.
+	saves   map[*Output][]held
+	rested  map[sinkOf]bool
+	resting map[effectOf]*identity
+	named   map[string]bool // transactional ids that the log has
+	fenced  map[string]bool // those that this owner has fenced
 }
 
 // An opening is the one call of Open, for which others wait.

@@ -35,15 +35,11 @@ type identity struct {
 	sink  Transactor   // nil if there is none
 	asked laster       // nil if it does not keep identities
 	back  SinkRewinder // nil for a Transactor
-	label string
+	of    *Output
 	last  Effect
 	held  bool      // there is one
 	at    time.Time // when it was stored; zero if that is not known
 }
-
-// identityAge is the age from which an identity is stored again: Kafka's brokers keep the offsets of an idle group for
-// a week, or a day before 2.0.
-const identityAge = 24 * time.Hour
 
 // sinksKnow takes over what the log says, before the sinks are opened.
 func (ssc *Context) sinksKnow(st *checkpoint.State, announce func(ctx context.Context, e checkpoint.Transactions) error,
@@ -67,6 +63,9 @@ func (ssc *Context) admitAll(ctx context.Context) error {
 		if o.sink != nil {
 			errs = append(errs, ssc.admit(ctx, o, "", o.sink))
 		}
+		for _, s := range ssc.sinks.saves[o] {
+			errs = append(errs, ssc.keepResting(ctx, o, s))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -84,7 +83,7 @@ func (ssc *Context) admit(ctx context.Context, o *Output, name string, s held) e
 		return nil
 	}
 	id := Effect{Job: ssc.job, Output: output, Name: name, Epoch: ssc.epoch}
-	kept := &identity{label: o.label(), last: id}
+	kept := &identity{of: o, last: id}
 	if t, ok := s.(Transactor); ok && t.Transaction(id) != "" {
 		kept.sink = t
 		if err := ssc.fence(ctx, o, output, t, t.Transaction(id)); err != nil {
@@ -101,11 +100,15 @@ func (ssc *Context) admit(ctx context.Context, o *Output, name string, s held) e
 		}
 	}
 	ss.mu.Lock()
-	defer ss.mu.Unlock()
 	if ss.known == nil {
 		ss.known = map[effectOf]*identity{}
 	}
 	ss.known[key] = kept
+	delete(ss.resting, key)
+	ss.mu.Unlock()
+	if o.sink == nil {
+		return ssc.keepResting(ctx, o, s)
+	}
 	return nil
 }
 
@@ -294,28 +297,6 @@ func (ssc *Context) mayAccept() error {
 	return err
 }
 
-// wrote keeps that an effect was written.
-func (ss *sinks) wrote(id Effect, at time.Time) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if kept := ss.known[effectOf{id.Output, id.Name}]; kept != nil {
-		kept.last.Sequence = max(kept.last.Sequence, id.Sequence)
-		kept.held, kept.at = true, at
-	}
-}
-
-// renewIdentities stores identities again that are old, so that they do not expire. The loop calls it between batches.
-func (ssc *Context) renewIdentities(ctx context.Context) {
-	for _, kept := range ssc.sinks.old(time.Now()) {
-		if err := ssc.renew(ctx, kept); err != nil {
-			ssc.warn("the identity of an output could not be stored again; if it expires, the next start asks for "+
-				"consent", err, "output", kept.label)
-			continue
-		}
-		ssc.sinks.wrote(kept.last, time.Now())
-	}
-}
-
 // unfenced are the transactions that earlier owners have opened for an output, and this one has not fenced.
 func (ss *sinks) unfenced(output string) (names []string) {
 	ss.mu.Lock()
@@ -349,30 +330,6 @@ func (ss *sinks) of(output string) (list []identity) {
 	}
 	slices.SortFunc(list, func(a, b identity) int { return cmp.Compare(a.last.Name, b.last.Name) })
 	return list
-}
-
-func (ssc *Context) renew(ctx context.Context, kept identity) error {
-	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
-	defer cancel()
-	return ssc.insist(ctx, func() error {
-		return tell(ctx, func(ctx context.Context) error { return kept.sink.Mark(ctx, kept.last, false) })
-	})
-}
-
-// old takes the identities that are to be stored again: one that fails has its turn in an hour.
-func (ss *sinks) old(now time.Time) (out []identity) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	for _, kept := range ss.known {
-		if kept.sink != nil && kept.held && now.Sub(kept.at) >= identityAge {
-			out = append(out, *kept)
-			kept.at = now.Add(time.Hour - identityAge)
-		}
-	}
-	slices.SortFunc(out, func(a, b identity) int {
-		return cmp.Or(cmp.Compare(a.last.Output, b.last.Output), cmp.Compare(a.last.Name, b.last.Name))
-	})
-	return out
 }
 
 // note keeps what an effect of the batch came to.
