@@ -94,7 +94,10 @@ func store(ctx context.Context, db *pgxpool.Pool, id dstream.Effect, counts iter
 // claim puts the identity into the transaction; mine is false if that, or a later one, is there. Job, output, sequence
 // and partition are the same whenever a batch is run again, in this process or another. The epoch counts the processes
 // that had the job: one that was thought dead, and is late, finds a higher one than its own, and so does the job when
-// an older checkpoint was restored, for which the rows of the job must be set back by hand.
+// an older checkpoint was restored, for which the rows of the job must be set back by hand. That is an error also where
+// the batch seems to be there: it may be another one of the same number. A restored checkpoint whose epoch has come to
+// be as high as that in the table is not noticed here, and what it plans anew is passed over. A dstream.Sink is asked
+// by Last at the start which batches it holds, so that the job does not begin then.
 func claim(ctx context.Context, tx pgx.Tx, id dstream.Effect) (mine bool, err error) {
 	tag, err := tx.Exec(ctx, `INSERT INTO batches AS b (job, output, partition, sequence, epoch)
 		VALUES ($1, $2, $3, $4, $5)
@@ -107,9 +110,9 @@ func claim(ctx context.Context, tx pgx.Tx, id dstream.Effect) (mine bool, err er
 	var sequence, epoch int64
 	err = tx.QueryRow(ctx, `SELECT sequence, epoch FROM batches WHERE job = $1 AND output = $2 AND partition = $3`,
 		id.Job, id.Output, id.Partition).Scan(&sequence, &epoch)
-	if err == nil && sequence < id.Sequence {
-		err = fmt.Errorf("batch %d is to be stored by epoch %d of the job, and epoch %d has been here", id.Sequence,
-			id.Epoch, epoch)
+	if err == nil && epoch > id.Epoch {
+		err = fmt.Errorf("batch %d is to be stored by epoch %d of the job, and epoch %d has been here, with batch %d",
+			id.Sequence, id.Epoch, epoch, sequence)
 	}
 	return false, err
 }

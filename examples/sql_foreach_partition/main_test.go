@@ -54,7 +54,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// again stores a partition twice, and then an earlier process another one.
+// again stores a partition in two processes, and then an earlier one of that number, of one before, and of one after.
 func again(t *testing.T, dsn string) {
 	ctx := t.Context()
 	db, err := pgxpool.New(ctx, dsn)
@@ -66,7 +66,7 @@ func again(t *testing.T, dsn string) {
 	for _, row := range []struct {
 		sequence, epoch int64
 		fails           bool
-	}{{1, 2, false}, {1, 2, false}, {0, 1, false}, {2, 1, true}} {
+	}{{1, 2, false}, {1, 2, false}, {1, 3, false}, {0, 1, true}, {1, 1, true}, {2, 1, true}} {
 		id := dstream.Effect{Job: "j", Output: "words", Sequence: row.sequence, Epoch: row.epoch}
 		if err := store(ctx, db, id, records); (err != nil) != row.fails {
 			t.Errorf("batch %d of epoch %d: error %v, want one: %v", row.sequence, row.epoch, err, row.fails)
