@@ -2,10 +2,12 @@ package files_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -351,6 +353,51 @@ func TestFolderKeepsPrepared(t *testing.T) {
 		}
 		f.write(s, 2, "c")
 	})
+}
+
+// A folder that has moved is what it was: a file whose batch is in, and that had no time to get its name, gets it. The
+// token may be a path, as earlier releases wrote it, also one under which something else lies now.
+func TestFolderMoved(t *testing.T) {
+	for _, old := range []bool{false, true} {
+		base := t.TempDir()
+		var warned []string
+		open := func(name string, epoch int64) *files.FolderSink[string] {
+			s := files.NewFolderSink(vfs.Local{}, base+name, files.Text[string](),
+				func(m string) { warned = append(warned, m) })
+			if err := s.Open(t.Context(), sinkJob, epoch); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		s := open("/one", 1)
+		made, err := s.Prepare(t.Context(), effect(0), slices.Values([]string{"x"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p struct{ Name, Token string }
+		if err := json.Unmarshal(made, &p); err != nil {
+			t.Fatal(err)
+		}
+		hidden := base + "/one/" + filepath.Base(p.Token)
+		if old {
+			made = []byte(strings.Replace(string(made), p.Token, hidden, 1))
+		}
+		if err := s.Commit(t.Context(), effect(0), [][]byte{made}); err != nil {
+			t.Fatal(err)
+		}
+		err = os.Rename(base+"/one/"+p.Name, hidden) // As if the process had died before.
+		if err = errors.Join(err, os.CopyFS(base+"/two", os.DirFS(base+"/one"))); err != nil {
+			t.Fatal(err)
+		}
+		last, _, err := open("/two", 2).Newest(t.Context(), "out", "")
+		got, readErr := os.ReadFile(base + "/two/" + p.Name)
+		if last != 0 || err != nil || string(got) != "x\n" || readErr != nil || len(warned) > 0 {
+			t.Errorf("batch %d, %v, holds %q, %v; warned of %q", last, err, got, readErr, warned)
+		}
+		if _, err := os.Stat(hidden); err != nil {
+			t.Errorf("the folder that was copied: %v", err)
+		}
+	}
 }
 
 // What is damaged is named.

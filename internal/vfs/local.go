@@ -130,8 +130,12 @@ func (w *localWriter) Finish() (Pending, error) {
 	if err := w.f.Close(); err != nil {
 		return Pending{}, errors.Join(err, w.sys.remove(w.hidden))
 	}
-	return Pending{Name: w.name, Token: w.hidden}, nil
+	return Pending{Name: w.name, Token: Base(w.hidden)}, nil
 }
+
+// unpublished is where a finished file lies, beside its name: its folder may have had another path when it was finished
+// than it has now, and earlier releases have the path of that time in the token.
+func unpublished(p Pending) string { return Join(Dir(p.Name), Base(p.Token)) }
 
 // Abort implements Writer.
 func (w *localWriter) Abort() {
@@ -149,7 +153,7 @@ func (l Local) Publish(ctx context.Context, ps ...Pending) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := l.system().rename(p.Token, p.Name); err != nil && !l.published(p) {
+		if err := l.system().rename(unpublished(p), p.Name); err != nil && !l.published(p) {
 			return err
 		}
 	}
@@ -159,7 +163,7 @@ func (l Local) Publish(ctx context.Context, ps ...Pending) error {
 // Keep implements Keeper: what is not published yet lies beside where it will be.
 func (l Local) Keep(ctx context.Context, ps ...Pending) error {
 	for _, p := range ps {
-		if _, err := l.system().stat(p.Token); err != nil && !l.published(p) {
+		if _, err := l.system().stat(unpublished(p)); err != nil && !l.published(p) {
 			return fmt.Errorf("%s, which was finished and not published, is there no more: %w", p.Name, err)
 		}
 	}
@@ -187,14 +191,14 @@ func (l Local) keepNames(ctx context.Context, ps []Pending) error {
 
 // published tells whether an earlier call has renamed the file already.
 func (l Local) published(p Pending) bool {
-	_, gone := l.system().stat(p.Token)
+	_, gone := l.system().stat(unpublished(p))
 	_, there := l.system().stat(p.Name)
 	return errors.Is(gone, fs.ErrNotExist) && there == nil
 }
 
 // Discard implements FS.
 func (l Local) Discard(_ context.Context, p Pending) error {
-	err := l.system().remove(p.Token)
+	err := l.system().remove(unpublished(p))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
