@@ -190,6 +190,15 @@ func (s *FolderSink[T]) Commit(ctx context.Context, id dstream.Effect, made [][]
 	if s.epoch == 0 {
 		return s.show(ctx, files)
 	}
+	if err := s.commitOnce(ctx, id, files); err != nil {
+		s.leave(id, files)
+		return err
+	}
+	s.dropLeft(ctx, id)
+	return nil
+}
+
+func (s *FolderSink[T]) commitOnce(ctx context.Context, id dstream.Effect, files []file) error {
 	e, err := s.enter(ctx, id.Output, id.Name)
 	if err != nil {
 		return err
@@ -207,6 +216,32 @@ func (s *FolderSink[T]) Commit(ctx context.Context, id dstream.Effect, made [][]
 		return fmt.Errorf("batch %d in %s: %w", id.Sequence, s.dir, err)
 	}
 	return nil
+}
+
+// leave keeps in mind what a commit that failed has left: it may be asked for again, or be in after all. When a later
+// commit of the effect has not failed neither can be.
+func (s *FolderSink[T]) leave(id dstream.Effect, files []file) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left == nil {
+		s.left = map[[2]string][]file{}
+	}
+	key := [2]string{id.Output, id.Name}
+	for _, f := range files {
+		if !slices.Contains(s.left[key], f) {
+			s.left[key] = append(s.left[key], f)
+		}
+	}
+}
+
+// dropLeft drops what earlier commits of an effect have left, but for what was shown since.
+func (s *FolderSink[T]) dropLeft(ctx context.Context, id dstream.Effect) {
+	key := [2]string{id.Output, id.Name}
+	s.mu.Lock()
+	left := s.left[key]
+	delete(s.left, key)
+	s.mu.Unlock()
+	s.drop(ctx, left)
 }
 
 // commit puts the manifest, and shows the files of the one that is there.

@@ -46,6 +46,7 @@ type FolderSink[T any] struct {
 
 	mu      sync.Mutex // never held over I/O
 	effects map[[2]string]*effect
+	left    map[[2]string][]file // by commits that failed
 }
 
 // Sink makes a sink for dstream.WriteTo and dstream.Save that writes files into a folder, which is made if it is not

@@ -355,6 +355,45 @@ func TestFolderKeepsPrepared(t *testing.T) {
 	})
 }
 
+// What commits that failed have left goes when a later one of the effect did not fail, not with the next process.
+func TestFolderDropsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFolder(t)
+		full := false
+		s := files.NewFolderSink(f.disk.Mount(func(s vfs.Step) vfs.Fault {
+			if full && strings.Contains(s.Name, "_weir") {
+				return vfs.Full
+			}
+			return vfs.None
+		}), "disk:/out", files.Text[string](), func(message string) { t.Error(message) })
+		if err := s.Open(t.Context(), sinkJob, 1); err != nil {
+			t.Fatal(err)
+		}
+		for _, seq := range []int64{0, 1, 3} {
+			full = true
+			for range 3 { // The batch is run again each time.
+				if err := s.Commit(t.Context(), effect(seq), f.prepare(s, seq, "a")); err == nil {
+					t.Fatal("a full disk is no error")
+				}
+			}
+			if got := f.names(".part"); len(got) != 3 {
+				t.Errorf("batch %d: hidden files %q, want those of three tries", seq, got)
+			}
+			full = false
+			if seq == 1 { // The batch is given up.
+				seq++
+			}
+			f.write(s, seq, "a")
+			if got := f.names(".part"); len(got) != 0 {
+				t.Errorf("batch %d: hidden files %q, want none", seq, got)
+			}
+		}
+		if got := f.names("part-"); len(got) != 3 {
+			t.Errorf("files %q, want those of three batches", got)
+		}
+	})
+}
+
 // A folder that has moved is what it was: a file whose batch is in, and that had no time to get its name, gets it. The
 // token may be a path, as earlier releases wrote it, also one under which something else lies now.
 func TestFolderMoved(t *testing.T) {
