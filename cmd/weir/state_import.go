@@ -59,24 +59,27 @@ func stateExport() *cobra.Command {
 	return c
 }
 
-// toFile has f write to a new file, or to standard output if none is named. A file that f could not finish is removed.
-func toFile(stdout io.Writer, name []string, f func(io.Writer) error) (err error) {
-	to := stdout
-	if len(name) > 0 && name[0] != "-" {
-		file, err := os.OpenFile(name[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if errors.Is(err, os.ErrExist) {
-			return fmt.Errorf("%s exists already: remove it, or name another file", name[0])
-		}
-		if err != nil {
-			return err
-		}
-		defer func() {
-			if err = errors.Join(err, file.Close()); err != nil {
-				_ = os.Remove(name[0])
-			}
-		}()
-		to = file
+// toFile has f write to a new file, or to standard output if none is named. A file that could not be finished is
+// removed.
+func toFile(stdout io.Writer, name []string, f func(io.Writer) error) error {
+	if len(name) == 0 || name[0] == "-" {
+		return buffered(stdout, f)
 	}
+	file, err := os.OpenFile(name[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("%s exists already: remove it, or name another file", name[0])
+	}
+	if err != nil {
+		return err
+	}
+	// Some file systems say at the close only that they could not write.
+	if err := errors.Join(buffered(file, f), file.Close()); err != nil {
+		return errors.Join(err, os.Remove(name[0]))
+	}
+	return nil
+}
+
+func buffered(to io.Writer, f func(io.Writer) error) error {
 	out := bufio.NewWriter(to)
 	if err := f(out); err != nil {
 		return err

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -227,6 +229,32 @@ func TestStateImport(t *testing.T) {
 			t.Errorf("the batches are\n%s", list.out)
 		}
 	})
+}
+
+// TestToFile: what could not be written to its end is not there, under whose name another may be written.
+func TestToFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "out")
+	full := errors.New("no space left")
+	half := func(out io.Writer) error {
+		_, err := io.WriteString(out, "half\n")
+		return errors.Join(err, full)
+	}
+	if err := toFile(io.Discard, []string{name}, half); !errors.Is(err, full) {
+		t.Errorf("it gives %v", err)
+	}
+	if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the half file: %v", err)
+	}
+	all := func(out io.Writer) error {
+		_, err := io.WriteString(out, "whole\n")
+		return err
+	}
+	if err := toFile(io.Discard, []string{name}, all); err != nil {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(name); string(got) != "whole\n" || err != nil {
+		t.Errorf("the whole file: %q, %v", got, err)
+	}
 }
 
 // TestStateInUse: what runs can be looked at and not changed.
