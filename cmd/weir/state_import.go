@@ -32,14 +32,21 @@ type exportHead struct {
 	Time     string `json:"time"`
 }
 
+// exportEnd is the last line: without it a file that was cut would read as a smaller state.
+type exportEnd struct {
+	Weir string `json:"weir"`
+	Keys int64  `json:"keys"`
+}
+
 func stateExport() *cobra.Command {
 	var at string
 	c := &cobra.Command{
 		Use:   "export DIR STATE [FILE]",
 		Short: "Write a state as lines of JSON",
 		Long: "Writes a state to a FILE, which must not be there, or to standard output: lines of JSON, the first\n" +
-			"about the state, the others with a key each, its value and when it was touched last. It is what\n" +
-			"import reads, into this checkpoint or another one. The checkpoint may be in use.",
+			"about the state, the last with the number of keys, the others with a key each, its value and when\n" +
+			"it was touched last. It is what import reads, into this checkpoint or another one. The checkpoint\n" +
+			"may be in use.",
 		Example: "  weir state export ./ckpt counts counts.jsonl\n" +
 			"  weir state export ./ckpt counts --at 120 | gzip > counts.jsonl.gz",
 		Args: takesUpTo(2, 3, "a DIR, a STATE and perhaps a FILE"),
@@ -96,7 +103,16 @@ func (v *stateView) export(ctx context.Context, out io.Writer) error {
 	if _, err := fmt.Fprintf(out, "%s\n", head); err != nil {
 		return err
 	}
-	return v.scan(ctx, out, 0, true)
+	keys, err := v.scan(ctx, out, 0, true)
+	if err != nil {
+		return err
+	}
+	end, err := json.Marshal(exportEnd{"end", keys})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", end)
+	return err
 }
 
 // An importer is the command import.
@@ -112,8 +128,9 @@ func stateImport() *cobra.Command {
 		Long: "Reads what export writes, from a FILE or standard input, and makes it the state's next version:\n" +
 			"all of it, or nothing. The program must have been stopped (weir stop), and goes on with that. Keys\n" +
 			"that the file does not have stay as they are, unless --whole is given; {\"key\":K,\"removed\":true}\n" +
-			"takes a key out. The version before stays readable for as long as others do. The lines are held in\n" +
-			"memory.",
+			"takes a key out. A file with a first line about the state must have the last one with the number of\n" +
+			"keys, or it was cut; lines of one's own need neither. The version before stays readable for as long\n" +
+			"as others do. The lines are held in memory.",
 		Example: "  weir state import ./ckpt counts counts.jsonl --dry-run\n" +
 			"  echo '{\"key\":\"alice\",\"value\":7}' | weir state import ./ckpt counts --yes",
 		Args: takesUpTo(2, 3, "a DIR, a STATE and perhaps a FILE"),
@@ -141,9 +158,9 @@ func (i *importer) run(c *cobra.Command, sc *rdd.Context, args []string) error {
 		defer file.Close()
 		name, in = args[2], file
 	}
-	updates, err := v.updates(in, name)
+	updates, err := readUpdates(v, in, i.whole)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s%w", name, err)
 	}
 	opts := []dstream.ImportOption{dstream.ImportReason("weir state import of " + name)}
 	if i.dryRun {
@@ -186,61 +203,113 @@ type stateLine struct {
 	Value      json.RawMessage `json:"value"`
 	Touched    *time.Time      `json:"touched"`
 	Removed    bool            `json:"removed"`
+	Keys       *int64          `json:"keys"` // of the last line
 }
 
-// updates reads lines. name is that of the file.
-func (v *stateView) updates(in io.Reader, name string) (all []dstream.StateUpdate[[]byte, []byte], err error) {
-	r, seen := bufio.NewReader(in), map[string]int{}
+// A stateFile is what was read of an exported state.
+type stateFile struct {
+	view    *stateView
+	updates []dstream.StateUpdate[[]byte, []byte]
+	seen    map[string]int // on which line a key was
+	head    int            // the line of the head, 0 for none
+	end     int            // that of the end
+}
+
+// readUpdates reads the lines of a file. Its errors go on behind the file's name.
+func readUpdates(v *stateView, in io.Reader, whole bool) ([]dstream.StateUpdate[[]byte, []byte], error) {
+	r, f := bufio.NewReader(in), &stateFile{view: v, seen: map[string]int{}}
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
 		if err != nil && err != io.EOF {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf(": %w", err)
 		}
-		end := err == io.EOF
+		last := err == io.EOF
 		if line = bytes.TrimSpace(line); len(line) > 0 {
-			u, head, err := v.update(line)
-			if head && n > 1 {
-				err = errors.New("a second head: are these two files?")
-			}
-			if first := seen[string(u.Key)]; err == nil && !head && first > 0 {
-				err = fmt.Errorf("its key was on line %d already: keep the line that counts", first)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("%s, line %d: %w", name, n, err)
-			}
-			if !head {
-				seen[string(u.Key)] = n
-				all = append(all, u)
+			if err := f.take(n, line); err != nil {
+				return nil, fmt.Errorf(", line %d: %w", n, err)
 			}
 		}
-		if end {
-			return all, nil
+		if last {
+			return f.updates, f.check(whole)
 		}
 	}
 }
 
-// update reads a line, which may be the head.
-func (v *stateView) update(line []byte) (u dstream.StateUpdate[[]byte, []byte], head bool, err error) {
+// check refuses what was cut, which would take keys out where the whole state is meant.
+func (f *stateFile) check(whole bool) error {
+	switch {
+	case f.head > 0 && f.end == 0:
+		return errors.New(`: it was cut: its last line, {"weir":"end",...}, is not there; export it again, or take the ` +
+			"head out if these lines are all that is meant")
+	case whole && f.head == 0 && len(f.updates) == 0:
+		return errors.New(": it has no lines, and with --whole all keys would go: what was to write it has failed; a " +
+			"state without keys has the first and the last line of an export")
+	}
+	return nil
+}
+
+// take takes in line n.
+func (f *stateFile) take(n int, line []byte) error {
 	var l stateLine
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&l); err != nil {
-		return u, false, fmt.Errorf("the line is not one of an exported state: %w", err)
+		return fmt.Errorf("the line is not one of an exported state: %w", err)
 	}
-	if l.Weir != "" {
-		return u, true, v.fits(l)
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("a second value follows on the line: each has a line of its own")
 	}
+	switch {
+	case f.end > 0:
+		return fmt.Errorf("the file ends on line %d: are these two files?", f.end)
+	case l.Weir == "end":
+		return f.close(n, l)
+	case l.Weir == "":
+		return f.update(n, l)
+	case f.head > 0 || len(f.updates) > 0:
+		return errors.New("a second head: are these two files?")
+	}
+	f.head = n
+	return f.view.fits(l)
+}
+
+// close takes the last line in.
+func (f *stateFile) close(n int, l stateLine) error {
+	if l.Keys == nil || *l.Keys != int64(len(f.updates)) {
+		return fmt.Errorf("%d lines with keys come before, and not as many as the last line says: the file was cut, or "+
+			"changed; if they are what is meant, correct the number", len(f.updates))
+	}
+	f.end = n
+	return nil
+}
+
+// update takes the line of a key in.
+func (f *stateFile) update(n int, l stateLine) error {
+	u, err := f.view.update(l)
+	if first := f.seen[string(u.Key)]; err == nil && first > 0 {
+		err = fmt.Errorf("its key was on line %d already: keep the line that counts", first)
+	}
+	if err != nil {
+		return err
+	}
+	f.seen[string(u.Key)] = n
+	f.updates = append(f.updates, u)
+	return nil
+}
+
+// update is what the line of a key means.
+func (v *stateView) update(l stateLine) (u dstream.StateUpdate[[]byte, []byte], err error) {
 	if v.Keys == nil {
-		return u, false, errors.New("the state has no schema yet: let the program commit a batch")
+		return u, errors.New("the state has no schema yet: let the program commit a batch")
 	}
-	if l.Key == nil || (l.Value == nil) != l.Removed {
-		return u, false, errors.New(`a line has a key, and a value or "removed":true`)
+	if l.Key == nil || l.Keys != nil || (l.Value == nil) != l.Removed {
+		return u, errors.New(`a line has a key, and a value or "removed":true`)
 	}
 	if u.Key, err = v.Keys.AppendKey(nil, l.Key); err != nil {
-		return u, false, fmt.Errorf("the key: %w", err)
+		return u, fmt.Errorf("the key: %w", err)
 	}
 	if u.Removed = l.Removed; u.Removed {
-		return u, false, nil
+		return u, nil
 	}
 	if l.Touched != nil {
 		u.Touched = dstream.Time(l.Touched.UnixMilli())
@@ -248,7 +317,7 @@ func (v *stateView) update(line []byte) (u dstream.StateUpdate[[]byte, []byte], 
 	if u.Value, err = v.Values.AppendValue(nil, l.Value); err != nil {
 		err = fmt.Errorf("the value: %w", err)
 	}
-	return u, false, err
+	return u, err
 }
 
 // fits refuses a head of another version, or of a state of other types.

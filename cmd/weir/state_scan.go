@@ -34,7 +34,7 @@ func stateScan() *cobra.Command {
 					return err
 				}
 				out := bufio.NewWriter(c.OutOrStdout())
-				if err := v.scan(c.Context(), out, limit, asJSON); err != nil {
+				if _, err := v.scan(c.Context(), out, limit, asJSON); err != nil {
 					return err
 				}
 				return out.Flush()
@@ -54,8 +54,8 @@ func checkLimit(limit int64, given bool) error {
 	return nil
 }
 
-func (v *stateView) scan(ctx context.Context, out io.Writer, limit int64, asJSON bool) error {
-	n := int64(0)
+// scan writes up to limit entries, or all for 0, and counts them.
+func (v *stateView) scan(ctx context.Context, out io.Writer, limit int64, asJSON bool) (n int64, err error) {
 	for e, err := range v.Reader.All(ctx) {
 		var text string
 		if err == nil {
@@ -65,13 +65,13 @@ func (v *stateView) scan(ctx context.Context, out io.Writer, limit int64, asJSON
 			_, err = fmt.Fprintln(out, text)
 		}
 		if err != nil {
-			return err
+			return n, err
 		}
 		if n++; n == limit {
-			return nil
+			break
 		}
 	}
-	return nil
+	return n, nil
 }
 
 // shown is an entry as a line.

@@ -184,9 +184,10 @@ func TestStateImport(t *testing.T) {
 			`"time":"2000-01-01T00:00:03.000Z"}` + "\n"
 		const rows = `{"key":"key 0","value":2,"touched":"2000-01-01T00:00:02.000Z"}` + "\n" +
 			`{"key":"key 1","value":4,"touched":"2000-01-01T00:00:03.000Z"}` + "\n"
+		const end = `{"weir":"end","keys":2}` + "\n"
 		file := filepath.Join(t.TempDir(), "sums.jsonl")
 		transcript(t, dir, []said{
-			{args: "state export DIR sums", out: head + rows},
+			{args: "state export DIR sums", out: head + rows + end},
 			{args: "state export DIR sums " + file},
 			{args: "state export DIR sums " + file, code: 1, err: []string{file + " exists already: remove it"}},
 			{args: "state import DIR sums " + file, out: "came 0, changed 0, removed 0, the same 2: nothing was changed\n"},
@@ -199,6 +200,22 @@ func TestStateImport(t *testing.T) {
 				err: []string{`standard input, line 2: the value: `, `"b" is no int64`}},
 			{args: "state import DIR sums", stdin: `{"key":"a","valeu":1}`, code: 1, err: []string{`unknown field "valeu"`}},
 			{args: "state import DIR sums", stdin: `{"key":"a"}`, code: 1, err: []string{`or "removed":true`}},
+			{args: "state import DIR sums", stdin: `{"key":"a","value":1} {"key":"b","value":2}`, code: 1,
+				err: []string{"standard input, line 1: a second value follows on the line"}},
+			{args: "state import DIR sums", stdin: `{"key":"a","value":1,"keys":1}`, code: 1, err: []string{"a line has a key"}},
+			{args: "state import DIR sums --whole --yes", code: 1, err: []string{"standard input: it has no lines, and with " +
+				"--whole all keys would go"}},
+			{args: "state import DIR sums --whole --yes", stdin: head + rows, code: 1,
+				err: []string{`standard input: it was cut: its last line, {"weir":"end",...}, is not there`}},
+			{args: "state import DIR sums --whole --yes", stdin: head, code: 1, err: []string{"it was cut"}},
+			{args: "state import DIR sums", stdin: head + rows[:strings.Index(rows, "\n")+1] + end, code: 1,
+				err: []string{"line 3: 1 lines with keys come before, and not as many as the last line says"}},
+			{args: "state import DIR sums", stdin: head + rows + end + rows, code: 1,
+				err: []string{"standard input, line 5: the file ends on line 4: are these two files?"}},
+			{args: "state import DIR sums", stdin: rows + head, code: 1, err: []string{"line 3: a second head"}},
+			{args: "state import DIR sums --whole --dry-run", stdin: head + `{"weir":"end","keys":0}`,
+				out: "came 0, changed 0, removed 2, the same 0: that would be; nothing was changed (--dry-run)\n"},
+			{args: "state import DIR sums", out: "came 0, changed 0, removed 0, the same 0: nothing was changed\n"},
 			{args: "state import DIR sums", stdin: rows + rows, code: 1, err: []string{"standard input, line 3: ",
 				"on line 1 already"}},
 			{args: "state import DIR sums", stdin: `{"key":"key 1","value":10}`, code: 1,
@@ -214,7 +231,7 @@ func TestStateImport(t *testing.T) {
 				"from batch 2 to batch 3 of 2000-01-01T00:00:03.001Z: came 1, gone 1, changed 1\n"},
 			{args: "state import DIR sums " + file + " --yes --whole",
 				out: "came 1, changed 1, removed 1, the same 0: it is batch 4 of 2000-01-01T00:00:03.002Z in the checkpoint\n"},
-			{args: "state export DIR sums --at 2", out: head + rows},
+			{args: "state export DIR sums --at 2", out: head + rows + end},
 			{args: "state import DIR sums --yes", stdin: `{"key":"key 1","value":10}`,
 				out: "came 0, changed 1, removed 0, the same 0: it is batch 5 of 2000-01-01T00:00:03.003Z in the checkpoint\n"},
 		})
