@@ -48,10 +48,14 @@ func (o *Output) guarantee() string {
 		parts = append(parts, promise)
 	}
 	exact := o.sink != nil && promise == "" && o.node.ssc.epoch > 0
-	ranged := false
+	opened := o.node.ssc.durable.opened
+	ranged, none := false, true
 	for _, in := range o.node.ssc.inputs {
+		if !o.readsInput(in) {
+			continue
+		}
+		none = false
 		switch {
-		case !o.node.reads(in.node):
 		case in.received():
 			parts = append(parts, in.label()+": at-least-once as long as the process lives; there is no write ahead "+
 				"log, so what is received and not committed is lost when it dies")
@@ -61,20 +65,19 @@ func (o *Output) guarantee() string {
 		case is[inMemory](in.source):
 			parts = append(parts, in.label()+": at-least-once as long as the process lives; the queue is in memory, "+
 				"so what it holds is lost when it dies")
-		case is[SourceGuarantee](in.source) && !o.node.ssc.durable.opened:
-			if promise == "" {
-				parts = append(parts, in.label()+": "+in.source.(SourceGuarantee).Guarantee())
-			}
+		case is[SourceGuarantee](in.source) && !opened:
+			// The sink may promise more than a restart of the input keeps.
+			parts = append(parts, in.label()+": "+in.source.(SourceGuarantee).Guarantee())
 		default:
 			ranged = true
 		}
 	}
 	switch {
-	case !ranged || promise != "":
+	case !ranged && !none, promise != "" && opened:
 	case exact && len(parts) == 0:
 		parts = append(parts, "exactly-once: the sink stores each batch together with its identity")
 	case exact:
-	case o.node.ssc.durable.opened:
+	case opened:
 		parts = append(parts, "at-least-once: a batch whose process dies is run again, with the same records")
 	default:
 		parts = append(parts, "at-least-once if the program commits what it has read (kafka.Commit), else as its "+
@@ -97,6 +100,13 @@ func is[T any](v any) bool {
 // reads tells whether what n does depends on the node in.
 func (n *node) reads(in *node) bool {
 	return n == in || slices.ContainsFunc(n.parents, func(p *node) bool { return p.reads(in) })
+}
+
+// readsInput tells whether the output depends on an input, also by way of the records that operators gave up.
+func (o *Output) readsInput(in *input) bool {
+	letters := &o.node.ssc.letters
+	return o.node.reads(in.node) || letters.stream != nil && o.node.reads(letters.stream.node) &&
+		slices.ContainsFunc(letters.nodes, func(n *node) bool { return n.reads(in.node) })
 }
 
 // register adds an output operation for a stream.

@@ -178,7 +178,20 @@ func TestFirstLogLines(t *testing.T) {
 		{
 			"sink of ranges",
 			func(_, _, s *dstream.DStream[int]) { dstream.WriteTo(s, dstream.Sink[int](&promising{})) },
-			[]string{"no duplicates on Sundays"},
+			[]string{"no duplicates on Sundays", ranged},
+		},
+		{
+			"dead letters",
+			func(_, r, s *dstream.DStream[int]) {
+				dstream.Print(dstream.MapTry(dstream.Union(r, s), noFives, dstream.ToDeadLetters()), 1)
+				dstream.Print(dstream.DeadLetters(r.Context()), 1)
+			},
+			[]string{received, ranged},
+		},
+		{
+			"no dead letters",
+			func(q, _, _ *dstream.DStream[int]) { dstream.Print(dstream.DeadLetters(q.Context()), 1) },
+			[]string{ranged},
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -199,7 +212,7 @@ func TestFirstLogLines(t *testing.T) {
 				t.Fatal(err)
 			}
 			stopNow(t, ssc)
-			line, _, _ := strings.Cut(log.String()[strings.Index(log.String(), "guarantee="):], "\n")
+			line, _, _ := strings.Cut(log.String()[strings.LastIndex(log.String(), "guarantee="):], "\n")
 			for _, part := range []string{queue, received, ranged, "no duplicates on Sundays"} {
 				if got := strings.Contains(line, part); got != slices.Contains(tt.want, part) {
 					t.Errorf("%s: that it says %q is %v: %s", tt.name, part, got, line)
