@@ -32,7 +32,7 @@ const (
 	ExitHeld = 3
 	// ExitUnfit: the checkpoint does not fit the program; nothing has run.
 	ExitUnfit = 4
-	// ExitCut: the deadline cut the drain; planned batches are uncommitted.
+	// ExitCut: the deadline cut the drain, or the program was stopped at once; planned batches are uncommitted.
 	ExitCut = 5
 )
 
@@ -46,7 +46,8 @@ const (
 //
 // The first SIGINT or SIGTERM drains the program (spark.streaming.stopGracefullyOnShutdown), the second ends
 // it at once. Exit codes: 0 drained, 1 failed, 2 usage, 3 the
-// checkpoint is held by another process, 4 the checkpoint does not fit the program, 5 the deadline cut the drain.
+// checkpoint is held by another process, 4 the checkpoint does not fit the program, 5 the deadline cut the drain or the
+// program was stopped at once (stopGracefullyOnShutdown=false, weir stop --now), and planned batches are left.
 //
 // Started by weir checkpoint check, weir finish or weir replay, the program does what that asks for, with its own flags
 // and in place of running; see [Ask].
@@ -216,7 +217,7 @@ func exitCode(err error) int {
 	switch {
 	case err == nil, errors.Is(err, dstream.ErrStandby):
 		return ExitDrained // Of a standby nothing is left to be done.
-	case errors.Is(err, dstream.ErrDrainCut):
+	case errors.Is(err, dstream.ErrDrainCut), errors.Is(err, dstream.ErrLeftOpen):
 		return ExitCut
 	case errors.Is(err, dstream.ErrGraph), errors.Is(err, dstream.ErrSetting), errors.Is(err, errOtherPlace):
 		return ExitUsage

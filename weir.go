@@ -74,8 +74,10 @@ func WithStateStore(s dstream.StateStore) Option {
 // Run runs a streaming program inside of a service: it parses no flags, handles no signals, opens no port,
 // registers nothing and never ends the process. Several may run in one process. It returns when the program
 // has ended and nothing of it is left: with nil when ctx ended and the program was drained (what was received
-// and planned is processed and committed, within spark.streaming.gracefulStopTimeout) or had waited as a standby, with
-// dstream.ErrDrainCut among its errors when the deadline cut that, and with the program's error when it failed.
+// and planned is processed and committed, within spark.streaming.gracefulStopTimeout), with dstream.ErrDrainCut among
+// its errors when the deadline cut that, with dstream.ErrLeftOpen when it was stopped at once
+// (spark.streaming.stopGracefullyOnShutdown=false, or weir stop --now) and something is left, with dstream.ErrStandby
+// when it had waited as a standby, and with the program's error when it failed.
 func Run(ctx context.Context, build Build, opts ...Option) error {
 	o := options{conf: conf.New(), logger: slog.New(slog.DiscardHandler)}
 	for _, opt := range opts {
@@ -96,8 +98,15 @@ func run(ctx context.Context, build Build, o options) error {
 var errStartInterrupted = errors.New("interrupted during the start")
 
 // drive starts a context, by its Start or what takes the place of that, and keeps it until it ends or ctx does, which
-// drains it.
+// drains it. What a stop at once has left, also one that was asked for in the checkpoint, is an error.
 func drive(ctx context.Context, ssc *dstream.Context, start func(context.Context) error) error {
+	if err := driveOn(ctx, ssc, start); err != nil {
+		return err
+	}
+	return ssc.LeftOpen()
+}
+
+func driveOn(ctx context.Context, ssc *dstream.Context, start func(context.Context) error) error {
 	if err := start(ctx); err != nil {
 		if errors.Is(ctx.Err(), context.Canceled) &&
 			(errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {

@@ -440,6 +440,76 @@ func TestExitCodes(t *testing.T) {
 	})
 }
 
+// TestExitCodesOfCheckpoints: who may not have the checkpoint says so, and who is stopped at once says what is left, by
+// whichever way it was stopped.
+func TestExitCodesOfCheckpoints(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		args []string
+		stop bool // in the checkpoint, at once
+		code int
+		left string
+	}{
+		{"drained", nil, false, ExitDrained, ""},
+		{"stopped by a signal", []string{"--conf", "spark.streaming.stopGracefullyOnShutdown=false"}, false, ExitCut,
+			"batch 1 is planned and not committed, and runs again at the next start or by weir finish"},
+		{"stopped in the checkpoint", nil, true, ExitCut, "batch 1 is planned and not committed, and runs again at the " +
+			"next start or by weir finish"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewDisk("disk")
+			program := func(log io.Writer, args ...string) int {
+				build := func(ssc *dstream.Context) error {
+					d := dstream.QueueStream(ssc, dstream.NewQueue([]int{1}, []int{2}))
+					dstream.ForeachRDD(d, func(ctx context.Context, _ *rdd.RDD[int], b *dstream.Batch) error {
+						if b.Sequence == 0 {
+							return nil
+						}
+						select {
+						case <-time.After(10 * time.Second):
+							return nil
+						case <-ctx.Done():
+							return ctx.Err()
+						}
+					})
+					return nil
+				}
+				return mainCode(t.Context(), "job", append(args, "--checkpoint", "disk:/ck", "--conf",
+					"weir.streaming.maxQueuedBatches=1", "--conf", "weir.streaming.interval=3s"), io.Discard, log, build,
+					[]Option{Output(io.Discard), WithFileSystem(disk.Mount(nil))})
+			}
+			var log, other bytes.Buffer
+			owner := make(chan int)
+			last := "7s" // The drain has 30.
+			if tt.stop {
+				last = "30s"
+			}
+			go func() { owner <- program(&log, append(tt.args, "--for", last)...) }()
+			time.Sleep(time.Second)
+			if code := program(&other); code != ExitHeld || !strings.Contains(other.String(), "is held by job, process ") {
+				t.Errorf("%s: who does not own the checkpoint exits with %d: %s", tt.name, code, other.String())
+			}
+			if tt.stop {
+				sc, err := rdd.NewContext(nil, rdd.WithFileSystem(disk.Mount(nil)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer sc.Stop(t.Context())
+				time.Sleep(time.Until(time.Date(2000, 1, 1, 0, 0, 6, 5e8, time.UTC))) // Batch 1 runs.
+				if err := dstream.StopOwner(t.Context(), sc, "disk:/ck", dstream.OwnerStop{Now: true}); err != nil {
+					t.Errorf("%s: %v", tt.name, err)
+				}
+			}
+			code := <-owner
+			logged := strings.Contains(log.String(), `msg="the program was stopped at once" left="`+tt.left+`"`)
+			said := strings.HasSuffix(log.String(), "job: the program was stopped at once: "+tt.left+"\n")
+			if code != tt.code || tt.left != "" && (!logged || !said) || tt.left == "" && strings.Contains(log.String(), "at once") {
+				t.Errorf("%s: exit %d, want %d; it says\n%s", tt.name, code, tt.code, log.String())
+			}
+		})
+	}
+}
+
 // TestProgress shows a long stage on one line and clears it.
 func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

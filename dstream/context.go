@@ -88,6 +88,7 @@ type Context struct {
 	ending, keepRDD bool
 	cancelStart     context.CancelCauseFunc // ends what Start waits for
 	drainCut        drainCut                // the error of a stop whose deadline cut it
+	leftOpen        error                   // what an immediate stop has left
 	giveRDDs        func()                  // gives the rdd.Context free for another stream
 }
 

@@ -38,6 +38,26 @@ func (c *drainCut) leaves(what string) {
 	c.left = what
 }
 
+// ErrLeftOpen is wrapped by the error of [Context.LeftOpen].
+var ErrLeftOpen = errors.New("the program was stopped at once")
+
+// LeftOpen says what an immediate stop has left that was planned and not committed, or received and not planned: by an
+// error that wraps [ErrLeftOpen]. Stop and AwaitTermination give none for that, which is what they were asked for. It
+// is nil if nothing was left, if the program failed or a drain was cut, and until the context has stopped.
+func (ssc *Context) LeftOpen() error {
+	ssc.mu.Lock()
+	defer ssc.mu.Unlock()
+	return ssc.leftOpen
+}
+
+// leaveOpen keeps and logs what an immediate stop leaves.
+func (ssc *Context) leaveOpen(what string) {
+	ssc.mu.Lock()
+	ssc.leftOpen = fmt.Errorf("%w: %s", ErrLeftOpen, what)
+	ssc.mu.Unlock()
+	ssc.logger.Info(ErrLeftOpen.Error(), "left", what)
+}
+
 // left says what a stop has left undone, "" for nothing. Nothing of the loop runs any more.
 func (l *loop) left() string {
 	var texts []string

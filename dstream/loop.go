@@ -155,9 +155,13 @@ func (l *loop) start() {
 	go func() {
 		<-planned
 		<-l.ran
-		l.ssc.drainCut.leaves(l.left())
-		if l.cutShort() {
+		left := l.left()
+		l.ssc.drainCut.leaves(left)
+		switch {
+		case l.cutShort():
 			l.ssc.fail(&l.ssc.drainCut)
+		case left != "" && errors.Is(context.Cause(l.life), ErrStopped):
+			l.ssc.leaveOpen(left)
 		}
 		l.ssc.durable.clean = l.committed == l.next
 		close(l.over)

@@ -22,7 +22,7 @@ func Graceful() StopOption { return func(s *stopping) { s.graceful = true } }
 func KeepContext() StopOption { return func(s *stopping) { s.keep = true } }
 
 // Stop ends the program and waits until nothing of it runs. By default it is immediate: the batch that runs is
-// cancelled and stays uncommitted. With Graceful, receivers are stopped, what they received and what was
+// cancelled and stays uncommitted; [Context.LeftOpen] says what was left. With Graceful, receivers are stopped, what they received and what was
 // planned is processed and committed. It ends at ctx's deadline, or if ctx has none after
 // spark.streaming.gracefulStopTimeout (immediate: weir.streaming.shutdownTimeout); then what still runs is
 // cancelled, and a user function that ignores that is named in the error and abandoned.

@@ -258,7 +258,7 @@ func TestStop(t *testing.T) {
 
 	dir, p = begun(t, self, "--slow", "30s")
 	step{"stop % --now", 0, `asked counter, .*\n(?s:.*)counter, .* has stopped; batch.* \d+ (is|are) planned`, `^$`}.run(t, dir, self)
-	ended(p, 0)
+	ended(p, 5)
 
 	dir, p = begun(t, self)
 	if err := p.Process.Kill(); err != nil {

@@ -72,7 +72,8 @@ func root() *cobra.Command {
 			"its records, topics and offsets.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 another process has the checkpoint, 5 a deadline\n" +
 			"cut the end short (demo, consume --follow, stop). Commands that run a program have its exit code,\n" +
-			"which may be 4, too (it does not fit the checkpoint).",
+			"which may be 4, too (it does not fit the checkpoint), and 5 if it was stopped at once and left\n" +
+			"batches.",
 		Example: "  weir demo --for 10s\n" +
 			"  weir broker --dir ./kafka &\n" +
 			"  weir topics create lines --partitions 4\n" +
