@@ -187,5 +187,8 @@ func replay(ctx context.Context, a *Ask, ssc *dstream.Context, stdout io.Writer)
 	return err
 }
 
-// askedConf has the context keep its checkpoint where the asker says.
-func (a *Ask) askedConf(c *conf.Conf) { c.Set(conf.CheckpointDirectory.Name(), a.Checkpoint) }
+// askedConf has the context keep its checkpoint where the asker says. It waits for no owner's end there: who asks wants
+// an answer, and its own program may be the owner.
+func (a *Ask) askedConf(c *conf.Conf) {
+	c.Set(conf.CheckpointDirectory.Name(), a.Checkpoint).Set(conf.Standby.Name(), "false")
+}
