@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,6 +68,7 @@ func parseSpan(rng []byte) (from, until int) {
 type life struct {
 	*dstream.Context
 	mount *vfs.Mount
+	log   *strings.Builder // to be read when the process has ended
 }
 
 // liveOn starts a program on a disk.
@@ -84,8 +86,9 @@ func liveOnFaulty(t *testing.T, disk *vfs.Disk, faults func(vfs.Step) vfs.Fault,
 	for pair := range slices.Chunk(settings, 2) {
 		c.Set(pair[0], pair[1])
 	}
-	l := &life{mount: disk.Mount(faults)}
-	ssc, err := dstream.NewContext(c, time.Second, rdd.WithFileSystem(l.mount))
+	l := &life{mount: disk.Mount(faults), log: &strings.Builder{}}
+	ssc, err := dstream.NewContext(c, time.Second, rdd.WithFileSystem(l.mount),
+		rdd.WithLogger(slog.New(slog.NewTextHandler(l.log, nil))))
 	if err != nil {
 		t.Fatal(err)
 	}

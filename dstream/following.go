@@ -109,13 +109,16 @@ func (l *loop) awaitFollowing() (first error) {
 func (l *loop) complete(c *computed, before error) error {
 	b := c.batch
 	took, err := l.delivered(b)
+	remedied := err
 	if before != nil {
-		err = before
+		err, remedied = before, before
+	} else if err != nil {
+		remedied = l.withRemedy(b, err)
 	}
 	c.info.ProcessingEnd = b.deliveredAt(c.info.ProcessingEnd) // It may have waited for those before it since.
 	l.completed(b, &c.info, err)
 	if err != nil {
-		return err
+		return remedied
 	}
 	// What limits the program is the slower of the two.
 	l.learn(c.info, max(c.took, took))

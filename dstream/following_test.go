@@ -2,6 +2,7 @@ package dstream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -105,6 +106,26 @@ func TestDeathWhileATransactionIsOnItsWay(t *testing.T) {
 			if got := c.held[int64(seq)]; got != want {
 				t.Errorf("batch %d is %q, want %q", seq, got, want)
 			}
+		}
+	})
+}
+
+// A refusing chest takes nothing.
+type refusing struct{ chest }
+
+func (*refusing) WriteAll(context.Context, []dstream.Staged) error { return errors.New("too large") }
+
+// TestTransactionThatNeverSucceeds: the error that ends the program says how such a batch is given up.
+func TestTransactionThatNeverSucceeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := mustLive(t, vfs.NewDisk("disk"), func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			dstream.WriteTo(d, dstream.Sink[int](&refusing{})).Named("out")
+		}, "weir.streaming.failedBatch.maxRetries", "1", "weir.streaming.failedBatch.backoff", "10ms")
+		err := l.AwaitTermination(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "too large") || strings.Count(err.Error(), "give it and its records "+
+			"up by weir.checkpoint.skip=0 at one start, or each such batch by weir.streaming.failedBatch=skip;") != 1 {
+			t.Errorf("%v", err)
 		}
 	})
 }

@@ -254,14 +254,15 @@ func (l *loop) goOn() error {
 		l.tellCommitted(l.unread[n-1], l.standsAt(l.unread[n-1])) // Its process may have died before it did.
 	}
 	for _, planned := range found.Opened() {
-		l.ssc.logger.Info("a batch that was planned and not committed runs again", "batch", planned.Plan.Sequence,
-			"time", Time(planned.Plan.Time).String())
 		b := l.batchOf(planned)
-		l.forgo(b, planned)
 		run := l.runPlanned
 		if l.named(b) {
 			run = func(b *Batch) error { return l.giveUp(b, errNamed) }
+		} else {
+			l.ssc.logger.Info("a batch that was planned and not committed runs again", "batch", b.Sequence, "time",
+				b.Time.String())
 		}
+		l.forgo(b, planned)
 		if err := run(b); err != nil {
 			return err
 		}

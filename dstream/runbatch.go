@@ -68,6 +68,8 @@ func (l *loop) endBatch(b *Batch, err error) error {
 		err = l.sealAndCommit(b)
 	case l.mayGiveUp(b, err):
 		err = l.giveUp(b, err)
+	default:
+		err = l.withRemedy(b, err)
 	}
 	l.waiting.Add(-1)
 	if err != nil {

@@ -57,11 +57,29 @@ func (ssc *Context) isState(n *node) bool {
 	return false
 }
 
-// mayGiveUp tells whether a batch that failed is given up: not one that a stop has cut, and neither for the log's sake
-// nor for that of a sink that would take no other batch.
-func (l *loop) mayGiveUp(b *Batch, cause error) bool {
+// mayGiveUp tells whether a batch that failed is given up.
+func (l *loop) mayGiveUp(b *Batch, cause error) bool { return l.failed.skip && l.itsOwnFault(b, cause) }
+
+// itsOwnFault tells that a batch failed of itself: not because a stop has cut it, and neither for the log's sake nor for
+// that of a sink that would take no other batch.
+func (l *loop) itsOwnFault(b *Batch, cause error) bool {
 	_, lost := errors.AsType[*FencedError](cause)
-	return l.failed.skip && l.life.Err() == nil && !lost && !b.notAdmitted(cause)
+	return l.life.Err() == nil && !lost && !b.notAdmitted(cause)
+}
+
+// withRemedy adds to the error by which a batch ends the program what helps against one that fails at each start.
+func (l *loop) withRemedy(b *Batch, err error) error {
+	if !l.ssc.durable.opened || !b.fixed() || !l.itsOwnFault(b, err) {
+		return err
+	}
+	skips := conf.SkipFailed
+	if l.ssc.keepsRecords() != nil {
+		skips = conf.SkipWithStateFailed
+	}
+	return fmt.Errorf("%w; the next start runs the batch again, with the same records: if it can never succeed, give it "+
+		"and its records up by %s=%d at one start, or each such batch by %s=%s; an operator may pass records that it "+
+		"cannot use on as dead letters (dstream.ToDeadLetters)", err, conf.CheckpointSkip.Name(), b.Sequence,
+		conf.Failed.Name(), skips)
 }
 
 // errNamed is why a batch is given up that has not failed in this process.

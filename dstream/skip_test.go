@@ -238,13 +238,18 @@ func TestSkipNamed(t *testing.T) {
 			watch(dstream.ReduceByWindow(poisoned(d, 5), func(a, b int) int { return a + b }, 2*time.Second, 0), "sum", got)
 		}
 		l := mustLive(t, disk, build, "weir.streaming.failedBatch", "stop", "spark.task.maxFailures", "1")
-		if err := l.AwaitTermination(t.Context()); err == nil || !strings.Contains(err.Error(), "5 is poison") {
+		err := l.AwaitTermination(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "5 is poison") || !strings.Contains(err.Error(), "give it and its "+
+			"records up by weir.checkpoint.skip=2 at one start, or each such batch by weir.streaming.failedBatch=skipWithState;") {
 			t.Fatalf("%v", err)
 		}
 		for range 2 { // The second start names a batch that is not open any more.
 			l = mustLive(t, disk, build, "weir.streaming.failedBatch", "stop", "weir.checkpoint.skip", "2")
 			time.Sleep(2500 * time.Millisecond)
 			l.stop(t)
+			if strings.Contains(l.log.String(), "runs again") {
+				t.Errorf("it says\n%s", l.log)
+			}
 		}
 		if got["01 sum"] != "6" || got["02 sum"] != "" || got["03 sum"] != "13" || got["04 sum"] != "30" {
 			t.Errorf("%v", got)

@@ -260,9 +260,11 @@ func TestStateImportOpen(t *testing.T) {
 		p.die(t)
 		sc := outside(t, disk)
 		_, err := dstream.ImportState(t.Context(), sc, "disk:/ck", "sums", updates{{Key: "a", Value: 1}})
-		wantError(t, "open", err, nil, "disk:/ck", "batch 2 is planned and not committed", "stop it gracefully")
+		wantError(t, "open", err, nil, "disk:/ck", "batch 2 is planned and not committed", "stop it gracefully",
+			"at a start with weir.checkpoint.skip=2")
 		err = dstream.MoveInputs(t.Context(), sc, "disk:/ck", map[string][]byte{"numbers": []byte("0-100")})
-		wantError(t, "open", err, nil, "disk:/ck", "batch 2 is planned and not committed", "stop it gracefully")
+		wantError(t, "open", err, nil, "disk:/ck", "batch 2 is planned and not committed", "stop it gracefully",
+			"at a start with weir.checkpoint.skip=2")
 		info, err := dstream.ReadCheckpoint(t.Context(), sc, "disk:/ck")
 		if err != nil || info.StoppedCleanly || info.Batches[len(info.Batches)-1].Status != "planned" {
 			t.Errorf("%+v, %v", info, err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/connector/kafka"
 	"github.com/weirstream/weir/dstream"
 	"github.com/weirstream/weir/internal/spelling"
@@ -155,7 +156,8 @@ func (g *checkpointGoal) before(ctx context.Context, _ *kafka.Admin, topics []ka
 	for _, b := range info.Batches {
 		if b.Status == "planned" {
 			return nil, fmt.Errorf("batch %d of %s is planned and not committed: start the program, stop it "+
-				"gracefully (weir stop), and try again", b.Sequence, g.dir)
+				"gracefully (weir stop), and try again; one that fails at each start is given up at a start with %s=%d",
+				b.Sequence, g.dir, conf.CheckpointSkip.Name(), b.Sequence)
 		}
 	}
 	if g.input, err = kafkaInput(info, g.dir, g.input, g.new); err != nil {

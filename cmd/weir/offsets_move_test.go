@@ -166,7 +166,7 @@ func TestOffsetsMove(t *testing.T) {
 	planOne(t, torn)
 	transcriptOn(t, k, torn, files, []said{
 		{args: "offsets import --checkpoint DIR --dry-run", stdin: "lines,0,2\n", code: 1,
-			err: []string{"of DIR is planned and not committed", "stop it gracefully"}},
+			err: []string{"of DIR is planned and not committed", "stop it gracefully", "at a start with weir.checkpoint.skip="}},
 		{args: "offsets reset --checkpoint DIR --topic lines --to -1 --dry-run", code: 1,
 			err: []string{"of DIR is planned and not committed"}},
 	})
