@@ -78,6 +78,24 @@ func StopOwner(ctx context.Context, sc *rdd.Context, dir string, how OwnerStop) 
 	return nil
 }
 
+// A takenOver is the error of who has stopped an owner, and finds another one in its place.
+type takenOver struct {
+	*HeldError
+	was     checkpoint.Owner
+	stopped bool // as was seen
+}
+
+func (e *takenOver) Error() string {
+	how := "has stopped or died"
+	if e.stopped {
+		how = "has stopped"
+	}
+	return fmt.Sprintf("%s %s; the standby %s has taken over (epoch %d): stop it, too (weir stop %s)", e.was, how,
+		e.Owner, e.Epoch, e.Dir)
+}
+
+func (e *takenOver) Unwrap() error { return e.HeldError }
+
 // An ownerWatch waits for an owner's end.
 type ownerWatch struct {
 	dir      string
@@ -117,6 +135,16 @@ func (w *ownerWatch) stop(ctx context.Context) error {
 	}
 	w.progress(fmt.Sprintf("asked %s (epoch %d) to stop", w.owner.Owner, w.owner.Epoch))
 	w.deadline = time.Now().Add(ownerAnswer)
+	err = w.await(ctx)
+	if err != nil && ctx.Err() != nil {
+		w.progress(fmt.Sprintf("%s goes on with its stop, though nobody waits for it now; weir stop does so again",
+			w.owner.Owner))
+	}
+	return err
+}
+
+// await looks until the owner has stopped.
+func (w *ownerWatch) await(ctx context.Context) error {
 	for {
 		s, err := w.look(ctx)
 		if err != nil {
@@ -140,7 +168,8 @@ func (w *ownerWatch) seen(s *checkpoint.Standing) (done bool, err error) {
 	case s == nil:
 		return false, fmt.Errorf("it has been removed: %w", fs.ErrNotExist)
 	case s.State.Owner.Epoch != w.owner.Epoch:
-		return false, &HeldError{Dir: w.dir, Epoch: s.State.Owner.Epoch, Owner: s.State.Owner.Owner}
+		held := &HeldError{Dir: w.dir, Epoch: s.State.Owner.Epoch, Owner: s.State.Owner.Owner}
+		return false, &takenOver{held, w.owner.Owner, w.heeded || !w.stopped.IsZero()}
 	}
 	if s.Sign != w.sign {
 		w.sign, w.since = s.Sign, now
@@ -164,7 +193,7 @@ func (w *ownerWatch) seen(s *checkpoint.Standing) (done bool, err error) {
 	if s.Released || s.Gone || now.Sub(w.since) >= checkpoint.Stale {
 		return false, w.over(s)
 	}
-	if w.heeded {
+	if w.heeded && !w.how.Now { // What a stop at once leaves is said at its end.
 		w.tell(s)
 	}
 	if now.Before(w.deadline) {

@@ -1,9 +1,11 @@
 package dstream_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -152,7 +154,9 @@ func TestStopMeetsAStandby(t *testing.T) {
 		go func() { started <- second.Start(t.Context()) }()
 		lives(t, first, 3200*time.Millisecond)
 		_, err := stopOwner(t, disk, dstream.OwnerStop{})
-		if held, ok := errors.AsType[*dstream.HeldError](err); !ok || held.Epoch != 2 {
+		if held, ok := errors.AsType[*dstream.HeldError](err); !ok || held.Epoch != 2 || !regexp.MustCompile(
+			`^checkpoint disk:/ck: weir, process \d+ .* has stopped; the standby weir, process \d+ .* has taken over `+
+				`\(epoch 2\): stop it, too \(weir stop disk:/ck\)$`).MatchString(fmt.Sprint(err)) {
 			t.Errorf("%v, want that another process owns the checkpoint", err)
 		}
 		if err := errors.Join(first.AwaitTermination(t.Context()), <-started); err != nil {
@@ -166,6 +170,36 @@ func TestStopMeetsAStandby(t *testing.T) {
 			t.Error(err)
 		}
 		v.wroteUpTo(t, 12)
+	})
+}
+
+// TestStopIsNotAwaited: who ends the waiting is told that the program stops all the same.
+func TestStopIsNotAwaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen := vfs.NewDisk("disk"), []string{}
+		v := firstVersion(&seen, &sinkOf{})
+		v.sink.stuck.Store(true)
+		ssc := v.context(t, disk.Mount(nil))
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		lives(t, ssc, 3200*time.Millisecond)
+		sc, err := rdd.NewContext(conf.New().Set("spark.master", "local[1]"), rdd.WithFileSystem(disk.Mount(nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sc.Stop(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(5*time.Second, cancel)
+		var last string
+		err = dstream.StopOwner(ctx, sc, "disk:/ck", dstream.OwnerStop{Progress: func(line string) { last = line }})
+		if !errors.Is(err, context.Canceled) || !strings.Contains(last, " goes on with its stop, though nobody waits") {
+			t.Errorf("%v, and told last %q", err, last)
+		}
+		v.sink.stuck.Store(false)
+		if err := ssc.AwaitTermination(t.Context()); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

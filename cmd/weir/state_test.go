@@ -284,7 +284,7 @@ func TestStateInUse(t *testing.T) {
 				{args: "state import DIR sums - --dry-run", stdin: `{"key":"a","value":1}`,
 					out: "came 1, changed 0, removed 0, the same 0: that would be; nothing was changed (--dry-run)\n"},
 				{args: "state import DIR sums -", stdin: `{"key":"a","value":1}`, code: 3,
-					err: []string{"weir: checkpoint " + dir + ": the checkpoint ", "is held by", "stop it"}},
+					err: []string{"weir: checkpoint " + dir + ": it is held by ", ", which is alive: stop it"}},
 			})
 		})
 	})

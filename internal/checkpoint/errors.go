@@ -23,9 +23,8 @@ type HeldError struct {
 
 // Error implements error.
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("the checkpoint %s is held by %s (epoch %d), which is alive: stop it first (weir stop %[1]s); "+
-		"a program may also wait for its end (weir.checkpoint.standby=true), or have a checkpoint of its own", e.Dir,
-		e.Owner, e.Epoch)
+	return fmt.Sprintf("it is held by %s (epoch %d), which is alive: stop it first (weir stop %s); a program may also "+
+		"wait for its end (weir.checkpoint.standby=true), or have a checkpoint of its own", e.Owner, e.Epoch, e.Dir)
 }
 
 // A FencedError says that another process has taken the log over from this one, which can write nothing any more.
