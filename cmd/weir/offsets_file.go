@@ -49,15 +49,25 @@ var columns = map[string]int{"topic": 0, "topicname": 0, "partition": 1, "partit
 
 var plainName = strings.NewReplacer("_", "", "-", "", " ", "", "#", "")
 
-// headOf gives which columns are topic, partition and offset, if a row is a line of names.
-func headOf(row []string) (at [3]int, ok bool) {
+// headOf gives which columns are topic, partition and offset, if a row is a line of names. It does not choose between
+// two that may be meant.
+func headOf(row []string) (at [3]int, ok bool, err error) {
 	at = [3]int{-1, -1, -1}
 	for i, name := range row {
-		if c, known := columns[plainName.Replace(strings.ToLower(strings.TrimSpace(name)))]; known && at[c] < 0 {
+		c, known := columns[plainName.Replace(strings.ToLower(strings.TrimSpace(name)))]
+		if known && at[c] >= 0 && err == nil {
+			err = fmt.Errorf("the columns %q and %q may both be the %s: leave one out, or rename it", row[at[c]], name,
+				[3]string{"topic", "partition", "offset"}[c])
+		}
+		if known {
 			at[c] = i
 		}
 	}
-	return at, at[0] >= 0 && at[1] >= 0 && at[2] >= 0
+	ok = at[0] >= 0 && at[1] >= 0 && at[2] >= 0
+	if !ok {
+		err = nil
+	}
+	return at, ok, err
 }
 
 // readCSV reads rows of topic, partition and offset.
@@ -76,7 +86,11 @@ func readCSV(in io.Reader) (map[kafka.TopicPartition]int64, error) {
 		}
 		line, _ := r.FieldPos(0)
 		if first {
-			if head, ok := headOf(row); ok {
+			head, ok, err := headOf(row)
+			if err != nil {
+				return nil, fmt.Errorf("line %d: %w", line, err)
+			}
+			if ok {
 				at, named = head, true
 				continue
 			}

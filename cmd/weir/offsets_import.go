@@ -90,7 +90,8 @@ func (i *offsetsImporter) read(c *cobra.Command, args []string) (map[kafka.Topic
 	if err != nil {
 		return nil, err
 	}
-	offsets, err := offsetFormats[i.format](bytes.NewReader(data))
+	const byteOrderMark = "\ufeff" // Spreadsheets write one.
+	offsets, err := offsetFormats[i.format](bytes.NewReader(bytes.TrimPrefix(data, []byte(byteOrderMark))))
 	if err == nil && len(offsets) == 0 {
 		err = fmt.Errorf("it has no offsets")
 	}

@@ -210,6 +210,10 @@ func TestOffsetsImport(t *testing.T) {
 		{"", "topic,partition,offset\nlines,0,3\n", "3", nil},
 		{"", "# mine\nlines, 0, 3\nlines,1,0\n", "3 0", nil},
 		{"", "old,lines,0,3\n", "3", nil},
+		{"", "\ufefftopic,partition,offset\nlines,0,3\n", "3", nil},
+		{"", "\ufeff\"lines\",0,3\n", "3", nil},
+		{"", "topic,partition,offset,until_offset\nlines,0,1,3\n", "", []string{`standard input: line 1: the columns ` +
+			`"offset" and "until_offset" may both be the offset: leave one out, or rename it`}},
 		{"", "id,Until_Offset,TOPIC,\"partition\"\n7,3,lines,0\n", "3", nil},
 		{"", "GROUP,TOPIC,PARTITION,CURRENT-OFFSET,LOG-END-OFFSET,LAG\ng,lines,0,2,4,2\n", "2", nil},
 		{"--last-read", "lines,0,3\n", "4", nil},
