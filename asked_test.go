@@ -19,7 +19,9 @@ type ones struct{}
 
 func (ones) Resolve(_ context.Context, from []byte) ([]byte, error) { return append(from, '1'), nil }
 
-func (ones) Plan(_ context.Context, from []byte, _ dstream.Limit) ([]byte, int64, error) { return from, 1, nil }
+func (ones) Plan(_ context.Context, from []byte, _ dstream.Limit) ([]byte, int64, error) {
+	return from, 1, nil
+}
 
 func (ones) Read(sc *rdd.Context, _ []byte) *rdd.RDD[int] { return rdd.Parallelize(sc, []int{1}) }
 
@@ -27,8 +29,8 @@ func (ones) Committed(context.Context, *dstream.Batch, []byte) error { return ni
 
 func (ones) Released(context.Context, []byte) error { return nil }
 
-// TestAskedIsNoStandby: what is asked for is refused while the checkpoint has an owner, also of a program that waits for
-// the owner's end when it is started to run.
+// TestAskedIsNoStandby: what is asked for is refused while the checkpoint has an owner, also of a program that waits
+// for the owner's end when it is started to run.
 func TestAskedIsNoStandby(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := vfs.NewDisk("disk")

@@ -82,7 +82,7 @@ func anyOf(text []byte) (v any, err error) {
 func misfit(v any, f *form) error {
 	what := opNames[f.op]
 	if f.record {
-		what = "an object of fields"
+		what = "object of fields"
 	}
 	text, _ := json.Marshal(v)
 	if len(text) > 80 {

@@ -60,8 +60,8 @@ func (ssc *Context) isState(n *node) bool {
 // mayGiveUp tells whether a batch that failed is given up.
 func (l *loop) mayGiveUp(b *Batch, cause error) bool { return l.failed.skip && l.itsOwnFault(b, cause) }
 
-// itsOwnFault tells that a batch failed of itself: not because a stop has cut it, and neither for the log's sake nor for
-// that of a sink that would take no other batch.
+// itsOwnFault tells that a batch failed of itself: not because a stop has cut it, and neither for the log's sake nor
+// for that of a sink that would take no other batch.
 func (l *loop) itsOwnFault(b *Batch, cause error) bool {
 	_, lost := errors.AsType[*FencedError](cause)
 	return l.life.Err() == nil && !lost && !b.notAdmitted(cause)
@@ -76,9 +76,9 @@ func (l *loop) withRemedy(b *Batch, err error) error {
 	if l.ssc.keepsRecords() != nil {
 		skips = conf.SkipWithStateFailed
 	}
-	return fmt.Errorf("%w; the next start runs the batch again, with the same records: if it can never succeed, give it "+
-		"and its records up by %s=%d at one start, or each such batch by %s=%s; an operator may pass records that it "+
-		"cannot use on as dead letters (dstream.ToDeadLetters)", err, conf.CheckpointSkip.Name(), b.Sequence,
+	return fmt.Errorf("%w; the next start runs the batch again, with the same records: if it can never succeed, give "+
+		"it and its records up by %s=%d at one start, or each such batch by %s=%s; an operator may pass records that "+
+		"it cannot use on as dead letters (dstream.ToDeadLetters)", err, conf.CheckpointSkip.Name(), b.Sequence,
 		conf.Failed.Name(), skips)
 }
 

@@ -277,8 +277,8 @@ func (c *stoppedCheckpoint) entries(r *checkpoint.Recovered, before checkpoint.M
 	f func(epoch int64) ([]checkpoint.Entry, error)) ([]checkpoint.Entry, error) {
 	if open := r.Opened(); len(open) > 0 {
 		return nil, fmt.Errorf("batch %d is planned and not committed, and is to run on what is there: start the "+
-			"program, stop it gracefully, and try again; one that fails at each start is given up at a start with %s=%d",
-			open[0].Plan.Sequence, conf.CheckpointSkip.Name(), open[0].Plan.Sequence)
+			"program, stop it gracefully, and try again; one that fails at each start is given up at a start with "+
+			"%s=%d", open[0].Plan.Sequence, conf.CheckpointSkip.Name(), open[0].Plan.Sequence)
 	}
 	if r.Planned != before {
 		return nil, fmt.Errorf("a program has run on it meanwhile, up to batch %d: try again", r.Planned.Sequence)

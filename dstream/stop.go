@@ -22,10 +22,10 @@ func Graceful() StopOption { return func(s *stopping) { s.graceful = true } }
 func KeepContext() StopOption { return func(s *stopping) { s.keep = true } }
 
 // Stop ends the program and waits until nothing of it runs. By default it is immediate: the batch that runs is
-// cancelled and stays uncommitted; [Context.LeftOpen] says what was left. With Graceful, receivers are stopped, what they received and what was
-// planned is processed and committed. It ends at ctx's deadline, or if ctx has none after
-// spark.streaming.gracefulStopTimeout (immediate: weir.streaming.shutdownTimeout); then what still runs is
-// cancelled, and a user function that ignores that is named in the error and abandoned.
+// cancelled and stays uncommitted; [Context.LeftOpen] says what was left. With Graceful, receivers are stopped, what
+// they received and what was planned is processed and committed. It ends at ctx's deadline, or if ctx has none after
+// spark.streaming.gracefulStopTimeout (immediate: weir.streaming.shutdownTimeout); then what still runs is cancelled,
+// and a user function that ignores that is named in the error and abandoned.
 //
 // Stopping twice is no error. When it is called from inside a task, a body or a listener, for whose end it would
 // wait, it returns an error that says so, and the stop happens after the batch.

@@ -239,8 +239,8 @@ func readUpdates(v *stateView, in io.Reader, whole bool) ([]dstream.StateUpdate[
 func (f *stateFile) check(whole bool) error {
 	switch {
 	case f.head > 0 && f.end == 0:
-		return errors.New(`: it was cut: its last line, {"weir":"end",...}, is not there; export it again, or take the ` +
-			"head out if these lines are all that is meant")
+		return errors.New(`: it was cut: its last line, {"weir":"end",...}, is not there; export it again, or take ` +
+			"the head out if these lines are all that is meant")
 	case whole && f.head == 0 && len(f.updates) == 0:
 		return errors.New(": it has no lines, and with --whole all keys would go: what was to write it has failed; a " +
 			"state without keys has the first and the last line of an export")
@@ -276,8 +276,8 @@ func (f *stateFile) take(n int, line []byte) error {
 // close takes the last line in.
 func (f *stateFile) close(n int, l stateLine) error {
 	if l.Keys == nil || *l.Keys != int64(len(f.updates)) {
-		return fmt.Errorf("%d lines with keys come before, and not as many as the last line says: the file was cut, or "+
-			"changed; if they are what is meant, correct the number", len(f.updates))
+		return fmt.Errorf("%d lines with keys come before, and not as many as the last line says: the file was cut, "+
+			"or changed; if they are what is meant, correct the number", len(f.updates))
 	}
 	f.end = n
 	return nil

@@ -154,6 +154,7 @@ func TestState(t *testing.T) {
 				err: []string{"a batch is given by its number or a time", "see 'weir state get --help'"}},
 			{args: `state get DIR places {"No":1,"City":"London\u0020Street"}`, out: `{"N":2,"Names":["1","3"]}` + "\n"},
 			{args: `state get DIR places {"No":1}`, code: 2, err: []string{"the key {\"No\":1}: ", "the field City is missing"}},
+			{args: `state get DIR places null`, code: 2, err: []string{"the key null: ", "null is no object of fields"}},
 			{args: `state get DIR place {}`, code: 1, err: []string{`the state "place": there is no such state`, `["places" "sums"]`}},
 			{args: "state scan DIR sums", out: "" +
 				"\"key 0\"\t6\t2000-01-01T00:00:04.000Z\n\"key 1\"\t4\t2000-01-01T00:00:03.000Z\n"},

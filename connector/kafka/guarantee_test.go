@@ -48,7 +48,9 @@ func TestStreamGuarantee(t *testing.T) {
 					t.Fatal(err)
 				}
 				if row.sink {
-					text := dstream.Map(d, func(r kafka.Record[string, string]) message { return message{Value: r.Value} })
+					text := dstream.Map(d, func(r kafka.Record[string, string]) message {
+						return message{Value: r.Value}
+					})
 					out, err := kafka.Sink("t", c.Params(), kafka.StringSerializer, kafka.StringSerializer, c.Dialer())
 					if err != nil {
 						t.Fatal(err)
