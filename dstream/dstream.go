@@ -50,8 +50,8 @@ type node struct {
 	windows []*node
 	// window is the window that the node gives in another form: who names the node means both.
 	window *node
-	// used tells that an output or a state reads the node, stands that it is a state, which goes on unread, need for how
-	// long after its batch an RDD of it is asked for; findNeeds sets them.
+	// used tells that an output or a state reads the node, stands that it is a state, which goes on unread, need for
+	// how long after its batch an RDD of it is asked for; findNeeds sets them.
 	used, stands bool
 	need         time.Duration
 	// recall is for how long after its batch an RDD of the node has to be had again in another process, so that it

@@ -97,7 +97,8 @@ func TestSkipOfTheFirst(t *testing.T) {
 							return fmt.Sprint(k, s.Get())
 						}).Initial(initial).Timeout(5*time.Second))
 					watch(rows, "rows", got)
-					dstream.ForeachRDD(out.Named("ended"), func(ctx context.Context, r *rdd.RDD[string], b *dstream.Batch) error {
+					dstream.ForeachRDD(out.Named("ended"), func(ctx context.Context, r *rdd.RDD[string],
+						b *dstream.Batch) error {
 						if b.Sequence < 2 {
 							return errors.New("poison")
 						}

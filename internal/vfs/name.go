@@ -73,8 +73,8 @@ func (s *Systems) Find(name string) (FS, string, error) {
 			return f, name, nil
 		}
 	}
-	return nil, "", fmt.Errorf("%s: no file system for %s: was handed in: give one that knows it to "+
-		"rdd.WithFileSystem, or use a path of this machine's disk", name, scheme)
+	return nil, "", fmt.Errorf("%s: no file system for %s: was handed in: hand in one that knows it "+
+		"by WithFileSystem, or use a path of this machine's disk", name, scheme)
 }
 
 // fileURL gives the path of file:/path, file:///path and file://localhost/path.

@@ -181,7 +181,7 @@ func TestSystems(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"s3://b/k": `no file system for s3: was handed in: give one that knows it to rdd.WithFileSystem`,
+		"s3://b/k": `no file system for s3: was handed in: hand in one that knows it by WithFileSystem`,
 		"":         "the path is empty",
 	} {
 		if _, _, err := s.Find(name); err == nil || !strings.Contains(err.Error(), want) {
