@@ -152,7 +152,8 @@ func (l *loop) again(b *Batch, message string, f func() error, attrs ...any) err
 	pause := l.failed.pause
 	for try := 0; ; try++ {
 		err := f()
-		if err == nil || try >= l.failed.retries || l.life.Err() != nil {
+		_, broken := errors.AsType[brokenState](err)
+		if err == nil || broken || try >= l.failed.retries || l.life.Err() != nil {
 			return err
 		}
 		l.ssc.warn(message, err, append(slices.Clone(attrs), "batch", b.Sequence, "time", b.Time.String(), "try", try+1,

@@ -61,10 +61,11 @@ func (ssc *Context) isState(n *node) bool {
 func (l *loop) mayGiveUp(b *Batch, cause error) bool { return l.failed.skip && l.itsOwnFault(b, cause) }
 
 // itsOwnFault tells that a batch failed of itself: not because a stop has cut it, and neither for the log's sake nor
-// for that of a sink that would take no other batch.
+// for that of a sink or a state that would take no other batch.
 func (l *loop) itsOwnFault(b *Batch, cause error) bool {
 	_, lost := errors.AsType[*FencedError](cause)
-	return l.life.Err() == nil && !lost && !b.notAdmitted(cause)
+	_, broken := errors.AsType[brokenState](cause)
+	return l.life.Err() == nil && !lost && !broken && !b.notAdmitted(cause)
 }
 
 // withRemedy adds to the error by which a batch ends the program what helps against one that fails at each start.

@@ -33,6 +33,17 @@ type stateStore[K comparable, S any] struct {
 	broken error // why the state is of no use any more
 }
 
+// A brokenState is why this process cannot go on with a state, whatever its batches are.
+type brokenState struct{ cause error }
+
+// Error says that the next process can.
+func (b brokenState) Error() string {
+	return fmt.Sprintf("the state was left half-way by an earlier error, and the next start loads it anew: %v", b.cause)
+}
+
+// Unwrap gives the earlier error.
+func (b brokenState) Unwrap() error { return b.cause }
+
 // An openState is what a batch that is not committed has changed.
 type openState[K comparable, S any] struct {
 	at    Time
@@ -104,7 +115,7 @@ func (s *stateStore[K, S]) has(b *Batch) bool {
 // ready is called before each step: it takes the initial state in before the first.
 func (s *stateStore[K, S]) ready(ctx context.Context, g *generation) error {
 	if s.broken != nil {
-		return fmt.Errorf("the state was left half-way by an earlier error: %w", s.broken)
+		return brokenState{s.broken}
 	}
 	if s.begun || s.initial == nil {
 		return nil
