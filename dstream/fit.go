@@ -145,6 +145,7 @@ func (ssc *Context) compareWith(ctx context.Context, found *checkpoint.State) (*
 	if split := found.Split; split != nil {
 		f.changes = append(f.changes, f.known(f.operators(split))...)
 		f.changes = append(f.changes, f.partitions(split)...)
+		f.changes = append(f.changes, f.longer(split)...)
 	}
 	f.rename()
 	if err := f.types(ctx); err != nil {
@@ -180,6 +181,8 @@ func (f *fitting) say() {
 				" names it", errors.New(c.String()))
 		case c.Kind == "setting" && (c.Name == conf.CheckpointDrop.Name() || c.Name == conf.CheckpointRename.Name()):
 			f.ssc.warn("a setting asks for nothing", errors.New(c.String()))
+		case c.Kind == "window" && c.What == changed:
+			f.ssc.warn("the first windows are not complete", errors.New(c.String()))
 		case c.Detail == wasLeftOut:
 			f.ssc.warn("a state lacks what it has missed", errors.New(c.String()))
 		default:

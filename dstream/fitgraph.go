@@ -50,6 +50,25 @@ func (f *fitting) operators(split *checkpoint.Split) (changes []Change) {
 	return changes
 }
 
+// longer finds windows that look back further than they did, once the log has forgotten batches: what is older than what
+// the shorter ones needed is in no pane any more.
+func (f *fitting) longer(split *checkpoint.Split) (changes []Change) {
+	if f.found.Released < 0 {
+		return nil
+	}
+	for _, o := range f.ssc.operators() {
+		old := find(split.Operators, f.before(o.ID))
+		if old < 0 || split.Operators[old].LooksBack == 0 || split.Operators[old].LooksBack >= o.LooksBack {
+			continue
+		}
+		was, is := time.Duration(split.Operators[old].LooksBack), time.Duration(o.LooksBack)
+		changes = append(changes, Change{"window", o.ID, changed, fmt.Sprintf("looked back %v, and looks back %v: "+
+			"until it has run as long as that, it lacks what the checkpoint does not hold any more",
+			was*time.Millisecond, is*time.Millisecond)})
+	}
+	return changes
+}
+
 // known leaves out what is told of as an input, a state or an output already.
 func (f *fitting) known(changes []Change) []Change {
 	return slices.DeleteFunc(changes, func(c Change) bool {

@@ -67,7 +67,8 @@ func (ssc *Context) operators() []checkpoint.Operator {
 	list := make([]checkpoint.Operator, len(ssc.nodes))
 	for i, n := range ssc.nodes {
 		places[n] = i
-		list[i] = checkpoint.Operator{ID: ids[n], Op: n.op, Type: n.typ, Slide: n.slide.Milliseconds()}
+		list[i] = checkpoint.Operator{ID: ids[n], Op: n.op, Type: n.typ, Slide: n.slide.Milliseconds(),
+			LooksBack: max(n.looksBack, n.holds).Milliseconds()}
 		for _, p := range n.parents {
 			list[i].From = append(list[i].From, places[p])
 		}

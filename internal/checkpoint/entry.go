@@ -124,8 +124,10 @@ type Operator struct {
 	ID   string `json:"id"`
 	Op   string `json:"op"`
 	Type string `json:"type,omitempty"`
-	// Slide is in milliseconds.
-	Slide int64 `json:"slide"`
+	// Slide is in milliseconds, and so is LooksBack: how much older than its batch is what a window has in it. Logs of
+	// early releases do not say it.
+	Slide     int64 `json:"slide"`
+	LooksBack int64 `json:"looksBack,omitempty"`
 	// From are the places of its parents in the list, which are before its own.
 	From []int `json:"from,omitempty"`
 }
