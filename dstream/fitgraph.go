@@ -50,8 +50,8 @@ func (f *fitting) operators(split *checkpoint.Split) (changes []Change) {
 	return changes
 }
 
-// longer finds windows that look back further than they did, once the log has forgotten batches: what is older than what
-// the shorter ones needed is in no pane any more.
+// longer finds windows that look back further than they did, once the log has forgotten batches: what is older than
+// what the shorter ones needed is in no pane any more.
 func (f *fitting) longer(split *checkpoint.Split) (changes []Change) {
 	if f.found.Released < 0 {
 		return nil

@@ -30,41 +30,45 @@ func TestLongerWindows(t *testing.T) {
 			disk := vfs.NewDisk("disk")
 			var warned []string
 			// lives runs a program with windows of a length, and gives what they counted.
-			lives := func(t *testing.T, length, batches int) (got map[string]string) {
-				got = map[string]string{}
-				l := mustLive(t, disk, func(ssc *dstream.Context) {
-					ssc.AddListener(func(e dstream.Event) {
-						if e, ok := e.(dstream.Warning); ok && e.Err != nil {
-							warned = append(warned, fmt.Sprint(e.Err))
-						}
-					})
-					d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
-					long := time.Duration(length) * time.Second
-					ones := dstream.Map(d, func(int) pair { return rdd.KV("", 1) })
-					watch(dstream.Count(dstream.Window(d, long, 0).Named("elements")), "elements", got)
-					watch(dstream.Map(dstream.ReduceByKeyAndWindow(ones, plus, long, 0).Named("panes"),
-						func(kv pair) int { return kv.Value }), "panes", got)
+			lives := func(length, batches int) map[string]string {
+				got := map[string]string{}
+				synctest.Test(t, func(t *testing.T) {
+					l := mustLive(t, disk, windowsOf(time.Duration(length)*time.Second, got, &warned))
+					time.Sleep(time.Duration(batches)*time.Second + time.Second/2)
+					l.stop(t)
 				})
-				time.Sleep(time.Duration(batches)*time.Second + time.Second/2)
-				l.stop(t)
 				return got
 			}
-			synctest.Test(t, func(t *testing.T) { lives(t, tt.before, tt.lasts) })
+			lives(tt.before, tt.lasts)
 			warned = nil
-			synctest.Test(t, func(t *testing.T) {
-				got := lives(t, tt.after, 25)
-				for _, name := range []string{"elements", "panes"} {
-					first := got[fmt.Sprintf("%02d %s", tt.lasts, name)]
-					last := got[fmt.Sprintf("%02d %s", tt.lasts+22, name)]
-					if tt.first != "" && first != tt.first || last != fmt.Sprint(2*tt.after) {
-						t.Errorf("%s: the first is %s, want %s, and a later one %s", name, first, tt.first, last)
-					}
+			got := lives(tt.after, 25)
+			for _, name := range []string{"elements", "panes"} {
+				first := got[fmt.Sprintf("%02d %s", tt.lasts, name)]
+				last := got[fmt.Sprintf("%02d %s", tt.lasts+22, name)]
+				if tt.first != "" && first != tt.first || last != fmt.Sprint(2*tt.after) {
+					t.Errorf("%s: the first is %s, want %s, and a later one %s", name, first, tt.first, last)
 				}
-			})
+			}
 			told := strings.Join(warned, "\n")
 			if n := strings.Count(told, tt.warned); tt.warned == "" && len(warned) > 0 || tt.warned != "" && n != 2 {
 				t.Errorf("it warns of\n%s\nwant %q for both windows", told, tt.warned)
 			}
 		})
+	}
+}
+
+// windowsOf counts the elements of two windows, and writes down of what the program warns.
+func windowsOf(length time.Duration, got map[string]string, warned *[]string) func(ssc *dstream.Context) {
+	return func(ssc *dstream.Context) {
+		ssc.AddListener(func(e dstream.Event) {
+			if e, ok := e.(dstream.Warning); ok && e.Err != nil {
+				*warned = append(*warned, fmt.Sprint(e.Err))
+			}
+		})
+		d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+		ones := dstream.Map(d, func(int) pair { return rdd.KV("", 1) })
+		watch(dstream.Count(dstream.Window(d, length, 0).Named("elements")), "elements", got)
+		watch(dstream.Map(dstream.ReduceByKeyAndWindow(ones, plus, length, 0).Named("panes"),
+			func(kv pair) int { return kv.Value }), "panes", got)
 	}
 }
