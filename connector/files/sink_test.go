@@ -198,6 +198,21 @@ func (f *folder) names(prefix string) (names []string) {
 
 func newFolder(t *testing.T) *folder { return &folder{t: t, disk: vfs.NewDisk("disk")} }
 
+// sinkWhile opens a sink whose disk has no room for manifests while full is set, and that must warn of nothing.
+func (f *folder) sinkWhile(full *bool) *files.FolderSink[string] {
+	f.t.Helper()
+	s := files.NewFolderSink(f.disk.Mount(func(s vfs.Step) vfs.Fault {
+		if *full && strings.Contains(s.Name, "_weir") {
+			return vfs.Full
+		}
+		return vfs.None
+	}), "disk:/out", files.Text[string](), func(message string) { f.t.Error(message) })
+	if err := s.Open(f.t.Context(), sinkJob, 1); err != nil {
+		f.t.Fatal(err)
+	}
+	return s
+}
+
 // What readers see: names in the order of batches, and no files of partitions without records.
 func TestFolderNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -317,15 +332,7 @@ func TestFolderKeepsPrepared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFolder(t)
 		full := false
-		s := files.NewFolderSink(f.disk.Mount(func(s vfs.Step) vfs.Fault {
-			if full && strings.Contains(s.Name, "_weir") {
-				return vfs.Full
-			}
-			return vfs.None
-		}), "disk:/out", files.Text[string](), func(message string) { t.Error(message) })
-		if err := s.Open(t.Context(), sinkJob, 1); err != nil {
-			t.Fatal(err)
-		}
+		s := f.sinkWhile(&full)
 		f.write(s, 0, "a")
 		made := f.prepare(s, 1, "b")
 		full = true
@@ -360,15 +367,7 @@ func TestFolderDropsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFolder(t)
 		full := false
-		s := files.NewFolderSink(f.disk.Mount(func(s vfs.Step) vfs.Fault {
-			if full && strings.Contains(s.Name, "_weir") {
-				return vfs.Full
-			}
-			return vfs.None
-		}), "disk:/out", files.Text[string](), func(message string) { t.Error(message) })
-		if err := s.Open(t.Context(), sinkJob, 1); err != nil {
-			t.Fatal(err)
-		}
+		s := f.sinkWhile(&full)
 		for _, seq := range []int64{0, 1, 3} {
 			full = true
 			for range 3 { // The batch is run again each time.
