@@ -15,9 +15,10 @@ import (
 // StateOf makes a reader of a state of this program, by the name of its operator: for a handler that answers with it
 // while batches run. K and S are the operator's types.
 //
-// Get is answered from memory by what the last batch left whose outputs have run, in a time that does not depend on the
-// state; its commit may be on its way (weir.streaming.maxUncommittedBatches says how far, for outputs that write in
-// transactions). Get waits until the program has been started and has loaded its state.
+// Get is answered by what the last batch left whose outputs have run, from memory, or from the store that the state
+// lies in (weir.state.store), in a time that does not depend on how large the state is; its commit may be on its way
+// (weir.streaming.maxUncommittedBatches says how far, for outputs that write in transactions). Get waits until the
+// program has been started and has loaded its state.
 //
 // Versions, which All and Diff read too, are those of the checkpoint: a program without one has none. What is read is
 // never changed or taken away by batches that run.
