@@ -403,13 +403,16 @@ func (s *supervisor[T]) Plan(_ context.Context, from []byte, l Limit) ([]byte, i
 	s.mu.Lock()
 	draining := s.draining
 	s.mu.Unlock()
+	ended := draining
 	select {
 	case <-s.idle:
-		s.hold.cut() // Nothing else will cut what came late: a call that waited for the disk longer than Stop did.
+		ended = true
 	default:
 	}
+	if ended {
+		s.hold.cut() // Nothing else will cut what came late: a call that waited for the disk longer than Stop did.
+	}
 	if draining {
-		s.hold.cut()
 		l.Measured = false // Each batch takes something, so that a drain ends.
 	}
 	return s.hold.plan(from, l)

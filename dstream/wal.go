@@ -256,7 +256,9 @@ func (w *wal[T]) logged(f walFrame[T], vs []T, own bool) {
 	next := w.first + int64(len(w.list))
 	f.begins = own || w.cutAt == next
 	if w.makeRoom(f.bytes) {
-		f.vs = slices.Clone(vs)
+		if f.vs = vs; w.own == nil { // Else the slice is a copy already.
+			f.vs = slices.Clone(vs)
+		}
 		w.kept += f.bytes
 		w.budget.Force(f.bytes)
 	}
