@@ -294,8 +294,10 @@ func (k *elements[T]) lieIn(StateRows, int) error { return nil }
 
 // reload implements stateful.
 func (k *elements[T]) reload(context.Context, []checkpoint.File, []checkpoint.Delta) error {
-	return errByHand
+	return errElements
 }
+
+var errElements = errors.New("the elements of a window are loaded once, and are those of the checkpoint")
 
 // deal implements stateful: elements stay in the partitions in which they are.
 func (k *elements[T]) deal() checkpoint.Deal { return checkpoint.Deal{} }

@@ -2,7 +2,6 @@ package dstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -217,6 +216,13 @@ func (w *keyedWindow[K, V]) load(ctx context.Context, at stateFolder, snapshot [
 	if err := w.files.files.open(ctx, at); err != nil {
 		return fmt.Errorf("make the folder of states: %w", err)
 	}
+	return w.reload(ctx, snapshot, deltas)
+}
+
+// reload implements stateful.
+func (w *keyedWindow[K, V]) reload(ctx context.Context, snapshot []checkpoint.File,
+	deltas []checkpoint.Delta) error {
+	w.partitions, w.broken = nil, nil
 	return w.files.read(ctx, snapshot, deltas, w.add)
 }
 
@@ -228,13 +234,6 @@ func (w *keyedWindow[K, V]) dealAnew(seed uint64) error { return w.files.dealAne
 
 // lieIn implements stateful: panes lie in memory.
 func (w *keyedWindow[K, V]) lieIn(StateRows, int) error { return nil }
-
-// reload implements stateful.
-func (w *keyedWindow[K, V]) reload(context.Context, []checkpoint.File, []checkpoint.Delta) error {
-	return errByHand
-}
-
-var errByHand = errors.New("the panes of a window are not changed by hand")
 
 // deal implements stateful: each partition is its own.
 func (w *keyedWindow[K, V]) deal() checkpoint.Deal {

@@ -176,9 +176,9 @@ func (ssc *Context) reimport(ctx context.Context, i *checkpoint.Import) error {
 	return nil
 }
 
-// reloadStates has the states be what the checkpoint holds, after batches have run once more for what their streams
-// gave. What that made of a state is something else if its function is another one now, or if a program between did not
-// have it.
+// reloadStates has the states, and the windows of panes, be what the checkpoint holds, after batches have run once more
+// for what their streams gave. What that made of them is something else if a function is another one now, if a program
+// between did not have them, or, in the order of its keys, if there are other partitions.
 func (ssc *Context) reloadStates(ctx context.Context) error {
 	found := ssc.durable.found
 	if found == nil {
@@ -186,7 +186,7 @@ func (ssc *Context) reloadStates(ctx context.Context) error {
 	}
 	ids, last := ssc.stateIDs(), found.Committed.Sequence
 	for i, k := range ssc.states {
-		if k.window() || ssc.loadedAt(k) >= last {
+		if k.window() && !k.node.paned || ssc.loadedAt(k) >= last {
 			continue
 		}
 		snapshot, deltas := found.Version(ids[i], last)

@@ -1,6 +1,7 @@
 package dstream_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -125,5 +126,50 @@ func (l recalling) check(t *testing.T, where string, sums map[string]int, number
 	slices.Sort(want)
 	if want := strings.Join(want, ", "); !l.unread && got != want {
 		t.Errorf("%s: the state is %s, want %s", where, got, want)
+	}
+}
+
+// TestRecalledWindows: the same holds of the panes of a window, and of the order of its keys.
+func TestRecalledWindows(t *testing.T) {
+	type version struct {
+		times, parallelism int
+		lasts              time.Duration
+	}
+	run := func(disk *vfs.Disk, remember time.Duration, lives ...version) (got []string) {
+		for _, v := range lives {
+			synctest.Test(t, func(t *testing.T) {
+				l := mustLive(t, disk, func(ssc *dstream.Context) {
+					if remember > 0 {
+						ssc.Remember(remember)
+					}
+					d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+					sums := dstream.ReduceByKeyAndWindow(dstream.Map(d, func(n int) pair {
+						return rdd.KV(fmt.Sprint("key ", n%7), n*v.times)
+					}), plus, 8*time.Second, 0)
+					dstream.ForeachRDD(sums, func(ctx context.Context, r *rdd.RDD[pair], b *dstream.Batch) error {
+						vs, err := rdd.Collect(ctx, r)
+						got = append(got, fmt.Sprint(b.Sequence, vs))
+						return err
+					}).Named("out")
+				}, "spark.default.parallelism", fmt.Sprint(v.parallelism))
+				time.Sleep(v.lasts + time.Second/2)
+				l.stop(t)
+			})
+		}
+		return got
+	}
+	for name, lives := range map[string][]version{
+		"its function is another one": {{1, 3, 6 * time.Second}, {100, 3, 3 * time.Second}, {1, 3, 9 * time.Second}},
+		"fewer partitions":            {{1, 5, 6 * time.Second}, {1, 1, 3 * time.Second}, {1, 2, 9 * time.Second}},
+		"more partitions":             {{1, 1, 6 * time.Second}, {1, 4, 3 * time.Second}, {1, 7, 9 * time.Second}},
+	} {
+		disk := vfs.NewDisk("disk") // The seed that deals keys is drawn when a checkpoint is made.
+		run(disk, 0, lives[0])
+		want := run(disk.Crash(1), 0, lives[1:]...)
+		for _, remember := range []time.Duration{time.Second, 3 * time.Second, 20 * time.Second} {
+			if got := run(disk.Crash(1), remember, lives[1:]...); len(got) < 12 || !slices.Equal(got, want) {
+				t.Errorf("%s, remember %v:\n%s\nwant\n%s", name, remember, strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+		}
 	}
 }

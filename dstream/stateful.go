@@ -23,7 +23,8 @@ type stateful interface {
 	dealAnew(seed uint64) error
 	// lieIn is called before load: the entries lie in a store, in which the state has a number.
 	lieIn(rows StateRows, number int) error
-	// reload makes the state that of a version by which the user has changed it.
+	// reload makes the state that of a version by which the user has changed it, or, when batches have run once more,
+	// of the last one.
 	reload(ctx context.Context, snapshot []checkpoint.File, deltas []checkpoint.Delta) error
 	// deal is how many buckets the state has, and among how many partitions they are dealt.
 	deal() checkpoint.Deal

@@ -34,6 +34,7 @@ const (
 	refused     = "refused as unfit"
 	skipped     = "batches given up"
 	shared      = "batches that shared a transaction"
+	retold      = "batches told again"
 	atEvent     = " at an event"
 	disturbance = "events: "
 )
@@ -56,6 +57,7 @@ var least = []struct {
 	{refused, 60},
 	{skipped, 60},
 	{shared, 100},
+	{retold, 2000},
 }
 
 // covers tells what the lives met too seldom.

@@ -3,6 +3,7 @@ package simulate
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -85,4 +86,9 @@ func (in *input) delivered(from, until int) any {
 		}
 	}
 	return in.kind.concat(parts)
+}
+
+// receives tells whether the graph has a receiver.
+func (g *Graph) receives() bool {
+	return slices.ContainsFunc(g.Steps, func(s *Step) bool { return s.op == nil && s.input.how == wholeQueue })
 }

@@ -75,7 +75,9 @@ func (l ledger) add(name string, data []byte) (int64, error) {
 
 // A chronicle is what a log says happened.
 type chronicle struct {
-	plans     []checkpoint.Plan // with those of idle batches, which have no entries
+	plans     []checkpoint.Plan  // with those of idle batches, which have no entries
+	script    []checkpoint.Entry // where inputs begin, and the plans as they are in force, with their splits
+	split     *checkpoint.Split  // of the last one that names one
 	idle      map[int64]bool
 	skipped   map[int64]checkpoint.Skip // batches that were given up: they count as committed
 	committed int64
@@ -112,7 +114,27 @@ func (c *chronicle) take(entry map[string]json.RawMessage) error {
 		if err := json.Unmarshal(raw, &p); err != nil {
 			return err
 		}
+		if p.Split == nil {
+			p.Split = c.split
+		}
+		c.split = p.Split
+		c.script = append(c.script, p)
 		return c.plan(p)
+	}
+	if raw, ok := entry["replan"]; ok {
+		var p checkpoint.Plan
+		if err := json.Unmarshal(raw, &p); err != nil {
+			return err
+		}
+		return c.replan(p)
+	}
+	if raw, ok := entry["start"]; ok {
+		var s checkpoint.Start
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return err
+		}
+		c.script = append(c.script, s)
+		return nil
 	}
 	if raw, ok := entry["skip"]; ok {
 		var skip checkpoint.Skip
@@ -130,6 +152,20 @@ func (c *chronicle) take(entry map[string]json.RawMessage) error {
 		return c.commit(m.Sequence)
 	}
 	return nil
+}
+
+// replan takes in another split of a plan.
+func (c *chronicle) replan(again checkpoint.Plan) error {
+	for i, e := range c.script {
+		if p, ok := e.(checkpoint.Plan); ok && p.Sequence == again.Sequence {
+			if p.Split = again.Split; p.Split == nil {
+				p.Split = e.(checkpoint.Plan).Split
+			}
+			c.script[i], c.split = p, p.Split
+			return nil
+		}
+	}
+	return fmt.Errorf("batch %d is planned again, and was not planned", again.Sequence)
 }
 
 func (c *chronicle) commit(sequence int64) error {

@@ -51,14 +51,16 @@ type saga struct {
 	parallelisms []int         // of the lives so far
 	clean        bool          // it stopped gracefully
 	zombies      []*program
+	finishes     bool // its programs plan nothing
 	haunted      bool // there has been a zombie: it may have begun to own what a clean stop had let go, and died of it
 }
 
 // A program is a life, its mount and its context.
 type program struct {
 	*living
-	mount *vfs.Mount
-	ssc   *dstream.Context
+	mount    *vfs.Mount
+	ssc      *dstream.Context
+	finishes bool
 	// started has the answer of Start.
 	started chan error
 }
@@ -121,7 +123,13 @@ func (g *Graph) tell(t *testing.T, dir string, w *world, job int, lives []Life) 
 		return err
 	}
 	befell.add(skipped, len(chronicled.skipped))
-	return g.compareWorld(s.world, job, chronicled)
+	if err := g.compareWorld(s.world, job, chronicled); err != nil || g.receives() {
+		return err
+	}
+	if err := g.retell(t, dir, s.world, job, chronicled); err != nil {
+		return fmt.Errorf("the plans of %d batches, told again: %w", len(chronicled.plans), err)
+	}
+	return nil
 }
 
 // live runs a life to its end.
@@ -164,7 +172,7 @@ func (s *saga) start(ctx context.Context, number int) (*program, error) {
 		if err != nil {
 			return nil, err
 		}
-		go func() { p.started <- p.ssc.Start(ctx) }()
+		go func() { p.started <- p.begin(ctx) }()
 		select {
 		case err = <-p.started:
 			p.started <- err
@@ -175,7 +183,7 @@ func (s *saga) start(ctx context.Context, number int) (*program, error) {
 		switch last := len(earlier) - 1; {
 		case err == nil:
 			return p, nil
-		case errors.Is(err, dstream.ErrUnfit) && (!s.clean || s.haunted) && last >= 0:
+		case errors.Is(err, dstream.ErrUnfit) && (!s.clean || s.haunted) && !s.finishes && last >= 0:
 			befell.add(refused, 1)
 			parallelism, earlier = earlier[last], earlier[:last]
 		case errors.As(err, &held) && len(s.zombies) > 0: // It has woken up before it was taken for dead.
@@ -189,7 +197,7 @@ func (s *saga) start(ctx context.Context, number int) (*program, error) {
 // program makes the program of a life.
 func (s *saga) program(number, parallelism int) (*program, error) {
 	l := s.g.Lives[number]
-	p := &program{started: make(chan error, 1), living: &living{Life: l, number: number, gone: make(chan struct{}),
+	p := &program{finishes: s.finishes, started: make(chan error, 1), living: &living{Life: l, number: number, gone: make(chan struct{}),
 		random: rand.New(rand.NewPCG(s.g.Seed, uint64(number)+10))}}
 	disk := s.disk
 	p.mount = disk.Mount(func(step vfs.Step) vfs.Fault {
@@ -240,13 +248,29 @@ func (s *saga) keepSlot(disk *vfs.Disk, name string) {
 	}
 }
 
-// run lets the program live until its time is over, and stops it if that is how it ends.
+// begin starts the program.
+func (p *program) begin(ctx context.Context) error {
+	if p.finishes {
+		return p.ssc.Finish(ctx)
+	}
+	return p.ssc.Start(ctx)
+}
+
+// run lets the program live until its time is over, and stops it if that is how it ends. One that finishes what is
+// planned ends by itself.
 func (p *program) run(ctx context.Context, interval time.Duration) error {
+	over := time.After(time.Duration(p.Intervals)*interval + interval/2)
+	if p.finishes {
+		over = nil
+	}
 	select {
-	case <-time.After(time.Duration(p.Intervals)*interval + interval/2):
+	case <-over:
 	case <-p.gone:
 		return nil
 	case <-ended(ctx, p.ssc):
+		if p.finishes {
+			return p.ssc.AwaitTermination(ctx)
+		}
 		if p.over() && p.End == zombie {
 			return nil
 		}
