@@ -44,20 +44,20 @@ var least = []struct {
 	what string
 	n    int
 }{
-	{begun, 4000},
-	{killed.String() + atEvent, 250},
-	{powerless.String() + atEvent, 250},
+	{begun, 6500},
+	{killed.String() + atEvent, 1000},
+	{powerless.String() + atEvent, 1000},
 	{zombie.String() + atEvent, 250},
-	{disturbance + faultName(vfs.None), 300},
-	{disturbance + faultName(vfs.Fail), 300},
-	{disturbance + faultName(vfs.Lose), 300},
-	{disturbance + faultName(vfs.Tear), 250},
-	{disturbance + faultName(vfs.Full), 2000},
-	{setBack, 400},
-	{refused, 60},
+	{disturbance + faultName(vfs.None), 400},
+	{disturbance + faultName(vfs.Fail), 400},
+	{disturbance + faultName(vfs.Lose), 400},
+	{disturbance + faultName(vfs.Tear), 400},
+	{disturbance + faultName(vfs.Full), 3000},
+	{setBack, 340},
+	{refused, 100},
 	{skipped, 60},
-	{shared, 100},
-	{retold, 2000},
+	{shared, 250},
+	{retold, 8000},
 }
 
 // covers tells what the lives met too seldom.

@@ -3,7 +3,6 @@ package simulate
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -26,7 +25,9 @@ const again = 2
 
 // Start implements dstream.Receiver.
 func (d *delivery[T]) Start(ctx context.Context, st *dstream.Store[T], resume []byte) error {
-	ctx, d.stop = context.WithCancel(ctx)
+	if ctx, d.stop = context.WithCancel(ctx); d.life.told {
+		return nil
+	}
 	at, _ := strconv.Atoi(string(resume)) // nil is 0.
 	d.work.Go(func() {
 		for i := max(at-again, 0); i < len(d.in.entries) && ctx.Err() == nil; i++ {
@@ -63,6 +64,7 @@ func (d *delivery[T]) Covers(last, position []byte) bool {
 
 // logged is what the range of a receiver says.
 type logged struct {
+	Series   string `json:"series"`
 	From     int    `json:"from"`
 	Until    int    `json:"until"`
 	Position []byte `json:"position"`
@@ -86,9 +88,4 @@ func (in *input) delivered(from, until int) any {
 		}
 	}
 	return in.kind.concat(parts)
-}
-
-// receives tells whether the graph has a receiver.
-func (g *Graph) receives() bool {
-	return slices.ContainsFunc(g.Steps, func(s *Step) bool { return s.op == nil && s.input.how == wholeQueue })
 }

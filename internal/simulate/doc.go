@@ -16,6 +16,11 @@
 // change. The world beside the disk stores each effect under its identity, once, and refuses another one of that name.
 // What it holds in the end must be the definition of the graph over the ranges that the log planned.
 //
+// What a durable graph planned is told once more then: its plan records, and nothing else of its log, are put into the
+// log of another checkpoint, some at a time, and programs that only finish what is planned run them, with other cores,
+// memory, hash seeds of tables, faults and deaths. Their effects go to another world, which must hold the same rows in
+// the same order, partition by partition.
+//
 //	go test ./internal/simulate                                     # thousands of graphs and chains
 //	go test ./internal/simulate -run TestGraphs -args -seed N       # one graph again, shrunk if it fails
 //	go test ./internal/simulate -run TestChains -args -seed N       # one chain of RDDs again

@@ -18,6 +18,9 @@ var keptSeeds = []struct {
 		"of the process, and not that of the plan, when its batch ran again"},
 	{seed: 14522, digest: 0x44953556a447201b, why: "a slot of the log that was gone with those before it was put again " +
 		"by a process that had slept: it means nothing, but the ledger took it for the slot"},
+	{seed: 436, digest: 0xe1222c7fb8af2a9d, why: "a window that Remember asked for was, after a start, what its batches made of it when " +
+		"they ran once more, in the order of today's partitions: the same plans told again gave another order, now and " +
+		"then"},
 }
 
 // TestKeptSeeds: what has failed does not fail again, and is what has failed.

@@ -217,6 +217,7 @@ func faultName(f vfs.Fault) string {
 type living struct {
 	Life
 	number int
+	told   bool          // once more: receivers bring nothing
 	gone   chan struct{} // closed when it ends before its time
 
 	mu     sync.Mutex

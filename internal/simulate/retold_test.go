@@ -19,7 +19,8 @@ import (
 // What a log planned is told once more: its plan records, and nothing else of it, are written into the log of another
 // checkpoint, and programs finish what is planned there. They go through other lives, with other cores, memory, hash
 // seeds of tables and faults, and write to another world, which must hold the same rows in the same order: what a batch
-// does is a function of its plan record.
+// does is a function of its plan record. Receivers bring nothing then: what they brought lies in the log that they
+// left.
 
 // A chapter is plans that wait together for a program: of one split, and without an idle batch between them.
 type chapter struct {
@@ -77,18 +78,24 @@ func (c chapter) lives(r *rand.Rand, g *Graph) (lives []Life) {
 }
 
 // retell tells what a job of the graph planned once more, and says in what the worlds differ.
-func (g *Graph) retell(t *testing.T, dir string, first *world, job int, c chronicle) error {
+func (g *Graph) retell(t *testing.T, dir string, first *saga, c chronicle) error {
+	job := first.job
 	r := rand.New(rand.NewPCG(g.Seed, uint64(job)+7))
 	chapters, batches := c.chapters(r)
 	again := *g
 	again.Lives = nil
 	s := &saga{g: &again, job: job, dir: dir, disk: vfs.NewDisk("disk"), ledger: ledger{}, clean: true, finishes: true,
-		world: newWorld()}
+		world: newWorld(), archive: first.archive}
 	var err error
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
+		for epoch := int64(0); epoch < s.archive.epoch() && err == nil; epoch++ { // What follows is newer than that.
+			err = s.write(t.Context(), chapter{})
+		}
 		for _, ch := range chapters {
-			err = s.write(t.Context(), ch)
+			if err == nil {
+				err = s.write(t.Context(), ch)
+			}
 			number := len(again.Lives)
 			again.Lives = append(again.Lives, ch.lives(r, g)...)
 			for ; err == nil && number < len(again.Lives); number++ {
@@ -106,7 +113,7 @@ func (g *Graph) retell(t *testing.T, dir string, first *world, job int, c chroni
 		err = leftover(dir)
 	}
 	if err == nil {
-		err = s.compareTold(first, c.until(batches))
+		err = s.compareTold(first.world, c.until(batches))
 	}
 	if err != nil {
 		for i, l := range again.Lives {
@@ -118,12 +125,33 @@ func (g *Graph) retell(t *testing.T, dir string, first *world, job int, c chroni
 
 // write puts the entries of a chapter into the log, as an owner that dies then.
 func (s *saga) write(ctx context.Context, c chapter) error {
+	if err := s.restore(ctx, c.received()); err != nil {
+		return err
+	}
 	log, _, err := checkpoint.Open(ctx, s.disk.Mount(nil), "disk:/ck", checkpoint.Owner{Host: "teller"},
 		checkpoint.Options{})
 	if err != nil {
 		return err
 	}
-	return errors.Join(log.Append(ctx, c.entries...), log.Close(ctx))
+	if len(c.entries) > 0 {
+		err = log.Append(ctx, c.entries...)
+	}
+	return errors.Join(err, log.Close(ctx))
+}
+
+// received tells up to which frame the chapter needs the logs of receivers, by folder.
+func (c chapter) received() map[string]int64 {
+	until := map[string]int64{}
+	for _, e := range c.entries {
+		if p, ok := e.(checkpoint.Plan); ok {
+			for _, rng := range p.Ranges {
+				if l, _, ok := loggedRange(rng.Data); ok {
+					until[l.Series] = int64(l.Until)
+				}
+			}
+		}
+	}
+	return until
 }
 
 // compareTold tells where what was told again is something else than what was told first.
