@@ -63,18 +63,24 @@ func TestDStream(t *testing.T) {
 						stop := startStream(t, c, build, n, how, got)
 						time.Sleep(time.Duration(c.Ticks)*time.Second + time.Second/2)
 						stop()
-						for at := 1; at <= c.Ticks; at++ {
-							key := strconv.Itoa(at)
-							g, there := got[key]
-							w, wanted := want[key]
-							if there != wanted || there && !same(g, w) {
-								t.Errorf("%s partitions, %v, at %d s: %s\ngot  %v\nwant %v", n, how, at, c.Op, g, w)
-							}
-						}
+						c.compare(t, got, want, fmt.Sprintf("%s partitions, %v", n, how))
 					})
 				}
 			}
 		})
+	}
+}
+
+// compare has the test fail for each second whose answer is not the wanted one.
+func (c streamCase) compare(t *testing.T, got map[string]bag, want map[string]any, how string) {
+	t.Helper()
+	for at := 1; at <= c.Ticks; at++ {
+		key := strconv.Itoa(at)
+		g, there := got[key]
+		w, wanted := want[key]
+		if there != wanted || there && !same(g, w) {
+			t.Errorf("%s, at %d s: %s\ngot  %v\nwant %v", how, at, c.Op, g, w)
+		}
 	}
 }
 
@@ -107,8 +113,7 @@ func startStream(t *testing.T, c streamCase, build builder, partitions string, h
 		t.Fatal("slides are aligned to the clock, and this one does not begin at a full minute")
 	}
 	build(streams{dstream.QueueStream(ssc, dstream.NewQueue(c.Input...)),
-		dstream.QueueStream(ssc, dstream.NewQueue(c.Input2...))},
-		func(at dstream.Time, vs bag) { got[fmt.Sprint(int(at.Std().Sub(begin).Seconds()))] = vs })
+		dstream.QueueStream(ssc, dstream.NewQueue(c.Input2...))}, reportTo(got, begin))
 	if err := ssc.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +154,11 @@ type report func(at dstream.Time, vs bag)
 
 // A builder makes the graph of a case and has what it answers reported.
 type builder func(in streams, got report)
+
+// reportTo keeps what was answered by the seconds since the begin.
+func reportTo(got map[string]bag, begin time.Time) report {
+	return func(at dstream.Time, vs bag) { got[fmt.Sprint(int(at.Std().Sub(begin).Seconds()))] = vs }
+}
 
 // to reports what a stream has in each batch.
 func to[T any](d *dstream.DStream[T], got report) {
