@@ -1,12 +1,16 @@
 package dstream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"runtime"
+	"slices"
 	"time"
 
 	"github.com/weirstream/weir/conf"
+	"github.com/weirstream/weir/internal/checkpoint"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -53,7 +57,7 @@ func (w *keyedWindow[K, V]) take(ctx context.Context, g *generation) error {
 		return p, err
 	}, func(i int, p freshPane[K, V]) error { fresh[i], encoded[i] = p.rows, p.encoded; return nil })
 	if err == nil {
-		err = w.add(now, fresh)
+		err = w.add(ctx, now, fresh)
 	}
 	if err != nil {
 		return err
@@ -72,7 +76,7 @@ type freshPane[K comparable, V any] struct {
 }
 
 // add has the panes of a batch let in.
-func (w *keyedWindow[K, V]) add(now Time, fresh [][]paneRow[K, V]) error {
+func (w *keyedWindow[K, V]) add(ctx context.Context, now Time, fresh [][]paneRow[K, V]) error {
 	ssc := w.out.node.ssc
 	if w.partitions == nil {
 		w.partitions = make([]*panes[K, V], len(fresh))
@@ -82,12 +86,22 @@ func (w *keyedWindow[K, V]) add(now Time, fresh [][]paneRow[K, V]) error {
 			w.partitions[i].undoable = ssc.failurePolicy().skip
 		}
 	}
-	w.broken = w.fold.guarded(func() {
-		for i, p := range w.partitions {
-			p.take(pane[K, V]{now, fresh[i]})
+	w.broken = w.letIn(ctx, now, fresh)
+	return w.broken
+}
+
+// letIn has each partition take its pane, as many at a time as there are cores: where the window turns, each row that
+// it has is folded. Between partitions it looks at ctx, which ends with the program only, so that a stop does not wait
+// for all of them. The error is that of the first partition.
+func (w *keyedWindow[K, V]) letIn(ctx context.Context, now Time, fresh [][]paneRow[K, V]) error {
+	errs := slices.Repeat([]error{errExited}, len(w.partitions))
+	checkpoint.InParallel(len(errs), runtime.GOMAXPROCS(0), func(i int) {
+		if errs[i] = context.Cause(ctx); errs[i] == nil {
+			errs[i] = errExited
+			errs[i] = w.fold.guarded(func() { w.partitions[i].take(pane[K, V]{now, fresh[i]}) })
 		}
 	})
-	return w.broken
+	return cmp.Or(errs...)
 }
 
 // forgo takes a batch out again that is given up.

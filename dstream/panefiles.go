@@ -223,7 +223,9 @@ func (w *keyedWindow[K, V]) load(ctx context.Context, at stateFolder, snapshot [
 func (w *keyedWindow[K, V]) reload(ctx context.Context, snapshot []checkpoint.File,
 	deltas []checkpoint.Delta) error {
 	w.partitions, w.broken = nil, nil
-	return w.files.read(ctx, snapshot, deltas, w.add)
+	return w.files.read(ctx, snapshot, deltas, func(now Time, parts [][]paneRow[K, V]) error {
+		return w.add(ctx, now, parts)
+	})
 }
 
 // head implements stateful.
