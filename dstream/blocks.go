@@ -28,8 +28,8 @@ type storage[T any] interface {
 	cut()
 	// extend lets in what a receiver that is stopped still has in hand.
 	extend()
-	// plan gives the range of blocks behind the range from: all of those in memory, which are bounded, and of a log as
-	// many as the limit lets. It may be asked again.
+	// plan gives the range of blocks behind the range from, partsMax at most: of those in memory, which is bounded, else
+	// all, and of a log as many as the limit lets. It may be asked again.
 	plan(from []byte, l Limit) (rng []byte, records int64, err error)
 	// pending counts the records behind the range from.
 	pending(from []byte) int64
@@ -211,12 +211,12 @@ func (b *blocks[T]) flush() {
 	}
 }
 
-// plan implements storage: all blocks that there are now belong to a batch.
+// plan implements storage: the blocks that there are now belong to a batch, but those that would be tasks too many.
 func (b *blocks[T]) plan(from []byte, _ Limit) ([]byte, int64, error) {
 	_, at := parseBlockRange(from)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	until, records := b.first+int64(len(b.list)), int64(0)
+	until, records := min(b.first+int64(len(b.list)), at+partsMax), int64(0)
 	for i := at; i < until; i++ {
 		bl := &b.list[i-b.first]
 		records += int64(len(bl.vs))

@@ -9,9 +9,9 @@ import (
 
 // A Receiver brings records in on its own, from a source that cannot be read by ranges: a socket, a push
 // service. It is one per stream; union several streams to receive in parallel. What it stores is kept in
-// blocks, in bounded memory, until a batch takes it: all there is. With a write ahead log it is kept there, within
+// blocks, in bounded memory, until a batch takes it: all there is, up to 10,000 blocks. With a write ahead log it is kept there, within
 // weir.receiver.logBytes, and a batch takes what one call stored whole, and no more than its limit of records
-// (weir.streaming.firstBatchRecords, back-pressure) and those bytes: what is left is for the next one.
+// (weir.streaming.firstBatchRecords, back-pressure), those bytes, and as many blocks: what is left is for the next one.
 type Receiver[T any] interface {
 	// Start begins to receive and must not block: what it does goes on in goroutines that Stop ends. ctx ends
 	// when Stop has returned, or has had its time. resume is the last position that was stored, from which the
@@ -77,8 +77,8 @@ func (st *Store[T]) Some(vs []T, position []byte) error {
 	return st.s.several(st.ended, vs, position, false)
 }
 
-// Many stores records at once as one block, which is one partition of a batch. It waits like One, as the rate limit
-// asks for that many records. position is that of Some.
+// Many stores records at once as one block, which is one partition of a batch, and so a task: Some is for few records
+// at a time. It waits like One, as the rate limit asks for that many records. position is that of Some.
 func (st *Store[T]) Many(vs []T, position []byte) error {
 	return st.s.several(st.ended, vs, position, true)
 }

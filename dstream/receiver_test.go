@@ -107,6 +107,30 @@ func TestBlocks(t *testing.T) {
 	})
 }
 
+// TestManyBlocks: a batch takes 10,000 blocks at most, the next one the others, and a graceful stop waits for all.
+func TestManyBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &feed{run: func(_ context.Context, st *dstream.Store[string], _ int) error {
+			for range 20_001 {
+				if err := st.Many([]string{""}, nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}
+		batches, _, err := received(t, f, func() { time.Sleep(1100 * time.Millisecond) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, b := range batches {
+			batches[i] = strings.TrimSpace(b)
+		}
+		if want := []string{"10000 blocks:", "10000 blocks:", "1 blocks:"}; !slices.Equal(batches, want) {
+			t.Errorf("%q, want %q", batches, want)
+		}
+	})
+}
+
 // TestReceiverRestarts: it is restarted when it asks for that or cannot start, and not when it stops for good.
 func TestReceiverRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
