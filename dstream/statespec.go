@@ -111,7 +111,9 @@ func SpecWithTime[K comparable, V, S, U any](f func(t Time, k K, v rdd.Optional[
 }
 
 // Initial gives keys a state before the first batch, and is not read when there is a state from a checkpoint. Of a key
-// that comes twice the last counts. It returns s.
+// that comes twice the last counts. The first batch needs about twice the memory of the state: all rows of r are
+// collected before any becomes state. Where the state lies on disk ([StateStore]) these rows must fit into memory all
+// the same. It returns s.
 func (s *StateSpec[K, V, S, U]) Initial(r *rdd.RDD[rdd.Pair[K, S]]) *StateSpec[K, V, S, U] {
 	s.initial = r
 	return s

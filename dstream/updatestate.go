@@ -25,7 +25,8 @@ func UpdateStateByKey[K comparable, V, S any](d *DStream[rdd.Pair[K, V]], f func
 }
 
 // UpdateStateByKeyFrom is [UpdateStateByKey] whose keys have a state before the first batch. initial is not read when
-// there is a state from a checkpoint; of a key that comes twice the last counts.
+// there is a state from a checkpoint; of a key that comes twice the last counts. The first batch needs about twice the
+// memory of the state, as [StateSpec.Initial] says.
 func UpdateStateByKeyFrom[K comparable, V, S any](d *DStream[rdd.Pair[K, V]], initial *rdd.RDD[rdd.Pair[K, S]],
 	f func(vs []V, s S, had bool) (S, bool), opts ...rdd.ShuffleOption,
 ) *DStream[rdd.Pair[K, S]] {
