@@ -178,10 +178,11 @@ func (ssc *Context) compare(ctx context.Context, o *Output, s laster, kept *iden
 			"holds", heldText(last), "written", written.Sequence)
 		return nil
 	}
-	return fmt.Errorf("output %s (%s): its sink holds %s, but the log says that batch %d was written there: it was "+
-		"emptied, made anew or restored from a backup, or the identity has expired. What it lost is not written "+
-		"again, and what it has of batches up to %d may be written twice. To go on, set %s to %s (or =duplicates)",
-		o.label(), o.node.site, heldText(last), written.Sequence, log.planned, conf.SinkAccept.Name(),
+	return fmt.Errorf("output %s (%s): its sink holds %s, but the log says that batch %d was written there: it goes "+
+		"to another topic, table or folder now, or what is there was emptied, made anew or restored from a backup, or "+
+		"the identity has expired. What it lost is not written again, and what it has of batches up to %d may be "+
+		"written twice. Have it go where it went; or, to go on like this, set %s to %s (or =duplicates)", o.label(),
+		o.node.site, heldText(last), written.Sequence, log.planned, conf.SinkAccept.Name(),
 		shown(idSetting(id.Output)+"=loss"))
 }
 

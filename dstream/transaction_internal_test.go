@@ -244,11 +244,13 @@ func TestSinkAgainstLog(t *testing.T) {
 		{name: "ahead, two are named", accept: `"in;=" = loss; out=loss`, holds: 12, plannedUpTo: 9,
 			warned: "a sink is ahead of the log; what it holds is not written again, as weir.sink.accept says"},
 		{name: "behind", holds: 5, plannedUpTo: 9, written: []int64{7},
-			fails: `its sink holds batches up to 5, but the log says that batch 7 was written there: it was emptied, ` +
-				`made anew or restored from a backup, or the identity has expired. What it lost is not written again, ` +
-				`and what it has of batches up to 9 may be written twice. To go on, set weir.sink.accept to ` +
-				`"out=loss" (or =duplicates)`},
-		{name: "absent", holds: -1, plannedUpTo: 9, written: []int64{7}, fails: "its sink holds no batch, but the log"},
+			fails: `its sink holds batches up to 5, but the log says that batch 7 was written there: it goes to ` +
+				`another topic, table or folder now, or what is there was emptied, made anew or restored from a ` +
+				`backup, or the identity has expired. What it lost is not written again, and what it has of batches ` +
+				`up to 9 may be written twice. Have it go where it went; or, to go on like this, set ` +
+				`weir.sink.accept to "out=loss" (or =duplicates)`},
+		{name: "absent", holds: -1, plannedUpTo: 9, written: []int64{7},
+			fails: "its sink holds no batch, but the log says that batch 7 was written there: it goes to another topic"},
 		{name: "absent, accepted", accept: "out=loss", holds: -1, plannedUpTo: 9, written: []int64{7},
 			warned: "a sink holds less than the log says; going on, as weir.sink.accept says"},
 		{name: "absent, and nothing was written", holds: -1, plannedUpTo: 9},
