@@ -59,6 +59,9 @@ type loop struct {
 	next int64 // sequence of the next plan
 	last Time  // time of the last plan
 
+	missed     *TimesMissed // times that have passed before the one that is next; nil for none
+	saidMissed Time         // up to which time of those it has been said
+
 	logged    int64        // sequence of the last plan in the log, -1 for none
 	loggedAt  Time         // of the last plan that this process has logged
 	waiting   atomic.Int64 // batches that are planned and not over, since the start
@@ -351,14 +354,33 @@ func (l *loop) stopping() bool {
 // merged: the next batch then has the last of them and takes what all of them would have.
 func (l *loop) after(t Time) Time {
 	next, latest := t.Add(l.ssc.interval), now().Floor(l.ssc.interval)
-	if l.each || latest <= next {
+	l.missed = nil
+	if latest <= next {
 		return next
 	}
-	missed := TimesMissed{From: next, To: latest.Add(-l.ssc.interval), Count: int64(latest.Sub(next) / l.ssc.interval)}
-	l.ssc.bus.emit(missed)
-	l.ssc.logger.Info("batch times were missed: the next batch takes what theirs would have, up to the limit of one",
-		"from", missed.From.String(), "to", missed.To.String(), "count", missed.Count)
+	count := int64(latest.Sub(next) / l.ssc.interval)
+	l.missed = &TimesMissed{From: next, To: latest.Add(-l.ssc.interval), Count: count}
+	if l.each {
+		return next
+	}
 	return latest
+}
+
+// sayMissed tells, when a batch has been planned, what becomes of the times that had passed before it. What runs one by
+// one is said once for all of them.
+func (l *loop) sayMissed() {
+	m := l.missed
+	if l.missed = nil; m == nil || l.each && m.From <= l.saidMissed {
+		return
+	}
+	l.saidMissed = m.To
+	text := "batch times were missed: the next batch takes what theirs would have, up to the limit of one"
+	if l.each {
+		text = "batch times were missed: each gets a batch of its own now, one right after the other"
+	} else {
+		l.ssc.bus.emit(*m)
+	}
+	l.ssc.logger.Info(text, "from", m.From.String(), "to", m.To.String(), "count", m.Count)
 }
 
 func (l *loop) planNext(t Time) error {
@@ -366,6 +388,7 @@ func (l *loop) planNext(t Time) error {
 	if err != nil || b == nil {
 		return err
 	}
+	l.sayMissed()
 	b.info.SubmissionTime = time.Now()
 	l.ssc.bus.emit(BatchSubmitted{b.info})
 	l.waiting.Add(1)
