@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,12 +19,21 @@ import (
 
 // batchJSON is a batch for programs.
 type batchJSON struct {
-	Sequence int64       `json:"sequence"`
-	Time     time.Time   `json:"time"`
-	Status   string      `json:"status"`
-	Idle     int64       `json:"idle,omitempty"` // batches before it that had nothing to do
-	Inputs   []rangeJSON `json:"inputs"`
-	Wrote    []string    `json:"wrote,omitempty"`
+	Sequence int64        `json:"sequence"`
+	Time     time.Time    `json:"time"`
+	Status   string       `json:"status"`
+	Idle     int64        `json:"idle,omitempty"` // batches before it that had nothing to do
+	Inputs   []rangeJSON  `json:"inputs"`
+	Wrote    []string     `json:"wrote,omitempty"`
+	GivenUp  *givenUpJSON `json:"given_up,omitempty"` // of a batch that was skipped
+}
+
+// givenUpJSON is why a batch was given up, and which outputs have its records, have them not, and cannot be asked.
+type givenUpJSON struct {
+	Reason  string   `json:"reason"`
+	Written []string `json:"written"`
+	Burned  []string `json:"burned"`
+	Unknown []string `json:"unknown"`
 }
 
 type rangeJSON struct {
@@ -47,7 +58,8 @@ func batches() *cobra.Command {
 		Long: "Lists the batches that are still kept in a program's checkpoint, the oldest first: what each takes\n" +
 			"from its inputs, whether it is committed, and which outputs have written. One that is imported has\n" +
 			"no inputs: states were changed by hand (weir state import). Of idle ones, which had nothing to do,\n" +
-			"nothing is kept. The checkpoint may be in use.",
+			"nothing is kept. Of one that was given up (skipped) it is said why, and which outputs have its\n" +
+			"records; that is kept for ever, its inputs as long as those of others. The checkpoint may be in use.",
 		Example: "  weir batches ./ckpt\n  weir batches ./ckpt --json",
 		Args:    takes(1, false, "a DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -74,24 +86,40 @@ func readCheckpoint(ctx context.Context, dir string) (info *dstream.CheckpointIn
 }
 
 func batchesJSON(info *dstream.CheckpointInfo) []batchJSON {
-	all := []batchJSON{}
+	all, givenUp := []batchJSON{}, map[int64]*givenUpJSON{}
+	for _, s := range info.Skipped {
+		givenUp[s.Sequence] = &givenUpJSON{s.Reason, append([]string{}, s.In...), append([]string{}, s.Burned...),
+			append([]string{}, s.Unknown...)}
+	}
 	for _, b := range info.Batches {
 		j := batchJSON{Sequence: b.Sequence, Time: b.Time.Std().UTC(), Status: b.Status, Idle: b.Idle,
-			Inputs: []rangeJSON{}, Wrote: b.Wrote}
+			Inputs: []rangeJSON{}, Wrote: b.Wrote, GivenUp: givenUp[b.Sequence]}
+		delete(givenUp, b.Sequence)
 		for _, in := range b.Inputs {
-			r := rangeJSON{Input: in.Input, Records: in.Records}
-			if ranges, ok := kafka.ParseRange(in.Range); ok {
-				for _, o := range ranges {
-					r.Offsets = append(r.Offsets, offsetJSON{o.Topic, o.Partition, o.FromOffset, o.UntilOffset})
-				}
-			} else {
-				r.Range = in.Range
-			}
-			j.Inputs = append(j.Inputs, r)
+			j.Inputs = append(j.Inputs, rangeOf(in))
 		}
 		all = append(all, j)
 	}
+	for _, s := range info.Skipped { // Those of which nothing else is kept.
+		if g := givenUp[s.Sequence]; g != nil {
+			all = append(all, batchJSON{Sequence: s.Sequence, Time: s.Time.Std().UTC(), Status: "skipped",
+				Inputs: []rangeJSON{}, GivenUp: g})
+		}
+	}
+	slices.SortFunc(all, func(a, b batchJSON) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	return all
+}
+
+func rangeOf(in dstream.InputRecord) rangeJSON {
+	r := rangeJSON{Input: in.Input, Records: in.Records}
+	ranges, ok := kafka.ParseRange(in.Range)
+	if !ok {
+		r.Range = in.Range
+	}
+	for _, o := range ranges {
+		r.Offsets = append(r.Offsets, offsetJSON{o.Topic, o.Partition, o.FromOffset, o.UntilOffset})
+	}
+	return r
 }
 
 func showBatches(out io.Writer, info *dstream.CheckpointInfo) error {

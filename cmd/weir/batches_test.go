@@ -105,3 +105,78 @@ BATCH  TIME                      STATUS     INPUT  RECORDS  RANGE
 		t.Errorf("got\n%swant\n%s", out.String(), want)
 	}
 }
+
+// TestSkippedBatches: of a batch that was given up it is said why, and who has its records, kept or not.
+func TestSkippedBatches(t *testing.T) {
+	at := dstream.Time(1_000_000_000_000)
+	info := &dstream.CheckpointInfo{Job: "j", Epoch: 1, Owner: "o", StoppedCleanly: true, Batches: []dstream.BatchRecord{
+		{Time: at, Sequence: 4, Status: "committed"},
+		{Time: at.Add(time.Second), Sequence: 5, Status: "skipped",
+			Inputs: []dstream.InputRecord{{Input: "ones", Records: 1, Range: []byte("x")}}},
+	}, Skipped: []dstream.SkippedBatch{
+		{Time: at.Add(-3 * time.Second), Sequence: 1, Reason: "named"},
+		{Time: at.Add(time.Second), Sequence: 5, Reason: "poison", In: []string{"a"}, Burned: []string{"b/x"},
+			Unknown: []string{"c"}},
+	}}
+	var out bytes.Buffer
+	if err := showBatches(&out, info); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeJSON(&out, batchesJSON(info)); err != nil {
+		t.Fatal(err)
+	}
+	want := `job j, epoch 1 of o: stopped cleanly
+BATCH  TIME                      STATUS     INPUT  RECORDS  RANGE
+4      2001-09-09T01:46:40.000Z  committed  -      -        -
+5      2001-09-09T01:46:41.000Z  skipped    ones   1        "x"
+batch 1 was given up; outputs without its records: -; outputs that have them: -; not known of: -; why: named
+batch 5 was given up; outputs without its records: b/x; outputs that have them: a; not known of: c; why: poison
+[
+  {
+    "sequence": 1,
+    "time": "2001-09-09T01:46:37Z",
+    "status": "skipped",
+    "inputs": [],
+    "given_up": {
+      "reason": "named",
+      "written": [],
+      "burned": [],
+      "unknown": []
+    }
+  },
+  {
+    "sequence": 4,
+    "time": "2001-09-09T01:46:40Z",
+    "status": "committed",
+    "inputs": []
+  },
+  {
+    "sequence": 5,
+    "time": "2001-09-09T01:46:41Z",
+    "status": "skipped",
+    "inputs": [
+      {
+        "input": "ones",
+        "records": 1,
+        "range": "eA=="
+      }
+    ],
+    "given_up": {
+      "reason": "poison",
+      "written": [
+        "a"
+      ],
+      "burned": [
+        "b/x"
+      ],
+      "unknown": [
+        "c"
+      ]
+    }
+  }
+]
+`
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}
