@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -105,7 +104,7 @@ func (ssc *Context) readLog(ctx context.Context) (*checkpoint.Standing, error) {
 	}
 	found, err := checkpoint.Look(ctx, ssc.durable.fs, ssc.durable.path)
 	if err == nil && found == nil {
-		err = fmt.Errorf("there is none: %w", fs.ErrNotExist)
+		err = noCheckpoint(ssc.durable.path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", ssc.durable.dir, err)

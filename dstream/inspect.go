@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -66,6 +67,12 @@ type InputRecord struct {
 // ErrNoCheckpoint is wrapped by the error of who looks for a checkpoint where there is none.
 var ErrNoCheckpoint = fmt.Errorf("there is none: %w", fs.ErrNotExist)
 
+// noCheckpoint is the error of who has looked for a checkpoint at a path, and what may help.
+func noCheckpoint(path string) error {
+	return fmt.Errorf("%w: looked for the folder %s; check the folder that is given: a program makes the checkpoint "+
+		"at its first start with --checkpoint (Context.Checkpoint)", ErrNoCheckpoint, vfs.Join(path, "log"))
+}
+
 // ReadCheckpoint reads the checkpoint in dir, which may be in use, and changes nothing. dir may lie on any file system
 // that sc was given.
 func ReadCheckpoint(ctx context.Context, sc *rdd.Context, dir string) (*CheckpointInfo, error) {
@@ -75,7 +82,7 @@ func ReadCheckpoint(ctx context.Context, sc *rdd.Context, dir string) (*Checkpoi
 	}
 	s, err := checkpoint.Look(ctx, fsys, path)
 	if err == nil && s == nil {
-		err = ErrNoCheckpoint
+		err = noCheckpoint(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", dir, err)

@@ -223,7 +223,8 @@ func TestStateReaderRefused(t *testing.T) {
 		_, err = dstream.OpenRawState(sc, "disk:/ck", "sum").Info(t.Context())
 		wantError(t, "misspelt outside", err, dstream.ErrNoState, `["sums"]`)
 		_, err = dstream.OpenRawState(sc, "disk:/none", "sums").Info(t.Context())
-		wantError(t, "no checkpoint", err, nil, "disk:/none", "there is none")
+		wantError(t, "no checkpoint", err, nil, "disk:/none", "there is none", "looked for the folder disk:/none/log",
+			"check the folder that is given")
 	})
 }
 

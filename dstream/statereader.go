@@ -108,7 +108,7 @@ func folderSource(sc *rdd.Context, dir string) stateSource {
 		}
 		s, err := checkpoint.Read(ctx, fsys, path)
 		if err == nil && s == nil {
-			err = ErrNoCheckpoint
+			err = noCheckpoint(path)
 		}
 		if err != nil {
 			return nil, nil, "", nil, fmt.Errorf("checkpoint %s: %w", dir, err)

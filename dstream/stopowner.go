@@ -119,7 +119,7 @@ func (w *ownerWatch) stop(ctx context.Context) error {
 	case err != nil:
 		return err
 	case s == nil:
-		return fmt.Errorf("there is none: %w", fs.ErrNotExist)
+		return noCheckpoint(w.dir)
 	case s.State.Stopped:
 		w.progress(fmt.Sprintf("%s has stopped cleanly already", s.State.Owner.Owner))
 		return nil
@@ -166,7 +166,8 @@ func (w *ownerWatch) seen(s *checkpoint.Standing) (done bool, err error) {
 	now := time.Now()
 	switch {
 	case s == nil:
-		return false, fmt.Errorf("it has been removed: %w", fs.ErrNotExist)
+		return false, fmt.Errorf("it was removed while %s was stopping, and may run still: end it with SIGTERM: %w",
+			w.owner.Owner, fs.ErrNotExist)
 	case s.State.Owner.Epoch != w.owner.Epoch:
 		held := &HeldError{Dir: w.dir, Epoch: s.State.Owner.Epoch, Owner: s.State.Owner.Owner}
 		return false, &takenOver{held, w.owner.Owner, w.heeded || !w.stopped.IsZero()}
