@@ -182,6 +182,9 @@ func (ssc *Context) toReplay(ctx context.Context, found, was *checkpoint.State, 
 func (ssc *Context) ownToReplay(ctx context.Context, found, was *checkpoint.State) error {
 	n := was.Planned.Sequence
 	if open := found.Opened(); len(open) > 0 {
+		if err := checkpoint.Held(ctx, ssc.durable.fs, ssc.durable.path); err != nil { // Its owner may be at it.
+			return fmt.Errorf("checkpoint %s: %w", ssc.durable.dir, err)
+		}
 		return fmt.Errorf("checkpoint %s: batch %d cannot be replayed with its effects while batch %d is planned and "+
 			"not committed: finish it first (weir finish)", ssc.durable.dir, n, open[0].Plan.Sequence)
 	}

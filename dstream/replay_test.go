@@ -251,6 +251,12 @@ func TestReplayWithEffects(t *testing.T) {
 		if _, _, err := replayOf(t, disk, v.build, how, "spark.master", v.master); !isHeld(err) {
 			t.Errorf("while the program runs: %v", err)
 		}
+		v.sink.stuck.Store(true)
+		lives(t, ssc, 2*time.Second)
+		if _, _, err := replayOf(t, disk, v.build, how, "spark.master", v.master); !isHeld(err) {
+			t.Errorf("while a batch of it runs: %v", err)
+		}
+		v.sink.stuck.Store(false)
 		if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
 			t.Fatal(err)
 		}

@@ -216,14 +216,22 @@ func TestStateImportRefused(t *testing.T) {
 			_, err := dstream.ImportState(t.Context(), sc, dir, state, u)
 			wantError(t, name, err, kind, parts...)
 		}
-		refused("no checkpoint", "disk:/ck", "sums", one, nil, "disk:/ck", "there is none", "start the program once")
+		refused("no checkpoint", "disk:/ck", "sums", one, nil, "disk:/ck", "there is none",
+			"looked for the folder disk:/ck/log", "at its first start")
 		p := mustLive(t, disk, keptSums(map[string]string{}))
 		time.Sleep(1500 * time.Millisecond)
 		_, err := dstream.ImportState(t.Context(), sc, "disk:/ck", "sums", one)
 		if held, ok := errors.AsType[*dstream.HeldError](err); !ok {
 			t.Errorf("held: %v, %v", held, err)
 		}
+		done, err := dstream.ImportState(t.Context(), sc, "disk:/ck", "sums", one, dstream.ImportDryRun())
+		if !isHeld(err) || done.Changed+done.Came != 1 {
+			t.Errorf("a dry run, held: %+v, %v", done, err)
+		}
 		p.stop(t)
+		if done, err = dstream.ImportState(t.Context(), sc, "disk:/ck", "sums", one, dstream.ImportDryRun()); err != nil {
+			t.Errorf("a dry run: %+v, %v", done, err)
+		}
 		refused("no state", "disk:/ck", "sum", one, dstream.ErrNoState)
 		refused("twice", "disk:/ck", "sums", append(one, one...), nil, `update 2: its key a comes twice`)
 		_, err = dstream.ImportState(t.Context(), sc, "disk:/ck", "sums", []dstream.StateUpdate[int, int]{{Key: 1}})
@@ -262,9 +270,11 @@ func TestStateImportOpen(t *testing.T) {
 		_, err := dstream.ImportState(t.Context(), sc, "disk:/ck", "sums", updates{{Key: "a", Value: 1}})
 		wantError(t, "open", err, nil, "disk:/ck", "batch 2 is planned and not committed", "stop it gracefully",
 			"at a start with weir.checkpoint.skip=2")
-		err = dstream.MoveInputs(t.Context(), sc, "disk:/ck", map[string][]byte{"numbers": []byte("0-100")})
-		wantError(t, "open", err, nil, "disk:/ck", "batch 2 is planned and not committed", "stop it gracefully",
-			"at a start with weir.checkpoint.skip=2")
+		for _, opts := range [][]dstream.MoveOption{nil, {dstream.MoveDryRun()}} {
+			err = dstream.MoveInputs(t.Context(), sc, "disk:/ck", map[string][]byte{"numbers": []byte("0-100")}, opts...)
+			wantError(t, "open", err, nil, "disk:/ck", "batch 2 is planned and not committed", "stop it gracefully",
+				"at a start with weir.checkpoint.skip=2")
+		}
 		info, err := dstream.ReadCheckpoint(t.Context(), sc, "disk:/ck")
 		if err != nil || info.StoppedCleanly || info.Batches[len(info.Batches)-1].Status != "planned" {
 			t.Errorf("%+v, %v", info, err)
@@ -290,14 +300,56 @@ func TestMoveInputs(t *testing.T) {
 				t.Errorf("moved to %s, the source is told %q", to, told) // and of nothing before that
 			}
 			err := dstream.MoveInputs(t.Context(), sc, "disk:/ck", map[string][]byte{"numbers": []byte("0-0")})
-			if held, ok := errors.AsType[*dstream.HeldError](err); !ok {
-				t.Errorf("held: %v, %v", held, err)
+			dry := dstream.MoveInputs(t.Context(), sc, "disk:/ck", map[string][]byte{"numbers": []byte("0-0")},
+				dstream.MoveDryRun())
+			if !isHeld(err) || !isHeld(dry) {
+				t.Errorf("held: %v; a dry run: %v", err, dry)
 			}
 			p.stop(t)
 		}
 		moved := func(s string) bool { return strings.HasSuffix(s, ":[100 101]") }
 		if seen[0] != "0:[10 11]" || !slices.ContainsFunc(seen, moved) {
 			t.Errorf("the batches are %v", seen)
+		}
+	})
+}
+
+// TestMoveInputsFrom: who has made a position from one that is not the input's any more does not set it back.
+func TestMoveInputsFrom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen, told := vfs.NewDisk("disk"), []string{}, []string{}
+		sc := outside(t, disk)
+		move := func(from string, opts ...dstream.MoveOption) error {
+			at := map[string][]byte{"numbers": nil}
+			if from != "" {
+				at["numbers"] = []byte(from)
+			}
+			return dstream.MoveInputs(t.Context(), sc, "disk:/ck", map[string][]byte{"numbers": []byte("0-10")},
+				append(opts, dstream.MoveFrom(at))...)
+		}
+		for _, s := range []struct {
+			from string
+			dry  bool
+			says string // "" if it is moved
+		}{
+			{"", true, ""}, {"0-5", false, `the input "numbers" has gone on meanwhile`}, {"", false, ""},
+			{"", false, `the input "numbers" has gone on meanwhile`}, {"0-10", true, ""}, {"0-10", false, ""},
+		} {
+			var opts []dstream.MoveOption
+			if s.dry {
+				opts = append(opts, dstream.MoveDryRun())
+			}
+			err := move(s.from, opts...)
+			if s.says == "" && err != nil || s.says != "" && (err == nil || !strings.Contains(err.Error(), s.says)) {
+				t.Errorf("from %q, dry %v: %v, want %q", s.from, s.dry, err, s.says)
+			}
+		}
+		p := mustLive(t, disk, sums(&seen, &told))
+		time.Sleep(2500 * time.Millisecond)
+		p.stop(t)
+		for _, opts := range [][]dstream.MoveOption{nil, {dstream.MoveDryRun()}} {
+			wantError(t, "a program ran", move("0-10", opts...), nil, "disk:/ck", `the input "numbers" has gone on meanwhile`,
+				"try again")
 		}
 	})
 }

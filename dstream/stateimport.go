@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/internal/checkpoint"
-	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -37,7 +35,8 @@ type importing struct {
 	reason                string
 }
 
-// ImportDryRun has an import say what it would do, and do nothing.
+// ImportDryRun has an import say what it would do, and do nothing. If it would be refused now, such as with a
+// [*HeldError], its error says so, beside what it would do.
 func ImportDryRun() ImportOption { return func(o *importing) { o.dry = true } }
 
 // ImportWhole has an import take all keys out that are not among its updates.
@@ -101,15 +100,18 @@ func importState[K, S any](ctx context.Context, sc *rdd.Context, dir string, r *
 	if len(rows) == 0 {
 		i.done.Version = StateVersion{c.found.Committed.Sequence, Time(c.found.Committed.Time)}
 	}
-	if len(rows) == 0 || o.dry {
+	if len(rows) == 0 {
 		return i.done, nil
+	}
+	if o.dry {
+		return i.done, c.rehearse(ctx, nil)
 	}
 	if !o.overwrite && i.done.Changed+i.done.Removed > 0 {
 		return i.done, fmt.Errorf("the state %q: %w: %d keys have other values, and %d would go", r.name, ErrOverwrite,
 			i.done.Changed, i.done.Removed)
 	}
-	return i.done, c.change(ctx, "state import", func(epoch int64) ([]checkpoint.Entry, error) {
-		return i.write(ctx, c, r.name, epoch, head, rows)
+	return i.done, c.change(ctx, "state import", func(log *checkpoint.Recovered) ([]checkpoint.Entry, error) {
+		return i.write(ctx, c, r.name, log.Epoch, head, rows)
 	})
 }
 
@@ -211,98 +213,4 @@ func (i *stateImporter) write(ctx context.Context, c *stoppedCheckpoint, name st
 	change.Operator = name
 	return []checkpoint.Entry{checkpoint.Import{Sequence: i.done.Version.Sequence, Time: int64(i.done.Version.Time),
 		Reason: i.o.reason, State: []checkpoint.StateChange{change}}}, nil
-}
-
-// A stoppedCheckpoint is one that no program runs on, as far as it is known before it is taken over.
-type stoppedCheckpoint struct {
-	dir   string
-	fs    vfs.FS
-	path  string
-	found *checkpoint.State // nil if there is no checkpoint
-}
-
-// readStopped reads a checkpoint that is to be changed: nothing may be open in it.
-func readStopped(ctx context.Context, sc *rdd.Context, dir string) (*stoppedCheckpoint, error) {
-	c, err := readForChange(ctx, sc, dir)
-	if err == nil && c.found == nil {
-		err = fmt.Errorf("checkpoint %s: %w: start the program once", dir, ErrNoCheckpoint)
-	}
-	return c, err
-}
-
-func readForChange(ctx context.Context, sc *rdd.Context, dir string) (*stoppedCheckpoint, error) {
-	fsys, path, err := sc.FileSystem(dir)
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint %s: %w", dir, err)
-	}
-	c := &stoppedCheckpoint{dir: dir, fs: fsys, path: path}
-	if c.found, err = checkpoint.Read(ctx, fsys, path); err != nil {
-		return nil, fmt.Errorf("checkpoint %s: %w", dir, err)
-	}
-	return c, nil
-}
-
-// change takes the checkpoint over, has the entries logged that f makes, and gives it back as it was: stopped cleanly,
-// or with transactions that the next owner has to fence.
-func (c *stoppedCheckpoint) change(ctx context.Context, what string,
-	f func(epoch int64) ([]checkpoint.Entry, error)) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("checkpoint %s: %w", c.dir, err)
-		}
-	}()
-	opts := checkpoint.Options{}
-	before := checkpoint.Mark{Sequence: -1}
-	if c.found != nil {
-		opts.Settings, opts.Fingerprint = c.found.Owner.Settings, c.found.Owner.Fingerprint
-		before = c.found.Planned
-	}
-	log, r, err := checkpoint.Open(ctx, c.fs, c.path, checkpoint.Here("weir "+what), opts)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, log.Close(context.WithoutCancel(ctx))) }()
-	entries, err := c.entries(r, before, f)
-	if err != nil {
-		entries = nil
-	}
-	if r.Stopped || r.First {
-		entries = append(entries, checkpoint.Stop{})
-	}
-	return errors.Join(err, log.Append(context.WithoutCancel(ctx), entries...))
-}
-
-// entries asks for the entries if the checkpoint is as it was read.
-func (c *stoppedCheckpoint) entries(r *checkpoint.Recovered, before checkpoint.Mark,
-	f func(epoch int64) ([]checkpoint.Entry, error)) ([]checkpoint.Entry, error) {
-	if open := r.Opened(); len(open) > 0 {
-		return nil, fmt.Errorf("batch %d is planned and not committed, and is to run on what is there: start the "+
-			"program, stop it gracefully, and try again; one that fails at each start is given up at a start with "+
-			"%s=%d", open[0].Plan.Sequence, conf.CheckpointSkip.Name(), open[0].Plan.Sequence)
-	}
-	if r.Planned != before {
-		return nil, fmt.Errorf("a program has run on it meanwhile, up to batch %d: try again", r.Planned.Sequence)
-	}
-	return f(r.Epoch)
-}
-
-// MoveInputs has inputs of the checkpoint in dir begin, or go on, at other positions, in the words of their sources,
-// while no program runs on it. Where there is no checkpoint it makes one, for the first start of a program to find.
-// Inputs are known by the names that Named gave their streams.
-//
-// What lies between where an input was and its new position is not read, or read again: the outputs, exactly-once ones
-// too, get it not at all or twice. A checkpoint that is in use is refused with a [*HeldError], and one in which a batch
-// is planned that is not committed.
-func MoveInputs(ctx context.Context, sc *rdd.Context, dir string, positions map[string][]byte) error {
-	c, err := readForChange(ctx, sc, dir)
-	if err != nil {
-		return err
-	}
-	start := checkpoint.Start{Positions: map[string]checkpoint.Range{}}
-	for id, pos := range positions {
-		start.Positions[id] = checkpoint.Range{Data: pos}
-	}
-	return c.change(ctx, "offsets import", func(int64) ([]checkpoint.Entry, error) {
-		return []checkpoint.Entry{start}, nil
-	})
 }

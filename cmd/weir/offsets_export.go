@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"fmt"
@@ -8,11 +9,13 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weirstream/weir/connector/kafka"
 	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/spelling"
 )
 
 // An offsetsExporter is the command export.
@@ -53,20 +56,11 @@ func offsetsExport() *cobra.Command {
 func (e *offsetsExporter) find(c *cobra.Command, args []string) (map[kafka.TopicPartition]int64, error) {
 	offsets := map[kafka.TopicPartition]int64{}
 	if e.dir != "" {
-		info, err := readCheckpoint(c.Context(), e.dir)
-		if err != nil {
-			return nil, err
+		_, positions, err := e.positions(c.Context(), e.topics)
+		for _, p := range positions {
+			offsets[p.tp] = p.committed
 		}
-		input, err := kafkaInput(info, e.dir, e.input, false)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range positionsOf(info, input) {
-			if len(e.topics) == 0 || slices.Contains(e.topics, p.tp.Topic) {
-				offsets[p.tp] = p.committed
-			}
-		}
-		return offsets, nil
+		return offsets, err
 	}
 	err := e.withAdmin(func(ctx context.Context, _ *cobra.Command, a *kafka.Admin, args []string) error {
 		g, err := describeGroup(ctx, a, args[0], e.topics, c.ErrOrStderr())
@@ -96,6 +90,31 @@ func writeCSV(out io.Writer, offsets map[kafka.TopicPartition]int64) error {
 type position struct {
 	tp                 kafka.TopicPartition
 	committed, planned int64
+}
+
+// positions gives the input that is meant, and where it is: in the topics, all if none is named.
+func (g *goalFlag) positions(ctx context.Context, topics []string) (input string, in []position, err error) {
+	info, err := readCheckpoint(ctx, g.dir)
+	if err != nil {
+		return "", nil, err
+	}
+	if input, err = kafkaInput(info, g.dir, g.input, ""); err != nil {
+		return "", nil, err
+	}
+	known := map[string]bool{}
+	for _, p := range positionsOf(info, input) {
+		if known[p.tp.Topic] = true; len(topics) == 0 || slices.Contains(topics, p.tp.Topic) {
+			in = append(in, p)
+		}
+	}
+	all := slices.Sorted(maps.Keys(known))
+	for _, t := range topics {
+		if !known[t] {
+			return "", nil, fmt.Errorf("the input %q of %s does not read the topic %s, but %s%s", input, g.dir, t,
+				cmp.Or(strings.Join(all, ", "), "none yet"), spelling.DidYouMean(t, all))
+		}
+	}
+	return input, in, nil
 }
 
 // positionsOf gives the positions of an input. While a batch is open, what is committed ends where the oldest begins.
@@ -146,22 +165,16 @@ type positionJSON struct {
 // describeInput tells where an input is. The ends are those that a says, if there is one.
 func describeInput(ctx context.Context, a *kafka.Admin, g goalFlag, topics []string, notes io.Writer) (
 	*inputJSON, error) {
-	info, err := readCheckpoint(ctx, g.dir)
-	if err != nil {
-		return nil, err
-	}
-	input, err := kafkaInput(info, g.dir, g.input, false)
+	input, positions, err := g.positions(ctx, topics)
 	if err != nil {
 		return nil, err
 	}
 	out := &inputJSON{Checkpoint: g.dir, Input: input, Offsets: []positionJSON{}}
 	var tps []kafka.TopicPartition
-	for _, p := range positionsOf(info, input) {
-		if len(topics) == 0 || slices.Contains(topics, p.tp.Topic) {
-			tps = append(tps, p.tp)
-			out.Offsets = append(out.Offsets, positionJSON{Topic: p.tp.Topic, Partition: p.tp.Partition,
-				Committed: p.committed, Planned: p.planned})
-		}
+	for _, p := range positions {
+		tps = append(tps, p.tp)
+		out.Offsets = append(out.Offsets, positionJSON{Topic: p.tp.Topic, Partition: p.tp.Partition,
+			Committed: p.committed, Planned: p.planned})
 	}
 	if a == nil {
 		return out, nil

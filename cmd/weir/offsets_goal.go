@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/connector/kafka"
 	"github.com/weirstream/weir/dstream"
 	"github.com/weirstream/weir/internal/spelling"
@@ -20,10 +19,11 @@ import (
 
 // A goal is whose offsets are meant: those of a group, or of an input of a checkpoint.
 type goal interface {
-	// before makes sure that it is there and at rest, and gives where it goes on in the topics now.
+	// before makes sure that it is there, and gives where it goes on in the topics now.
 	before(ctx context.Context, a *kafka.Admin, topics []kafka.TopicInfo) (map[kafka.TopicPartition]int64, error)
-	// set has it go on elsewhere.
-	set(ctx context.Context, a *kafka.Admin, topics []kafka.TopicInfo, offsets map[kafka.TopicPartition]int64) error
+	// set has it go on elsewhere. A dry run changes nothing, and gives the error with which that would be refused now.
+	set(ctx context.Context, a *kafka.Admin, topics []kafka.TopicInfo, offsets map[kafka.TopicPartition]int64,
+		dryRun bool) error
 	// partial tells whether partitions may be left out that it has no offsets of.
 	partial() bool
 	String() string
@@ -40,7 +40,8 @@ const goalHelp = "\n\n" +
 	"With --checkpoint it is an input of a program that keeps a checkpoint there, and does not run. It is\n" +
 	"known by the name that the program gives its stream (Named), and need not be named if there is one\n" +
 	"only. Its states stay as they are (weir state import changes them). A checkpoint that is not there\n" +
-	"is made, for the program's first start."
+	"is made, for the program's first start. One that a running program holds is refused, with the exit\n" +
+	"code 3; --dry-run shows what would be done then, too."
 
 func (g *goalFlag) flags(c *cobra.Command) {
 	c.Flags().StringVar(&g.dir, "checkpoint", "", "an input of the program with the checkpoint `DIR`, not a group")
@@ -121,7 +122,10 @@ func (g *groupGoal) before(ctx context.Context, a *kafka.Admin, topics []kafka.T
 }
 
 func (g *groupGoal) set(ctx context.Context, a *kafka.Admin, _ []kafka.TopicInfo,
-	offsets map[kafka.TopicPartition]int64) error {
+	offsets map[kafka.TopicPartition]int64, dryRun bool) error {
+	if dryRun {
+		return nil // Members are refused before that.
+	}
 	return a.CommitGroupOffsets(ctx, g.group, offsets)
 }
 
@@ -135,7 +139,7 @@ func namesOf(topics []kafka.TopicInfo) (names []string) {
 type checkpointGoal struct {
 	dir, input string
 	new        bool
-	position   []byte // nil if there is none yet
+	position   []byte // as it was when it was looked where the input is; nil if there is none yet
 }
 
 func (g *checkpointGoal) String() string { return "input " + g.input + " of " + g.dir }
@@ -146,21 +150,17 @@ func (g *checkpointGoal) before(ctx context.Context, _ *kafka.Admin, topics []ka
 	info, err := readCheckpoint(ctx, g.dir)
 	switch {
 	case errors.Is(err, dstream.ErrNoCheckpoint) && g.input == "":
-		return nil, fmt.Errorf("%w: name the input that it is to have, by --input: the name that the program gives "+
-			"its stream (Named)", err)
+		return nil, fmt.Errorf("%w; to have one made here, name the input that it is to have, by --input: the name "+
+			"that the program gives its stream (Named)", err)
 	case errors.Is(err, dstream.ErrNoCheckpoint):
 		return map[kafka.TopicPartition]int64{}, nil
 	case err != nil:
 		return nil, err
 	}
-	for _, b := range info.Batches {
-		if b.Status == "planned" {
-			return nil, fmt.Errorf("batch %d of %s is planned and not committed: start the program, stop it "+
-				"gracefully (weir stop), and try again; one that fails at each start is given up at a start with %s=%d",
-				b.Sequence, g.dir, conf.CheckpointSkip.Name(), b.Sequence)
-		}
+	if _, there := info.Positions[g.input]; there || !g.new || g.input == "" {
+		g.input, err = kafkaInput(info, g.dir, g.input, "; add --new if the program is to have it from now on")
 	}
-	if g.input, err = kafkaInput(info, g.dir, g.input, g.new); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	before := map[kafka.TopicPartition]int64{}
@@ -191,8 +191,9 @@ func (g *checkpointGoal) reads(before map[kafka.TopicPartition]int64, topics []k
 	return nil
 }
 
-// kafkaInput finds the input that is meant: name, or the only one that reads Kafka.
-func kafkaInput(info *dstream.CheckpointInfo, dir, name string, fresh bool) (string, error) {
+// kafkaInput finds the input that is meant: name, or the only one that reads Kafka. remedy is what else may be done if
+// there is none of the name.
+func kafkaInput(info *dstream.CheckpointInfo, dir, name, remedy string) (string, error) {
 	var all []string
 	for _, id := range slices.Sorted(maps.Keys(info.Positions)) {
 		if _, ok := kafka.ParseRange(info.Positions[id]); ok {
@@ -209,11 +210,10 @@ func kafkaInput(info *dstream.CheckpointInfo, dir, name string, fresh bool) (str
 		return name, nil
 	case there:
 		return "", fmt.Errorf("the input %q of %s is no direct stream of Kafka: the inputs are %s", name, dir, list)
-	case name != "" && fresh:
-		return name, nil
 	case name != "":
-		return "", fmt.Errorf("%s has no input %q, but %s%s; add --new if the program is to have it from now on",
-			dir, name, list, spelling.DidYouMean(name, all))
+		return "", fmt.Errorf("%s has no input %q, but %s%s%s", dir, name, list, spelling.DidYouMean(name, all), remedy)
+	case len(all) == 0:
+		return "", fmt.Errorf("%s has no input that is a direct stream of Kafka: the others have no offsets", dir)
 	case len(all) != 1:
 		return "", fmt.Errorf("%s has the inputs %s: say by --input which one is meant", dir, list)
 	}
@@ -221,12 +221,16 @@ func kafkaInput(info *dstream.CheckpointInfo, dir, name string, fresh bool) (str
 }
 
 func (g *checkpointGoal) set(ctx context.Context, _ *kafka.Admin, topics []kafka.TopicInfo,
-	offsets map[kafka.TopicPartition]int64) error {
+	offsets map[kafka.TopicPartition]int64, dryRun bool) error {
 	position, err := kafka.MoveRange(g.position, topics, offsets)
 	if err != nil {
 		return err
 	}
+	opts := []dstream.MoveOption{dstream.MoveFrom(map[string][]byte{g.input: g.position})}
+	if dryRun {
+		opts = append(opts, dstream.MoveDryRun())
+	}
 	return inContext(ctx, func(sc *rdd.Context) error {
-		return dstream.MoveInputs(ctx, sc, g.dir, map[string][]byte{g.input: position})
+		return dstream.MoveInputs(ctx, sc, g.dir, map[string][]byte{g.input: position}, opts...)
 	})
 }

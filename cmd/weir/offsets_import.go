@@ -126,13 +126,9 @@ func (i *offsetsImporter) run(ctx context.Context, c *cobra.Command, a *kafka.Ad
 	if err := whole(g, topics, before, offsets); err != nil {
 		return fmt.Errorf("%w: the file has to have it, or say where to begin by --missing", err)
 	}
-	if !i.dryRun {
-		if err := g.set(ctx, a, topics, offsets); err != nil {
-			return err
-		}
-	}
+	err = g.set(ctx, a, topics, offsets, i.dryRun)
 	tps := slices.SortedFunc(maps.Keys(offsets), byTopicPartition)
-	return showMoved(c.OutOrStdout(), g, tps, before, offsets, i.dryRun)
+	return showMoved(c.OutOrStdout(), g, tps, before, offsets, i.dryRun, err)
 }
 
 func byTopicPartition(x, y kafka.TopicPartition) int {

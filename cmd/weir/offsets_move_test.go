@@ -89,14 +89,15 @@ func reads(t *testing.T, k *kfake.Cluster, dir string, n int) string {
 	return strings.Join(got, " ")
 }
 
-// planOne leaves a batch open in a checkpoint, as a process does that dies.
-func planOne(t *testing.T, dir string) {
+// planOne leaves a batch open in a checkpoint, as a process does that dies, and calls meanwhile before that.
+func planOne(t *testing.T, dir string, meanwhile func()) {
 	t.Helper()
 	log, r, err := checkpoint.Open(t.Context(), vfs.Local{}, dir, checkpoint.Here("test"), checkpoint.Options{})
 	if err == nil {
 		err = log.Append(t.Context(), checkpoint.Plan{Sequence: r.Planned.Sequence + 1, Time: r.Planned.Time + 1000})
 	}
 	if err == nil {
+		meanwhile()
 		err = log.Close(t.Context())
 	}
 	if err != nil {
@@ -137,6 +138,15 @@ func TestOffsetsMove(t *testing.T) {
 		{args: "offsets show --checkpoint DIR", out: "" +
 			"input lines of DIR\nTOPIC  PARTITION  COMMITTED  PLANNED  START  END  LAG\n" +
 			"lines  0          4          4        0      4    0\nlines  1          2          2        0      2    0\n"},
+		{args: "offsets show --checkpoint DIR --input line", code: 1,
+			err: []string{`DIR has no input "line", but lines: did you mean lines?` + "\n"}},
+		{args: "offsets export --checkpoint DIR --input line", code: 1,
+			err: []string{`DIR has no input "line", but lines: did you mean lines?` + "\n"}},
+		{args: "offsets show --checkpoint DIR --topic lins", code: 1,
+			err: []string{`the input "lines" of DIR does not read the topic lins, but lines: did you mean lines?`}},
+		{args: "offsets export --checkpoint DIR --topic lines --topic other", code: 1,
+			err: []string{`the input "lines" of DIR does not read the topic other, but lines` + "\n"}},
+		{args: "offsets export --checkpoint DIR --topic lines", out: "topic,partition,offset\nlines,0,4\nlines,1,2\n"},
 		{args: "offsets reset --checkpoint DIR --topic lines --to -1", out: "" +
 			"input lines of DIR goes on there:\n" +
 			"TOPIC  PARTITION  BEFORE  NOW\nlines  0          4       3\nlines  1          2       1\n"},
@@ -163,12 +173,24 @@ func TestOffsetsMove(t *testing.T) {
 	if err := os.CopyFS(torn, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
-	planOne(t, torn)
+	planOne(t, torn, func() {
+		held := []string{"it is held by test, process ", "which is alive: stop it first (weir stop DIR)"}
+		wouldBe := "input lines of DIR would go on there; nothing was committed (--dry-run):\n" +
+			"TOPIC  PARTITION  BEFORE  NOW\nlines  0          4       2\n"
+		transcriptOn(t, k, torn, files, []said{
+			{args: "offsets import --checkpoint DIR --dry-run", stdin: "lines,0,2\n", code: 3, out: wouldBe,
+				err: append([]string{"checkpoint DIR: nothing was changed, and now the change would be refused: "}, held...)},
+			{args: "offsets import --checkpoint DIR", stdin: "lines,0,2\n", code: 3, err: held},
+		})
+	})
 	transcriptOn(t, k, torn, files, []said{
 		{args: "offsets import --checkpoint DIR --dry-run", stdin: "lines,0,2\n", code: 1,
-			err: []string{"of DIR is planned and not committed", "stop it gracefully", "at a start with weir.checkpoint.skip="}},
+			err: []string{"DIR: nothing was changed, and now the change would be refused: batch ",
+				"is planned and not committed", "stop it gracefully (weir stop DIR)", "at a start with weir.checkpoint.skip="}},
 		{args: "offsets reset --checkpoint DIR --topic lines --to -1 --dry-run", code: 1,
-			err: []string{"of DIR is planned and not committed"}},
+			err: []string{"is planned and not committed"}},
+		{args: "offsets reset --checkpoint DIR --topic lines --to -1", code: 1,
+			err: []string{"checkpoint DIR: batch ", "is planned and not committed"}},
 	})
 	transcriptOn(t, k, dir, files, []said{
 		{args: "offsets export --checkpoint DIR FILES/new.csv"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weirstream/weir/connector/kafka"
+	"github.com/weirstream/weir/dstream"
 )
 
 // A reset says where a group, or an input, goes on in the partitions of a topic.
@@ -108,12 +110,8 @@ func (r *reset) run(ctx context.Context, c *cobra.Command, a *kafka.Admin, args 
 	if err := whole(g, topics, before, offsets); err != nil {
 		return fmt.Errorf("%w; reset all partitions of the topic", err)
 	}
-	if !r.dryRun {
-		if err := g.set(ctx, a, topics, offsets); err != nil {
-			return err
-		}
-	}
-	return showMoved(c.OutOrStdout(), g, tps, before, offsets, r.dryRun)
+	err = g.set(ctx, a, topics, offsets, r.dryRun)
+	return showMoved(c.OutOrStdout(), g, tps, before, offsets, r.dryRun, err)
 }
 
 // whole refuses to leave out partitions of a topic that a goal must have.
@@ -131,8 +129,15 @@ func whole(g goal, topics []kafka.TopicInfo, before, offsets map[kafka.TopicPart
 	return nil
 }
 
+// showsAnyway tells that a dry run shows what it would do although that would be refused: the checkpoint is held now.
+func showsAnyway(dryRun bool, refused error) bool { return dryRun && is[*dstream.HeldError](refused) }
+
+// showMoved shows where a goal goes on. refused is why it does not, nil if it does.
 func showMoved(out io.Writer, g goal, tps []kafka.TopicPartition, before, offsets map[kafka.TopicPartition]int64,
-	dryRun bool) error {
+	dryRun bool, refused error) error {
+	if refused != nil && !showsAnyway(dryRun, refused) {
+		return refused
+	}
 	w := table(out)
 	what := "%v goes on there:\n"
 	if dryRun {
@@ -143,5 +148,5 @@ func showMoved(out io.Writer, g goal, tps []kafka.TopicPartition, before, offset
 	for _, tp := range tps {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%d\n", tp.Topic, tp.Partition, dash(known(before, tp)), offsets[tp])
 	}
-	return w.Flush()
+	return errors.Join(w.Flush(), refused)
 }

@@ -130,7 +130,8 @@ func stateImport() *cobra.Command {
 			"that the file does not have stay as they are, unless --whole is given; {\"key\":K,\"removed\":true}\n" +
 			"takes a key out. A file with a first line about the state must have the last one with the number of\n" +
 			"keys, or it was cut; lines of one's own need neither. The version before stays readable for as long\n" +
-			"as others do. The lines are held in memory.",
+			"as others do. The lines are held in memory. A checkpoint that a program holds is refused, with the\n" +
+			"exit code 3; --dry-run says what would be changed then, too.",
 		Example: "  weir state import ./ckpt counts counts.jsonl --dry-run\n" +
 			"  echo '{\"key\":\"alice\",\"value\":7}' | weir state import ./ckpt counts --yes",
 		Args: takesUpTo(2, 3, "a DIR, a STATE and perhaps a FILE"),
@@ -176,10 +177,10 @@ func (i *importer) run(c *cobra.Command, sc *rdd.Context, args []string) error {
 	if errors.Is(err, dstream.ErrOverwrite) {
 		return fmt.Errorf("%w: look at what would be changed with --dry-run, and add --yes", err)
 	}
-	if err != nil {
+	if err != nil && !showsAnyway(i.dryRun, err) {
 		return err
 	}
-	return i.show(c.OutOrStdout(), done)
+	return errors.Join(i.show(c.OutOrStdout(), done), err)
 }
 
 func (i *importer) show(out io.Writer, done dstream.StateImport) error {

@@ -282,8 +282,10 @@ func TestStateInUse(t *testing.T) {
 		kept(t, dir, 2, func() {
 			transcript(t, dir, []said{
 				{args: `state get DIR sums "key\u00201"`, out: "1\n"},
-				{args: "state import DIR sums - --dry-run", stdin: `{"key":"a","value":1}`,
-					out: "came 1, changed 0, removed 0, the same 0: that would be; nothing was changed (--dry-run)\n"},
+				{args: "state import DIR sums - --dry-run", stdin: `{"key":"a","value":1}`, code: 3,
+					out: "came 1, changed 0, removed 0, the same 0: that would be; nothing was changed (--dry-run)\n",
+					err: []string{"weir: checkpoint " + dir + ": nothing was changed, and now the change would be refused: " +
+						"it is held by ", ", which is alive: stop it"}},
 				{args: "state import DIR sums -", stdin: `{"key":"a","value":1}`, code: 3,
 					err: []string{"weir: checkpoint " + dir + ": it is held by ", ", which is alive: stop it"}},
 			})

@@ -59,6 +59,27 @@ type watch struct {
 	told   bool
 }
 
+// Held gives a *HeldError if another owner is alive, as Open would that does not wait, and nil if Open would take the
+// log over. It takes as long as Open to find out, and writes nothing. Where there is no log there is no owner.
+func Held(ctx context.Context, fsys vfs.FS, dir string) error {
+	f, opts := folder{fsys, dir}, Options{}.withDefaults()
+	w := &watch{folder: f, opts: opts}
+	for {
+		t, err := f.tail(ctx)
+		if err != nil || t == nil {
+			return err
+		}
+		if err = w.gone(ctx, t); !errors.Is(err, errMoved) {
+			return err
+		}
+		select { // Who has taken over meanwhile has not written his slot yet, or it was read before.
+		case <-time.After(opts.Poll):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
 // gone waits until the owner of the last epoch has let the log go, or gives no sign of life, and is nil then. While it
 // does, and nobody is to wait, it is a *HeldError.
 func (w *watch) gone(ctx context.Context, t *tail) error {

@@ -167,7 +167,7 @@ func TestLateContender(t *testing.T) {
 	}
 }
 
-// TestLease: how long each has to wait, by virtual time.
+// TestLease: how long each has to wait, by virtual time, and who only asks.
 func TestLease(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -208,6 +208,14 @@ func TestLease(t *testing.T) {
 				time.Sleep(5 * time.Second)
 				tt.end(t, first, m)
 				began := time.Now()
+				if !tt.wait {
+					looked := Held(t.Context(), vfs.ReadOnly(disk.Mount(nil)), dir)
+					if _, is := errors.AsType[*HeldError](looked); is != tt.held || !is && looked != nil ||
+						time.Since(began) > tt.within {
+						t.Errorf("Held, after %v: %v", time.Since(began), looked)
+					}
+				}
+				began = time.Now()
 				l, _, err := Open(t.Context(), disk.Mount(nil), dir, someone("b"), Options{Wait: tt.wait})
 				took := time.Since(began)
 				var held *HeldError
