@@ -65,7 +65,8 @@ func (l *loop) mayGiveUp(b *Batch, cause error) bool { return l.failed.skip && l
 func (l *loop) itsOwnFault(b *Batch, cause error) bool {
 	_, lost := errors.AsType[*FencedError](cause)
 	_, broken := errors.AsType[brokenState](cause)
-	return l.life.Err() == nil && !lost && !broken && !b.notAdmitted(cause)
+	_, store := errors.AsType[storeError](cause)
+	return l.life.Err() == nil && !lost && !broken && !store && !b.notAdmitted(cause)
 }
 
 // withRemedy adds to the error by which a batch ends the program what helps against one that fails at each start.

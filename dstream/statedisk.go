@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weirstream/weir/codec"
+	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -92,8 +93,27 @@ func cutEntry(number uint64, row []byte) (diskEntry, error) {
 			return diskEntry{number, Time(binary.BigEndian.Uint64(row)), row[from:end:end], row[end:]}, nil
 		}
 	}
-	return diskEntry{}, fmt.Errorf("the store of states holds a damaged row: stop the program and start it again, "+
-		"which fills the store anew from the checkpoint; the row has %d bytes", len(row))
+	return diskEntry{}, ofStore(fmt.Errorf("it holds a damaged row of %d bytes", len(row)))
+}
+
+// A storeError is the error of a store, which is no batch's fault: what the store holds is a copy.
+type storeError struct{ cause error }
+
+// Error says what the next process does.
+func (e storeError) Error() string {
+	return fmt.Sprintf("the store of states in %s has failed: %v; the states are in the checkpoint, from which the "+
+		"next start fills it anew", conf.LocalDirs.Name(), e.cause)
+}
+
+// Unwrap gives the store's own error.
+func (e storeError) Unwrap() error { return e.cause }
+
+// ofStore marks an error, if it is one, as the store's.
+func ofStore(err error) error {
+	if err == nil {
+		return nil
+	}
+	return storeError{err}
 }
 
 // A diskReader looks entries up. It is used by one goroutine.
@@ -110,7 +130,7 @@ func (r *diskReader[K, S]) find(bucket int, key []byte) (e diskEntry, err error)
 		r.row = r.keyRow(r.row, bucket, key)
 		var ok bool
 		if r.number, ok, err = r.rows.Get(r.row, r.number[:0]); err != nil || !ok {
-			return e, err
+			return e, ofStore(err)
 		}
 		if len(r.number) != 8 {
 			return cutEntry(0, nil)
@@ -118,7 +138,7 @@ func (r *diskReader[K, S]) find(bucket int, key []byte) (e diskEntry, err error)
 		number := binary.BigEndian.Uint64(r.number)
 		r.row = r.numberRow(r.row, bucket, number)
 		if r.entry, ok, err = r.rows.Get(r.row, r.entry[:0]); err != nil {
-			return e, err
+			return e, ofStore(err)
 		}
 		if ok {
 			return cutEntry(number, r.entry)
@@ -261,7 +281,7 @@ func (c *stateCursor[K, S]) readDisk(buf []stateEntry[K, S]) (out []stateEntry[K
 			return failed == nil && !full
 		})
 	}
-	if err == nil {
+	if err = ofStore(err); err == nil {
 		err = failed
 	}
 	if err == nil && !full {
@@ -323,7 +343,7 @@ func (d *stateDisk[K, S]) walk(partition int, before Time, yield func(k K, touch
 		failed = err
 		return err == nil && yield(k, Time(binary.BigEndian.Uint64(row[len(first):])^1<<63))
 	})
-	if err == nil {
+	if err = ofStore(err); err == nil {
 		err = failed
 	}
 	return err

@@ -149,9 +149,9 @@ func (l *diskLoader[K, S]) alone(bucket int, r checkpoint.StateRow) error {
 	e := diskEntry{number: l.w.next.Add(1), touch: Time(r.Touch), value: r.Value}
 	l.w.replace(bucket, r.Key, diskEntry{}, e)
 	if l.w.size >= loadBytes {
-		return l.w.commit()
+		return ofStore(l.w.commit())
 	}
-	return l.w.err
+	return ofStore(l.w.err)
 }
 
 // first takes in the row of an initial state: of a key that comes twice the last value counts.
@@ -219,5 +219,5 @@ func (l *diskLoader[K, S]) flush() error {
 	}
 	clear(l.pending)
 	l.size = 0
-	return l.w.commit()
+	return ofStore(l.w.commit())
 }
