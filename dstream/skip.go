@@ -16,6 +16,9 @@ import (
 // user names it at a start. Whoever may still write its effects is fenced first, then the sinks are asked which are in,
 // and all of that is written down for ever. For states and windows the batch is one that never was; the inputs go on
 // behind it.
+//
+// What an output without a sink did is known if this process has seen it finish, or its Done is in the log. At
+// intervals up to sharedSlot there is none: of what an earlier process has begun of the batch such outputs are unknown.
 
 // maySkip refuses the policy where it would lose more than it says.
 func (ssc *Context) maySkip() error {
@@ -153,7 +156,11 @@ func (l *loop) forgetBatch(b *Batch) error {
 func (l *loop) burn(b *Batch, i int, skip *checkpoint.Skip) error {
 	output := l.outputIDs[i]
 	if b.done[i] {
-		skip.In = append(skip.In, b.effectsOf(i)...)
+		in := b.effectsOf(i)
+		if len(in) == 0 { // It has no sink.
+			in = []checkpoint.Effect{{Output: output}}
+		}
+		skip.In = append(skip.In, in...)
 		return l.builtOnByDone(b, output)
 	}
 	if open := l.ssc.sinks.unfenced(output); open != nil && l.ssc.accepted(output) == "" {

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
 	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/rdd"
@@ -158,6 +159,7 @@ func TestSkipTells(t *testing.T) {
 		l := mustLive(t, disk, func(ssc *dstream.Context) {
 			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
 			dstream.WriteTo(d, dstream.Sink[int](mem)).Named("good")
+			dstream.Foreach(d, func(int) error { return nil }).Named("body")
 			dstream.WriteTo(poisoned(d, 5), dstream.Sink[int](&kept{last: map[string]int64{}})).Named("bad")
 			dstream.WriteTo(d, dstream.Sink[int](&kept{last: map[string]int64{}})).Named("later")
 			ssc.AddListener(func(e dstream.Event) {
@@ -173,7 +175,7 @@ func TestSkipTells(t *testing.T) {
 			"spark.default.parallelism", "2") // The first partition is in before the second fails.
 		time.Sleep(5500 * time.Millisecond)
 		l.stop(t)
-		if got := strings.Join(events, ", "); got != "committed 0, committed 1, skipped 2 [good bad] [bad later] [], "+
+		if got := strings.Join(events, ", "); got != "committed 0, committed 1, skipped 2 [good body bad] [bad later] [], "+
 			"committed 3, committed 4" {
 			t.Error(got)
 		}
@@ -190,7 +192,7 @@ func TestSkipTells(t *testing.T) {
 			t.Fatalf("%+v", info)
 		}
 		s := info.Skipped[0]
-		if got := fmt.Sprintf("%d %s %s", s.Sequence, s.In, s.Burned); got != "2 [good bad] [bad later]" ||
+		if got := fmt.Sprintf("%d %s %s", s.Sequence, s.In, s.Burned); got != "2 [good body bad] [bad later]" ||
 			!strings.Contains(s.Reason, "5 is poison") {
 			t.Errorf("%s: %s", got, s.Reason)
 		}
@@ -453,6 +455,44 @@ func TestSkipUnknown(t *testing.T) {
 			l.stop(t)
 			if got := fmt.Sprintf("%+v", skipsOf(t, disk)); !strings.Contains(got, tt.want) {
 				t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+			}
+		})
+	}
+}
+
+// TestSkipDone: what an output without a sink has done in an earlier process is in the log, but for short intervals.
+func TestSkipDone(t *testing.T) {
+	for interval, want := range map[time.Duration]string{
+		51 * time.Millisecond: "In:[body] Burned:[] Unknown:[bad]",
+		50 * time.Millisecond: "In:[] Burned:[] Unknown:[body bad]",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewDisk("disk")
+			live := func(setting, value string) error {
+				c := conf.New().Set("spark.master", "local[1]").Set("spark.task.maxFailures", "1").Set(setting, value)
+				ssc, err := dstream.NewContext(c, interval, rdd.WithFileSystem(disk.Mount(nil)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				ssc.Checkpoint("disk:/ck")
+				d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+				dstream.Foreach(d, func(int) error { return nil }).Named("body")
+				dstream.Foreach(poisoned(d, 5), func(int) error { return nil }).Named("bad")
+				if err := ssc.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				_ = ssc.Stop(t.Context(), dstream.Graceful())
+				return ssc.AwaitTermination(t.Context())
+			}
+			if err := live("weir.streaming.failedBatch", "stop"); err == nil || !strings.Contains(err.Error(), "is poison") {
+				t.Fatal(err)
+			}
+			if err := live("weir.checkpoint.skip", "2"); err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprintf("%+v", skipsOf(t, disk)); !strings.Contains(got, want) {
+				t.Errorf("at %v: %s, want %s", interval, got, want)
 			}
 		})
 	}

@@ -90,7 +90,7 @@ func TestStreamingPage(t *testing.T) {
 		says(t, p.read(t, "/streaming/"), "counts "+hostile, "Running batches of\n1.0 s\nfor\n4.1 s\nsince\n"+
 			"2000/01/01 00:00:00.000 UTC\n(\n3\ncompleted batches,\n3\nrecords)",
 			"Batches That Were Given Up (1)", "2000/01/01 00:00:03.000\n2\nbatch 2 (946684803000 ms): output loud",
-			"3 is poison "+hostile+"\nshelf\nloud",
+			"3 is poison "+hostile+"\nshelf, "+hostile+"\nloud",
 			"Outputs", "shelf\nwriteTo\nprogram_test.go:", "exactly-once: the sink stores each batch together with its "+
 				"identity\nplans, commits and state are in the checkpoint ", "is given up with its records",
 			hostile+"\nforeachRDD", "at-least-once: a batch whose process dies is run again", "loud\nforeach",
