@@ -18,8 +18,8 @@ func replay() *cobra.Command {
 			"With --debug PROGRAM may be a debugger that starts it: tasks run in the program's process, where\n" +
 			"break points in its functions are met. With --effects the outputs do what they do: bodies and the\n" +
 			"functions of tasks are called, and sinks written to. That takes the checkpoint over, so that the\n" +
-			"program must have stopped cleanly. Sinks that are exactly-once leave out what they hold; all other\n" +
-			"effects are there twice then.\n\n" +
+			"program must have stopped, and no batch may be left open (weir finish). Sinks that are exactly-once\n" +
+			"leave out what they hold; all other effects are there twice then.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 another process owns the checkpoint (--effects), 4 the\n" +
 			"program would make another batch of it.",
 		Example: "  weir replay ./ckpt --batch 117 -- ./wordcount --interval 1s\n" +
