@@ -42,7 +42,8 @@ const (
 	checksum    = 4
 )
 
-// segmentBefore cuts a segment where the frame of a sequence begins, or one that is not whole. It is nil if nothing is before.
+// segmentBefore cuts a segment where the frame of a sequence begins, or one that is not whole. It is nil if nothing is
+// before.
 func segmentBefore(data []byte, sequence int64) []byte {
 	if len(data) < segmentHead {
 		return nil
@@ -53,7 +54,8 @@ func segmentBefore(data []byte, sequence int64) []byte {
 		return nil
 	}
 	for next < sequence && at+frameHead <= len(data) {
-		length, is := binary.LittleEndian.Uint32(data[at:]), int64(binary.LittleEndian.Uint64(data[at+8:]))
+		length := binary.LittleEndian.Uint32(data[at:])
+		is := int64(binary.LittleEndian.Uint64(data[at+8:]))
 		switch {
 		case length == 1<<32-1:
 			return data[:at+frameHead] // It is the end.

@@ -83,8 +83,8 @@ func (g *Graph) survive(t *testing.T, dir string) error {
 func (g *Graph) tell(t *testing.T, dir string, w *world, job int, lives []Life) error {
 	c := *g
 	g, c.Lives = &c, lives
-	s := &saga{g: g, job: job, dir: dir, disk: vfs.NewDisk("disk"), ledger: ledger{}, archive: archive{}, parallelisms: []int{g.Parallelism},
-		clean: true, world: w}
+	s := &saga{g: g, job: job, dir: dir, disk: vfs.NewDisk("disk"), ledger: ledger{}, archive: archive{},
+		parallelisms: []int{g.Parallelism}, clean: true, world: w}
 	for i := 0; i < len(g.Lives); {
 		var err error
 		// Each bubble begins at the same time: so a clock can be set back from one life to the next. A zombie and who
@@ -201,9 +201,8 @@ func (s *saga) start(ctx context.Context, number int) (*program, error) {
 // program makes the program of a life.
 func (s *saga) program(number, parallelism int) (*program, error) {
 	l := s.g.Lives[number]
-	p := &program{finishes: s.finishes, started: make(chan error, 1), living: &living{Life: l, number: number, told: s.finishes,
-		gone:   make(chan struct{}),
-		random: rand.New(rand.NewPCG(s.g.Seed, uint64(number)+10))}}
+	p := &program{finishes: s.finishes, started: make(chan error, 1), living: &living{Life: l, number: number,
+		told: s.finishes, gone: make(chan struct{}), random: rand.New(rand.NewPCG(s.g.Seed, uint64(number)+10))}}
 	disk := s.disk
 	p.mount = disk.Mount(func(step vfs.Step) vfs.Fault {
 		switch name := slotThatGoes(step); {
