@@ -181,8 +181,11 @@ func finish(ctx context.Context, _ *Ask, ssc *dstream.Context, stdout io.Writer)
 func replay(ctx context.Context, a *Ask, ssc *dstream.Context, stdout io.Writer) error {
 	done, err := ssc.Replay(ctx, dstream.Replay{Sequence: a.Batch, Records: a.Records, Effects: a.Effects})
 	if err == nil && a.Effects {
-		n := len(done.Outputs)
-		fmt.Fprintf(stdout, "batch %d has run again, with the effects of %d outputs\n", done.Sequence, n)
+		n, outputs := len(done.Outputs), "outputs"
+		if n == 1 {
+			outputs = "output"
+		}
+		fmt.Fprintf(stdout, "batch %d has run again, with the effects of %d %s\n", done.Sequence, n, outputs)
 	}
 	return err
 }

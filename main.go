@@ -93,12 +93,30 @@ func signals(ctx context.Context) (context.Context, context.CancelFunc) {
 		select {
 		case <-ch:
 			cancel(errSignalled)
+			awaitAnother(ch)
 		case <-ctx.Done():
+			<-ch
 		}
-		<-ch
 		os.Exit(ExitFailed)
 	}()
 	return ctx, func() { signal.Stop(ch); cancel(nil) }
+}
+
+// sameSignal is how long after a signal another one is taken for the same.
+const sameSignal = 200 * time.Millisecond
+
+// awaitAnother returns at the second signal. One that comes right behind the first is no second wish: timeout(1), and
+// others who stop a program, send theirs to the process and then to its group.
+func awaitAnother(ch <-chan os.Signal) {
+	same := time.After(sameSignal)
+	for {
+		select {
+		case <-ch:
+		case <-same:
+			<-ch
+			return
+		}
+	}
 }
 
 // tellSignal says what the first signal does when it comes: a drain may take a while. After stop it writes no more.

@@ -334,6 +334,29 @@ func TestFirstSignal(t *testing.T) {
 }
 
 // TestInterruptedStart: what the start was waiting for is not what is wrong.
+// TestSecondSignal: what comes right behind the first signal is the same one.
+func TestSecondSignal(t *testing.T) {
+	for _, c := range []struct {
+		at   []time.Duration
+		ends time.Duration
+	}{
+		{[]time.Duration{time.Second}, time.Second},
+		{[]time.Duration{0, 10 * time.Millisecond, time.Minute}, time.Minute},
+		{[]time.Duration{300 * time.Millisecond, 310 * time.Millisecond}, 300 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			begin, ch := time.Now(), make(chan os.Signal, 2)
+			for _, at := range c.at {
+				time.AfterFunc(at, func() { ch <- os.Interrupt })
+			}
+			awaitAnother(ch)
+			if got := time.Since(begin); got != c.ends {
+				t.Errorf("behind a signal others come after %v: the process ends after %v, want %v", c.at, got, c.ends)
+			}
+		})
+	}
+}
+
 func TestInterruptedStart(t *testing.T) {
 	for _, why := range []error{nil, errors.New("enough")} {
 		ctx, cancel := context.WithCancelCause(t.Context())

@@ -179,7 +179,7 @@ func TestReplay(t *testing.T) {
 		{"replay % --batch 2 --effects -- @ --interval 100ms", 1, `^$`, `finish it first \(weir finish\)`},
 		{"finish % -- @ --interval 100ms", 0, ``, ``},
 		{"replay % --batch 2 --effects -- @ --interval 100ms", 0,
-			`^2 odd true: 4\nbatch 2 has run again, with the effects of 1 outputs\n$`, ``},
+			`^2 odd true: 4\nbatch 2 has run again, with the effects of 1 output\n$`, ``},
 		{"checkpoint check % -- @ --interval 100ms", 0, `epoch 3 of counter, .*: stopped cleanly\nfits`, ``},
 		{"replay % -- @", 2, ``, `weir replay needs --batch N: weir batches .* lists them`},
 		{"replay % --batch 1 --records -1 -- @", 2, ``, `--records must be at least 0`},
