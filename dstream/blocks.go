@@ -28,8 +28,8 @@ type storage[T any] interface {
 	cut()
 	// extend lets in what a receiver that is stopped still has in hand.
 	extend()
-	// plan gives the range of blocks behind the range from, partsMax at most: of those in memory, which is bounded, else
-	// all, and of a log as many as the limit lets. It may be asked again.
+	// plan gives the range of blocks behind the range from, partsMax at most: of those in memory, which is bounded,
+	// else all, and of a log as many as the limit lets. It may be asked again.
 	plan(from []byte, l Limit) (rng []byte, records int64, err error)
 	// pending counts the records behind the range from.
 	pending(from []byte) int64

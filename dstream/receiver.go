@@ -7,9 +7,9 @@ import (
 	"github.com/weirstream/weir/conf"
 )
 
-// A Receiver brings records in on its own, from a source that cannot be read by ranges: a socket, a push
-// service. It is one per stream; union several streams to receive in parallel. What it stores is kept in
-// blocks, in bounded memory, until a batch takes it: all there is, up to 10,000 blocks. With a write ahead log it is kept there, within
+// A Receiver brings records in on its own, from a source that cannot be read by ranges: a socket, a push service. It is
+// one per stream; union several streams to receive in parallel. What it stores is kept in blocks, in bounded memory,
+// until a batch takes it: all there is, up to 10,000 blocks. With a write ahead log it is kept there, within
 // weir.receiver.logBytes, and a batch takes what one call stored whole, and no more than its limit of records
 // (weir.streaming.firstBatchRecords, back-pressure), those bytes, and as many blocks: what is left is for the next one.
 type Receiver[T any] interface {

@@ -58,8 +58,8 @@ func (w *wal[T]) extend() {
 	w.room.free()
 }
 
-// partsMax is how many parts of the log, or blocks in memory, a batch takes at most. A block is a task, and each part of
-// the log has some hundred bytes in the range, which lies in one slot of the checkpoint's log with others.
+// partsMax is how many parts of the log, or blocks in memory, a batch takes at most. A block is a task, and each part
+// of the log has some hundred bytes in the range, which lies in one slot of the checkpoint's log with others.
 const partsMax = 10_000
 
 // A walParts counts the parts of a range, as walRange.add makes them.
