@@ -36,8 +36,8 @@ func (d Dealing) NumPartitions() int {
 	return d.of.n
 }
 
-// Kind is the stable hash with its seed, or the type of the user's partitioner that deals, or "" if nothing is known,
-// or nothing that holds for other RDDs.
+// Kind is the stable hash with its seed, or the type of the partitioner that deals, with what tells the bounds of a
+// RangePartitioner, or "" if nothing is known.
 func (d Dealing) Kind() string {
 	if d.of == nil {
 		return ""
@@ -45,11 +45,14 @@ func (d Dealing) Kind() string {
 	if d.of.hashes() {
 		return hashDealt + strconv.FormatUint(d.of.seed.value(), 10)
 	}
-	if _, one := d.of.by.(interface{ ofOneRDD() }); one {
-		return ""
+	if ranges, ok := d.of.by.(byRanges); ok {
+		return ranges.kind(ranges)
 	}
 	return fmt.Sprintf("%T", d.of.by)
 }
+
+// A byRanges is a RangePartitioner of any type of keys, or has one in it.
+type byRanges interface{ kind(of any) string }
 
 // Again gives the dealing of an RDD of n partitions, the kind of which was written down. A partitioner can be had from
 // the program alone, which is that of d if it is of the same type. As it may have changed, deal tells where it has a
@@ -63,6 +66,9 @@ func (d Dealing) Again(kind string, n int) (again Dealing, deal func(pair any) (
 	switch {
 	case kind == "" || kind != d.Kind() || d.of.n != n:
 		return Dealing{}, nil
+	}
+	if _, sure := d.of.by.(byRanges); sure {
+		return d, nil // The kind tells where it has each key.
 	}
 	return d, func(pair any) (int, error) {
 		p, ok := -1, false

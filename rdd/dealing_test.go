@@ -101,6 +101,40 @@ func TestRangePartitioner(t *testing.T) {
 	}
 }
 
+// TestKindsOfRanges: partitioners of the same bounds and order have one kind, and no others have it.
+func TestKindsOfRanges(t *testing.T) {
+	type within struct{ *rdd.RangePartitioner[float64] }
+	sc := newContext(t)
+	kind := func(inside bool, opts []rdd.ShuffleOption, keys ...float64) string {
+		pairs := rdd.MapToPair(rdd.Parallelize(sc, keys), func(k float64) (float64, int) { return k, 0 })
+		ranges, err := rdd.NewRangePartitioner(t.Context(), pairs, 3, opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		by := rdd.Partitioner[float64](ranges)
+		if inside {
+			by = within{ranges}
+		}
+		return rdd.RepartitionByKey(pairs, rdd.PartitionBy(by)).Dealing().Kind()
+	}
+	falling := []rdd.ShuffleOption{rdd.Descending()}
+	first := kind(false, nil, 1, 2, 3)
+	if again := kind(false, nil, 3, 2, 1); again != first || !strings.HasPrefix(first, "*rdd.RangePartitioner[float64] ") {
+		t.Errorf("%q and %q", first, again)
+	}
+	for name, other := range map[string]string{
+		"other bounds":   kind(false, nil, 1, 4, 5),
+		"fewer":          kind(false, nil, 1),
+		"falling":        kind(false, falling, 1, 2, 3),
+		"in another one": kind(true, nil, 1, 2, 3),
+		"a NaN":          kind(false, nil, math.NaN(), 1, 2),
+	} {
+		if unknown := name == "in another one" || name == "a NaN"; other == first || unknown != (other == "") {
+			t.Errorf("%s: %q", name, other)
+		}
+	}
+}
+
 // TestSmallRangePartitioners: few keys, none, and those that are hard to order.
 func TestSmallRangePartitioners(t *testing.T) {
 	sc := newContext(t)

@@ -3,12 +3,14 @@ package rdd
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
 	"slices"
 
+	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/internal/exec"
 	"github.com/weirstream/weir/internal/shuffle"
 )
@@ -155,5 +157,23 @@ func (r *RDD[T]) reroute(to func(p int) (other int, there bool)) {
 	r.from.Store(next)
 }
 
-// ofOneRDD tells that the bounds come from an RDD: those of one of the same type say nothing of them.
-func (p *RangePartitioner[K]) ofOneRDD() {}
+// kind is a text that other range partitioners have, of this and of other processes, if they deal alike: the type, and
+// a hash of the order and the bounds. It is "" for what has a range partitioner in it, which may deal otherwise, and
+// for keys that have no encoding.
+func (p *RangePartitioner[K]) kind(of any) string {
+	keys, err := codec.ForKey[K]()
+	if of != any(p) || err != nil {
+		return ""
+	}
+	all, key := []byte{0}, []byte(nil)
+	if p.descending {
+		all[0] = 1
+	}
+	for _, bound := range p.bounds {
+		if key, err = keys.Append(key[:0], bound); err != nil {
+			return ""
+		}
+		all = append(binary.AppendUvarint(all, uint64(len(key))), key...)
+	}
+	return fmt.Sprintf("%T %016x", p, codec.Hash(0, all))
+}
