@@ -61,10 +61,15 @@ func (b *bus) emit(e Event) {
 	}
 }
 
-func (b *bus) run(inside *exec.Goroutines, warn func(v any)) {
+// run delivers events until close. behind is told once, as soon as a listener has returned, that events were dropped.
+func (b *bus) run(inside *exec.Goroutines, warn func(v any), behind func(dropped int64)) {
 	defer close(b.ended)
 	defer inside.Enter(insideListener)()
-	for {
+	for told := false; ; {
+		if n := b.dropped.Load(); n > 0 && !told {
+			told = true
+			behind(n)
+		}
 		select {
 		case e := <-b.queue:
 			b.deliver(e, warn)

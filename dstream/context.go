@@ -182,8 +182,9 @@ func (ssc *Context) Remember(d time.Duration) {
 	ssc.remember = d
 }
 
-// AddListener has f called with every event, one after the other on a goroutine of its own. remove ends
-// that. A slow listener does not hold up batches; when it is 16,384 events behind, it misses some.
+// AddListener has f called with every event, one after the other on a goroutine of its own. remove ends that. A slow
+// listener does not hold up batches; when it is 16,384 events behind, it misses some, of any kind, and so do the
+// others: a warning in the log tells of the first, and one at the end of the program how many there were.
 func (ssc *Context) AddListener(f func(Event)) (remove func()) { return ssc.bus.add(f) }
 
 func (ssc *Context) misbuilt(format string, args ...any) {

@@ -85,7 +85,7 @@ func (ssc *Context) replay(ctx context.Context, how Replay) (*Replayed, error) {
 		return nil, err
 	}
 	ssc.properties = batchProperties(ctx)
-	go ssc.bus.run(ssc.sc.Inside(), ssc.listenerPanicked)
+	go ssc.bus.run(ssc.sc.Inside(), ssc.listenerPanicked, ssc.listenerBehind)
 	l := newLoop(ssc, ssc.inputIDs())
 	l.replays = true
 	ssc.mu.Lock()

@@ -97,7 +97,7 @@ func (ssc *Context) start(ctx context.Context) error {
 	ssc.properties = batchProperties(ctx)
 	ssc.sayGuarantees()
 	ssc.sayGivenUp()
-	go ssc.bus.run(ssc.sc.Inside(), ssc.listenerPanicked)
+	go ssc.bus.run(ssc.sc.Inside(), ssc.listenerPanicked, ssc.listenerBehind)
 	loop := newLoop(ssc, ids)
 	ssc.mu.Lock()
 	ssc.loop = loop

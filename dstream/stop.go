@@ -192,6 +192,12 @@ func (ssc *Context) closeInputs(ctx context.Context) {
 	wg.Wait()
 }
 
+// listenerBehind tells while the program runs what closeBus sums up when it ends.
+func (ssc *Context) listenerBehind(dropped int64) {
+	ssc.logger.Warn("a listener is so far behind that events are dropped, and does not hear of them: let it return "+
+		"sooner; when the program ends it is told how many there were", "events", dropped, "queue", busQueue)
+}
+
 func (ssc *Context) closeBus(ctx context.Context) {
 	if !ssc.bus.close(ctx) {
 		ssc.logger.Warn("a listener does not return and was given up")
