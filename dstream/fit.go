@@ -153,7 +153,7 @@ func (ssc *Context) compareWith(ctx context.Context, found *checkpoint.State) (*
 	if err := ssc.takeDealing(found); err != nil {
 		return nil, err
 	}
-	ssc.findRecall(found, f.before)
+	ssc.findRecall(found, f.kept)
 	if len(f.errs) == 0 {
 		f.open()
 	}

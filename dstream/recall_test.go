@@ -77,6 +77,44 @@ func TestRecall(t *testing.T) {
 	}
 }
 
+// TestDroppedWindow: a window that is dropped is as one that is new, at the start that drops it and at those that follow:
+// a batch that runs again has what it had.
+func TestDroppedWindow(t *testing.T) {
+	type part struct {
+		lasts time.Duration
+		drop  string
+	}
+	run := func(parts ...part) map[string]string {
+		got := map[string]string{}
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewDisk("disk")
+			for _, p := range parts {
+				l := mustLive(t, disk, func(ssc *dstream.Context) {
+					d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+					watch(dstream.ReduceByWindow(d, plus, 30*time.Second, 0).Named("sum"), "sum", got)
+					watch(dstream.Window(d, 30*time.Second, 0).Named("all"), "all", got)
+					ones := dstream.Map(d, func(v int) pair { return rdd.KV("n", 1) })
+					watch(dstream.ReduceByKeyAndWindow(ones, plus, 30*time.Second, 0).Named("count"), "count", got)
+				}, "weir.checkpoint.drop", p.drop)
+				time.Sleep(p.lasts)
+				l.stop(t)
+			}
+		})
+		return got
+	}
+	const all = "sum; all; count"
+	want := run(part{lasts: 15500 * time.Millisecond}, part{lasts: 20 * time.Second, drop: all})
+	got := run(part{lasts: 15500 * time.Millisecond}, part{lasts: 3 * time.Second, drop: all},
+		part{lasts: 4 * time.Second, drop: all}, part{lasts: 5 * time.Second}, part{lasts: 8 * time.Second})
+	if len(got) < 105 || !maps.Equal(got, want) {
+		for _, k := range slices.Sorted(maps.Keys(want)) {
+			if got[k] != want[k] {
+				t.Errorf("%s: lives gave %s, want %s", k, got[k], want[k])
+			}
+		}
+	}
+}
+
 // TestOrderOfAWindow: the keys of a window come in an order that does not depend on what was there before the window,
 // so that a batch that runs again in another process gives the same.
 func TestOrderOfAWindow(t *testing.T) {

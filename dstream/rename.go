@@ -123,6 +123,15 @@ func (f *fitting) before(id string) string {
 	return id
 }
 
+// kept is before, of what is not given up now: that is as new as what the log has never known.
+func (f *fitting) kept(id string) string {
+	before := f.before(id)
+	if to, said := f.renames[before]; said && to == "" {
+		return ""
+	}
+	return before
+}
+
 // rename has the log know what the settings rename and give up, as far as it holds it.
 func (f *fitting) rename() {
 	written := f.written()
