@@ -118,6 +118,8 @@ type fitting struct {
 	found   *checkpoint.State
 	ids     map[*node]string
 	renames map[string]string // "" for what is given up
+	// nothing lists what is given up and not there.
+	nothing []string
 	// asked are renames that the user is asked for.
 	asked   []checkpoint.Rename
 	changes []Change

@@ -67,6 +67,7 @@ func (f *fitting) passOver() {
 				"and set it again at a later start if that is to be given up, too", id)
 		case to == "" && !done && !f.holds(id):
 			tell(conf.CheckpointDrop, "names %q, of which the checkpoint has nothing", id)
+			f.nothing = append(f.nothing, id)
 		case to != "" && !f.holds(id) && !f.holds(to):
 			tell(conf.CheckpointRename, "names %q, of which the checkpoint has nothing", id)
 		}
@@ -154,6 +155,12 @@ func (f *fitting) rename() {
 	if len(f.entries) > 0 && len(f.found.Opened()) > 0 {
 		f.errs = append(f.errs, errors.New("a batch is planned that needs what is to be renamed or dropped: have the "+
 			"old program finish it first (weir finish)"))
+	}
+	if len(f.found.Opened()) > 0 {
+		return
+	}
+	for _, id := range f.nothing { // It is done: what comes by that name is not given up by a later start.
+		f.entries = append(f.entries, checkpoint.Rename{From: id})
 	}
 }
 

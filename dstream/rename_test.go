@@ -18,6 +18,7 @@ type namedLife struct {
 	states  string // with spaces between them
 	rename  string
 	drop    string
+	moved   bool // its input was moved before it by hand
 	die     bool
 	want    string // what the states hold in the end, in the order of their names
 	refused string // or why it does not start
@@ -28,6 +29,12 @@ type namedLife struct {
 func runNamed(t *testing.T, l namedLife, disk *vfs.Disk, number int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		if l.moved {
+			to := map[string][]byte{"numbers": []byte("90-90")}
+			if err := dstream.MoveInputs(t.Context(), outside(t, disk), "disk:/ck", to); err != nil {
+				t.Fatalf("life %d: %v", number, err)
+			}
+		}
 		held, warned := map[string]string{}, ""
 		life, err := liveOn(t, disk, l.build(number, held, &warned), l.settings()...)
 		if l.refused != "" {
@@ -129,6 +136,18 @@ func TestNewNames(t *testing.T) {
 			{states: "a", rename: "b => c", want: "a=a123", warned: `names "b", of which the checkpoint has nothing`},
 			{states: "d", rename: "a => d", want: "d=a1234"},
 			{states: "d", rename: "a => d", want: "d=a12345"},
+		},
+		"given up before it was there": {
+			{states: "a", drop: "a; b", want: "a=a1"},
+			{states: "a b", drop: "a; b", want: "a=a12 b=b2", warned: `names "a", which a start before gave up`},
+			{states: "a b", drop: "c; b", want: "a=a123 b=b23", warned: `names "c", of which the checkpoint has nothing`},
+			{states: "a b c", drop: "c", want: "a=a1234 b=b234 c=c4"},
+			{states: "a b c", drop: "c", want: "a=a12345 b=b2345 c=c45", warned: `names "c", which a start before gave up`},
+		},
+		"given up, and inputs moved": {
+			{states: "a b", want: "a=a1 b=b1"},
+			{states: "a b", drop: "a", want: "a=a2 b=b12"},
+			{states: "a b", drop: "a", moved: true, want: "a=a23 b=b123", warned: `names "a", which a start before gave up`},
 		},
 		"several at once": {
 			{states: "a b c", want: "a=a1 b=b1 c=c1"},

@@ -440,3 +440,42 @@ func TestStateImportCrash(t *testing.T) {
 		}
 	}
 }
+
+// TestImportedNow: a key that is imported without the time of its last touch counts from the import, however old the
+// last batch is.
+func TestImportedNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, out := vfs.NewDisk("disk"), ""
+		build := func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			other := dstream.Map(d, func(v int) pair { return rdd.KV("other", v) })
+			states, _ := dstream.MapWithState(other, dstream.Spec(func(k string, v rdd.Optional[int], s *dstream.State[int],
+			) int {
+				if s.IsTimingOut() {
+					out = k
+				} else {
+					s.Update(v.Value)
+				}
+				return 0
+			}).Timeout(time.Minute))
+			dstream.Foreach(states.Named("sums"), func(int) error { return nil }).Named("nothing")
+		}
+		l := mustLive(t, disk, build)
+		time.Sleep(3500 * time.Millisecond)
+		l.stop(t)
+		time.Sleep(5 * time.Minute)
+		if _, err := dstream.ImportState(t.Context(), outside(t, disk), "disk:/ck", "sums",
+			updates{{Key: "imported", Value: 7}}); err != nil {
+			t.Fatal(err)
+		}
+		l = mustLive(t, disk, build)
+		time.Sleep(50 * time.Second)
+		if out != "" {
+			t.Errorf("%q times out %v after it was imported", out, 50*time.Second)
+		}
+		time.Sleep(15 * time.Second)
+		if l.stop(t); out != "imported" {
+			t.Errorf("%q times out after a minute, want the key that was imported", out)
+		}
+	})
+}

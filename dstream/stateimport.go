@@ -135,7 +135,7 @@ func addUpdate[K, S any](i *stateImporter, r *StateReader[K, S], u StateUpdate[K
 		return err
 	}
 	if row.Touch == 0 {
-		row.Touch = int64(i.done.Version.Time)
+		row.Touch = int64(max(i.done.Version.Time, now())) // The version may be as old as the last batch.
 	}
 	if _, twice := i.updates[string(key)]; twice {
 		return fmt.Errorf("its key %v comes twice", u.Key)

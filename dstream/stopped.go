@@ -70,7 +70,8 @@ func (c *stoppedCheckpoint) change(ctx context.Context, what string,
 	}()
 	opts := checkpoint.Options{}
 	if c.found != nil {
-		opts.Settings, opts.Fingerprint = c.found.Owner.Settings, c.found.Owner.Fingerprint
+		before := c.found.Owner
+		opts.Settings, opts.Fingerprint, opts.GivenUp = before.Settings, before.Fingerprint, before.GivenUp
 		if err := c.atRest(c.found); err != nil { // It is not taken over in vain.
 			return cmp.Or(checkpoint.Held(ctx, c.fs, c.path), err)
 		}
