@@ -235,7 +235,7 @@ func (l *living) event() vfs.Fault {
 	n := l.events
 	l.mu.Unlock()
 	if n == l.At && l.end() {
-		befell.add(l.End.String()+atEvent, 1)
+		l.meets(l.End.String() + atEvent)
 	}
 	pause(time.Until(l.awakening()))
 	if l.isDead() {
@@ -243,12 +243,20 @@ func (l *living) event() vfs.Fault {
 	}
 	for _, t := range l.Troubles {
 		if n >= t.From && n < t.From+t.Events {
-			befell.add(disturbance+faultName(t.Fault), 1)
+			l.meets(disturbance + faultName(t.Fault))
 			pause(t.Slow)
 			return t.Fault
 		}
 	}
 	return vfs.None
+}
+
+// meets counts what befalls the life.
+func (l *living) meets(what string) {
+	if l.told {
+		what = onceMore + what
+	}
+	befell.add(what, 1)
 }
 
 func (l *living) isDead() bool {

@@ -170,12 +170,16 @@ func (s *saga) compareTold(first *world, c chronicle) error {
 	given := func(c chronicle) []int64 { return slices.Sorted(maps.Keys(c.skipped)) }
 	if !slices.Equal(given(c), given(again)) {
 		if s.g.Skips { // Whether a batch is given up follows from all that befalls it.
+			befell.add(otherwise, 1)
 			return nil
 		}
 		return fmt.Errorf("the batches %v were given up, and told again %v", given(c), given(again))
 	}
-	befell.add(retold, len(c.plans))
-	return differ(first.effects(s.job, c), s.world.effects(s.job, c))
+	effects := first.effects(s.job, c)
+	for _, rows := range effects {
+		befell.add(retold, min(len(rows), 1))
+	}
+	return differ(effects, s.world.effects(s.job, c))
 }
 
 // A place is where an effect lies.

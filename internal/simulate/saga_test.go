@@ -142,7 +142,7 @@ func (s *saga) live(ctx context.Context, number int, begin time.Time) error {
 	if p == nil {
 		return err
 	}
-	befell.add(begun, 1)
+	p.meets(begun)
 	if err == nil {
 		err = p.run(ctx, s.g.Interval)
 	}
