@@ -179,6 +179,7 @@ func stateGet() *cobra.Command {
 			"it may be given as it is. The checkpoint may be in use. The exit code is 1 if there is no such\n" +
 			"key.",
 		Example: "  weir state get ./ckpt counts alice\n" +
+			"  weir state get ./ckpt balances -- -5\n" +
 			"  weir state get ./ckpt orders '{\"Shop\": 3, \"Order\": 17}' --at 120 --json",
 		Args: takes(3, false, "a DIR, a STATE and a KEY"),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -95,7 +95,8 @@ func stateDiff() *cobra.Command {
 		Long: "Writes a line for each key whose value as of the second batch, or the newest one, is another than\n" +
 			"as of the first: + for keys that came, - for those that are gone, ~ for others. A BATCH is its\n" +
 			"number, or a time, for the last one that is not after it. The checkpoint may be in use.",
-		Example: "  weir state diff ./ckpt counts 120\n  weir state diff ./ckpt counts 120 130 --json",
+		Example: "  weir state diff ./ckpt counts 120\n  weir state diff ./ckpt counts 120 130 --json\n" +
+			"  weir state diff ./ckpt counts -- -15m",
 		Args:    takesUpTo(3, 4, "a DIR, a STATE and one BATCH or two"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return inContext(c.Context(), func(sc *rdd.Context) error {

@@ -77,12 +77,20 @@ func flagError(c *cobra.Command, err error) error {
 		return knownCommand(c, c.Flags().Args())
 	}
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
-	if !ok || len(unknown.GetSpecifiedName()) < 2 {
+	if !ok {
+		return usageError{err}
+	}
+	name := unknown.GetSpecifiedName()
+	if '0' <= name[0] && name[0] <= '9' {
+		return usagef("%w: an argument that begins with a - comes behind --, as in -- -%s", err,
+			unknown.GetSpecifiedShortnames())
+	}
+	if len(name) < 2 {
 		return usageError{err}
 	}
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if name := spelling.Nearest(unknown.GetSpecifiedName(), names); name != "" {
+	if name := spelling.Nearest(name, names); name != "" {
 		return usagef("%w: did you mean --%s?", err, name)
 	}
 	return usageError{err}

@@ -109,6 +109,8 @@ func TestUsage(t *testing.T) {
 		{"--frobnicate", []string{"unknown flag: --frobnicate", "see 'weir --help'"}},
 		{"demo --fro 3s", []string{"unknown flag: --fro: did you mean --for?", "see 'weir demo --help'"}},
 		{"demo -x", []string{"unknown shorthand flag: 'x'"}},
+		{"state get DIR counts -5", []string{"behind --, as in -- -5"}},
+		{"state diff DIR counts -15m", []string{"behind --, as in -- -15m"}},
 		{"demo 3s", []string{`weir demo takes no arguments: "3s" is one too many`}},
 		{"demo --for", []string{"flag needs an argument: --for"}},
 		{"demo --for soon", []string{`invalid argument "soon" for "--for"`}},
