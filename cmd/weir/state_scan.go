@@ -97,7 +97,7 @@ func stateDiff() *cobra.Command {
 			"number, or a time, for the last one that is not after it. The checkpoint may be in use.",
 		Example: "  weir state diff ./ckpt counts 120\n  weir state diff ./ckpt counts 120 130 --json\n" +
 			"  weir state diff ./ckpt counts -- -15m",
-		Args:    takesUpTo(3, 4, "a DIR, a STATE and one BATCH or two"),
+		Args: takesUpTo(3, 4, "a DIR, a STATE and one BATCH or two"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return inContext(c.Context(), func(sc *rdd.Context) error {
 				to := ""
