@@ -77,8 +77,8 @@ func TestRecall(t *testing.T) {
 	}
 }
 
-// TestDroppedWindow: a window that is dropped is as one that is new, at the start that drops it and at those that follow:
-// a batch that runs again has what it had.
+// TestDroppedWindow: a window that is dropped is as one that is new, at the start that drops it and at those that
+// follow: a batch that runs again has what it had.
 func TestDroppedWindow(t *testing.T) {
 	type part struct {
 		lasts time.Duration

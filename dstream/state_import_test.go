@@ -449,15 +449,15 @@ func TestImportedNow(t *testing.T) {
 		build := func(ssc *dstream.Context) {
 			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
 			other := dstream.Map(d, func(v int) pair { return rdd.KV("other", v) })
-			states, _ := dstream.MapWithState(other, dstream.Spec(func(k string, v rdd.Optional[int], s *dstream.State[int],
-			) int {
+			spec := dstream.Spec(func(k string, v rdd.Optional[int], s *dstream.State[int]) int {
 				if s.IsTimingOut() {
 					out = k
 				} else {
 					s.Update(v.Value)
 				}
 				return 0
-			}).Timeout(time.Minute))
+			})
+			states, _ := dstream.MapWithState(other, spec.Timeout(time.Minute))
 			dstream.Foreach(states.Named("sums"), func(int) error { return nil }).Named("nothing")
 		}
 		l := mustLive(t, disk, build)
