@@ -35,6 +35,7 @@ type identity struct {
 	sink  Transactor   // nil if there is none
 	asked laster       // nil if it does not keep identities
 	back  SinkRewinder // nil for a Transactor
+	whole bool         // it is one for all partitions
 	of    *Output
 	last  Effect
 	held  bool      // there is one
@@ -93,6 +94,7 @@ func (ssc *Context) admit(ctx context.Context, o *Output, name string, s held) e
 	if back, ok := s.(SinkRewinder); ok && kept.sink == nil {
 		kept.back = back
 	}
+	_, kept.whole = s.(BatchCommitter)
 	if l, ok := s.(laster); ok && promiseOf(s) == "" {
 		kept.asked = l
 		if err := ssc.compare(ctx, o, l, kept); err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/internal/checkpoint"
@@ -175,22 +174,8 @@ func (l *loop) burn(b *Batch, i int, skip *checkpoint.Skip) error {
 		known = []identity{{last: Effect{Output: output}}}
 	}
 	for _, kept := range known {
-		e := checkpoint.Effect{Output: output, Name: kept.last.Name}
-		parts := max(b.partitionsOf(i, e.Name), l.ssc.sinks.log.partitionsOf(e), 1)
-		has, err := l.settleEffect(kept, b, parts)
-		if err != nil {
+		if err := l.settleEffect(kept, b, i, skip); err != nil {
 			return err
-		}
-		if has > 0 {
-			there := e
-			there.Wrote, there.Partitions = true, parts
-			skip.In = append(skip.In, there)
-		}
-		if kept.asked == nil && l.touched(b, i) {
-			skip.Unknown = append(skip.Unknown, e)
-		} else if has < parts {
-			e.Partitions = parts - has
-			skip.Burned = append(skip.Burned, e)
 		}
 	}
 	return nil
@@ -213,43 +198,6 @@ func (l *loop) touched(b *Batch, i int) bool {
 	defer b.mu.Unlock()
 	found := l.ssc.durable.found
 	return !b.outputs[i].Start.IsZero() || found != nil && b.Sequence <= found.Planned.Sequence
-}
-
-// settleEffect fences an effect and counts the identities of the batch that are in.
-func (l *loop) settleEffect(kept identity, b *Batch, parts int) (has int, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.life), 2*commitTimeout)
-	defer cancel()
-	id := kept.last
-	if kept.sink != nil {
-		parts = 1
-		names := []string{kept.sink.Transaction(id)}
-		err := l.ssc.insist(ctx, func() error {
-			return tell(ctx, func(ctx context.Context) error { return kept.sink.Fence(ctx, names) })
-		})
-		if err != nil {
-			return 0, fmt.Errorf("fence what may still be written: %w", err)
-		}
-	}
-	if kept.asked == nil {
-		return 0, nil
-	}
-	for p := range parts {
-		last, err := lastIn(ctx, kept.asked, id, p)
-		if err != nil {
-			return 0, fmt.Errorf("ask the sink what it holds: %w", err)
-		}
-		if err := l.builtOnIn(b, last); err != nil {
-			return 0, err
-		}
-		if last >= b.Sequence {
-			has++
-		}
-	}
-	if has > 0 {
-		id.Sequence = b.Sequence
-		l.ssc.sinks.wrote(id, time.Now())
-	}
-	return has, nil
 }
 
 // effectTexts names effects for the log.

@@ -295,8 +295,8 @@ func TestSkipRefused(t *testing.T) {
 	})
 }
 
-// TestSkipOfAnother: what is in of a batch that another process has tried is asked for, in all partitions; and a number
-// that is no open batch's is said to be one.
+// TestSkipOfAnother: what is in of a batch that another process has tried is asked for, in all partitions that the log
+// knows of, and that there may be others is said; and a number that is no open batch's is said to be one.
 func TestSkipOfAnother(t *testing.T) {
 	for bad, master := range map[int]string{4: "local[2]", 5: "local[1]"} { // The first partition fails, or the second.
 		synctest.Test(t, func(t *testing.T) {
@@ -332,12 +332,73 @@ func TestSkipOfAnother(t *testing.T) {
 				time.Sleep(1500 * time.Millisecond)
 				l.stop(t)
 			}
-			if got := fmt.Sprintf("%+v", skipsOf(t, disk)); !strings.Contains(got, "In:[out] Burned:[out]") {
+			if got := fmt.Sprintf("%+v", skipsOf(t, disk)); !strings.Contains(got, "In:[out] Burned:[] Unknown:[out]") {
 				t.Errorf("%s: %s", poison, got)
 			}
 			if n := len(warned); n == 0 ||
 				!strings.Contains(warned[n-1], "weir.checkpoint.skip names a batch that is not open") {
 				t.Errorf("%q", warned)
+			}
+		})
+	}
+}
+
+// A sparse sink stores the last partition only, and then fails at the others.
+type sparse struct {
+	kept
+	stored chan struct{}
+}
+
+func (s *sparse) Write(ctx context.Context, id dstream.Effect, in iter.Seq[int]) error {
+	switch {
+	case id.Sequence > 0:
+	case id.Partition < 3:
+		<-s.stored
+		return errors.New("the table is locked")
+	default:
+		defer close(s.stored)
+	}
+	return s.kept.Write(ctx, id, in)
+}
+
+// A sparseRewinder is a sparse sink that knows all of its partitions.
+type sparseRewinder struct{ *sparse }
+
+func (s *sparseRewinder) Newest(ctx context.Context, output, effect string) (int64, bool, error) {
+	return s.Last(ctx, output, effect, 3)
+}
+
+func (*sparseRewinder) Rewind(context.Context, dstream.Effect) error { return nil }
+
+// TestSkipOfUnseen: partitions that neither the log nor this process has seen are not said to be burned.
+func TestSkipOfUnseen(t *testing.T) {
+	for want, knows := range map[string]bool{
+		"In:[] Burned:[] Unknown:[out]":    false,
+		"In:[out] Burned:[] Unknown:[out]": true,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewDisk("disk")
+			part := &sparse{kept{last: map[string]int64{}}, make(chan struct{})}
+			store := dstream.Sink[int](part)
+			if knows {
+				store = &sparseRewinder{part}
+			}
+			build := func(ssc *dstream.Context) {
+				d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+				four := dstream.Transform(d, func(r *rdd.RDD[int], _ dstream.Time) *rdd.RDD[int] {
+					return rdd.Repartition(r, 4)
+				})
+				dstream.WriteTo(four, store).Named("out")
+			}
+			settings := []string{"spark.master", "local[4,1]"}
+			l := mustLive(t, disk, build, append(settings, "weir.streaming.failedBatch.backoff", "1h")...)
+			time.Sleep(2500 * time.Millisecond)
+			l.die(t)
+			l = mustLive(t, disk, build, append(settings, "weir.checkpoint.skip", "0")...)
+			time.Sleep(500 * time.Millisecond)
+			l.die(t)
+			if got := fmt.Sprintf("%+v", skipsOf(t, disk)); !strings.Contains(got, want) {
+				t.Errorf("%T: %s, want %s", store, got, want)
 			}
 		})
 	}

@@ -154,6 +154,24 @@ func (v *vault[T]) Last(_ context.Context, _, _ string, partition int) (last int
 	return last, ok, nil
 }
 
+// Newest implements dstream.SinkRewinder.
+func (v *vault[T]) Newest(context.Context, string, string) (newest int64, ok bool, _ error) {
+	w := v.x.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.rows {
+		if s.output == v.number {
+			newest, ok = max(newest, s.sequence), true
+		}
+	}
+	return newest, ok, nil
+}
+
+// Rewind implements dstream.SinkRewinder. No user accepts duplicates here.
+func (*vault[T]) Rewind(context.Context, dstream.Effect) error {
+	return errors.New("nobody has asked for duplicates")
+}
+
 // Write implements dstream.Sink.
 func (v *vault[T]) Write(_ context.Context, id dstream.Effect, in iter.Seq[T]) error {
 	texts := kindOf[T]{}.texts(slices.Collect(in))
