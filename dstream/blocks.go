@@ -29,8 +29,8 @@ type storage[T any] interface {
 	// extend lets in what a receiver that is stopped still has in hand.
 	extend()
 	// plan gives the range of blocks behind the range from, partsMax at most: of those in memory, which is bounded,
-	// else all, and of a log as many as the limit lets. It may be asked again.
-	plan(from []byte, l Limit) (rng []byte, records int64, err error)
+	// else all, and of a log as many as the limit lets. full tells that partsMax has left some. It may be asked again.
+	plan(from []byte, l Limit) (rng []byte, records int64, full bool, err error)
 	// pending counts the records behind the range from.
 	pending(from []byte) int64
 	read(rng []byte) (partitions int, read func(tc *rdd.TaskContext, p int) iter.Seq[T])
@@ -212,11 +212,12 @@ func (b *blocks[T]) flush() {
 }
 
 // plan implements storage: the blocks that there are now belong to a batch, but those that would be tasks too many.
-func (b *blocks[T]) plan(from []byte, _ Limit) ([]byte, int64, error) {
+func (b *blocks[T]) plan(from []byte, _ Limit) (rng []byte, records int64, full bool, err error) {
 	_, at := parseBlockRange(from)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	until, records := min(b.first+int64(len(b.list)), at+partsMax), int64(0)
+	all := b.first + int64(len(b.list))
+	until := min(all, at+partsMax)
 	for i := at; i < until; i++ {
 		bl := &b.list[i-b.first]
 		records += int64(len(bl.vs))
@@ -227,7 +228,7 @@ func (b *blocks[T]) plan(from []byte, _ Limit) ([]byte, int64, error) {
 	b.taken = max(b.taken, until)
 	close(b.room)
 	b.room = make(chan struct{})
-	return blockRange(at, until), records, nil
+	return blockRange(at, until), records, until < all, nil
 }
 
 // pending counts the records of the blocks behind the range from, and those of the buffer.

@@ -9,9 +9,10 @@ import (
 
 // A Receiver brings records in on its own, from a source that cannot be read by ranges: a socket, a push service. It is
 // one per stream; union several streams to receive in parallel. What it stores is kept in blocks, in bounded memory,
-// until a batch takes it: all there is, up to 10,000 blocks. With a write ahead log it is kept there, within
-// weir.receiver.logBytes, and a batch takes what one call stored whole, and no more than its limit of records
-// (weir.streaming.firstBatchRecords, back-pressure), those bytes, and as many blocks: what is left is for the next one.
+// until a batch takes it: all there is, up to 10,000 blocks, of which those that time makes are half at most (see
+// spark.streaming.blockInterval). With a write ahead log it is kept there, within weir.receiver.logBytes, and a batch
+// takes what one call stored whole, and no more than its limit of records (weir.streaming.firstBatchRecords,
+// back-pressure), those bytes, and as many blocks: what is left is for the next one.
 type Receiver[T any] interface {
 	// Start begins to receive and must not block: what it does goes on in goroutines that Stop ends. ctx ends
 	// when Stop has returned, or has had its time. resume is the last position that was stored, from which the
@@ -54,9 +55,9 @@ type Store[T any] struct {
 	ended context.Context
 }
 
-// One stores a record. It becomes part of a block within the block interval. It waits as the rate limit asks, and while
-// the memory for what no batch has taken is full, which holds the sender back; it never waits for a running batch's
-// memory. With a write ahead log (spark.streaming.receiver.writeAheadLog.enable) it waits for no memory, but while so
+// One stores a record. It becomes part of a block within the block interval, or a 5,000th of the batch interval if that
+// is longer. It waits as the rate limit asks, and while the memory for what no batch has taken is full, which holds the
+// sender back; it never waits for a running batch's memory. With a write ahead log (spark.streaming.receiver.writeAheadLog.enable) it waits for no memory, but while so
 // much is in the log and in no batch as weir.receiver.logBytes says, until the next batch is planned; and it returns
 // when the log has the record: calls that come together share a sync of the disk, and who calls one after the other
 // waits for a sync each time, so that a receiver of one goroutine is faster with Some. An error says that the receiver

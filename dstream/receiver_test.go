@@ -63,6 +63,8 @@ func received(t *testing.T, f *feed, wait func(), settings ...string) (batches, 
 			events = append(events, "error: "+e.LastError.Error())
 		case dstream.ReceiverStopped:
 			events = append(events, "stopped")
+		case dstream.Warning:
+			events = append(events, "warning: "+e.Message)
 		}
 	})
 	if err := ssc.Start(t.Context()); err != nil {
@@ -107,28 +109,80 @@ func TestBlocks(t *testing.T) {
 	})
 }
 
-// TestManyBlocks: a batch takes 10,000 blocks at most, the next one the others, and a graceful stop waits for all.
+// TestManyBlocks: a batch takes 10,000 blocks at most, the next one the others, which is said once, and a graceful stop
+// waits for all.
 func TestManyBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &feed{run: func(_ context.Context, st *dstream.Store[string], _ int) error {
-			for range 20_001 {
+			for range 30_001 {
 				if err := st.Many([]string{""}, nil); err != nil {
 					return err
 				}
 			}
 			return nil
 		}}
-		batches, _, err := received(t, f, func() { time.Sleep(1100 * time.Millisecond) })
+		batches, events, err := received(t, f, func() { time.Sleep(2100 * time.Millisecond) })
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i, b := range batches {
 			batches[i] = strings.TrimSpace(b)
 		}
-		if want := []string{"10000 blocks:", "10000 blocks:", "1 blocks:"}; !slices.Equal(batches, want) {
+		want := []string{"10000 blocks:", "10000 blocks:", "10000 blocks:", "1 blocks:"}
+		if !slices.Equal(batches, want) {
 			t.Errorf("%q, want %q", batches, want)
 		}
+		said := slices.DeleteFunc(events, func(e string) bool { return !strings.HasPrefix(e, "warning: ") })
+		if len(said) != 1 || !strings.Contains(said[0], "more blocks than a batch takes") {
+			t.Errorf("it is said: %q", said)
+		}
 	})
+}
+
+// TestLongIntervals: however long the interval is, a batch takes all that came in it, in fewer blocks than it may.
+func TestLongIntervals(t *testing.T) {
+	for _, logs := range []string{"false", "true"} {
+		synctest.Test(t, func(t *testing.T) {
+			c := conf.New().Set("spark.master", "local[2]").Set(walSetting, logs)
+			ssc, err := dstream.NewContext(c, time.Hour, rdd.WithFileSystem(vfs.NewDisk("disk").Mount(nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ssc.Checkpoint("disk:/ck")
+			begin := time.Now()
+			f := &feed{run: func(_ context.Context, st *dstream.Store[string], _ int) error {
+				go func() {
+					for st.One("") == nil {
+						time.Sleep(200 * time.Millisecond)
+					}
+				}()
+				return nil
+			}}
+			d := dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)).Named("feed")
+			var got int64
+			dstream.ForeachRDD(d, func(_ context.Context, r *rdd.RDD[string], b *dstream.Batch) error {
+				got += b.Records()
+				came := int64(time.Since(begin) / (200 * time.Millisecond)) // Until the batch, which takes no time.
+				if n := r.NumPartitions(); n > 5001 || came-got > 5 {
+					t.Errorf("logs: %s: batch %d has %d blocks, and leaves %d records", logs, b.Sequence, n, came-got)
+				}
+				return nil
+			}).Named("out")
+			ssc.AddListener(func(e dstream.Event) {
+				if e, ok := e.(dstream.Warning); ok {
+					t.Errorf("logs: %s: %s", logs, e.Message)
+				}
+			})
+			if err := ssc.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(3*time.Hour + time.Minute)
+			if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil || got < 54_300 {
+				t.Errorf("logs: %s: %d records, %v", logs, got, err)
+			}
+			time.Sleep(time.Second) // The sender learns of it.
+		})
+	}
 }
 
 // TestReceiverRestarts: it is restarted when it asks for that or cannot start, and not when it stops for good.

@@ -34,9 +34,10 @@ type supervisor[T any] struct {
 	end    context.CancelFunc
 	idle   chan struct{} // closed when the receiver has ended for good
 
-	begun atomic.Bool
-	hold  storage[T]
-	logs  bool // hold is a write ahead log
+	begun    atomic.Bool
+	saidFull atomic.Bool
+	hold     storage[T]
+	logs     bool // hold is a write ahead log
 
 	wrong error // with what the stream was made of
 
@@ -383,9 +384,10 @@ func (s *supervisor[T]) limit(ctx context.Context, n int) error {
 	return nil
 }
 
-// cutBlocks makes a block of what was buffered, every block interval.
+// cutBlocks makes a block of what was buffered, every block interval, or less often where a batch could not take as
+// many blocks as its interval would have.
 func (s *supervisor[T]) cutBlocks() {
-	tick := time.NewTicker(s.every)
+	tick := time.NewTicker(max(s.every, s.ssc.interval/partsByTime))
 	defer tick.Stop()
 	for {
 		select {
@@ -415,7 +417,13 @@ func (s *supervisor[T]) Plan(_ context.Context, from []byte, l Limit) ([]byte, i
 	if draining {
 		l.Measured = false // Each batch takes something, so that a drain ends.
 	}
-	return s.hold.plan(from, l)
+	rng, n, full, err := s.hold.plan(from, l)
+	if full && !draining && s.saidFull.CompareAndSwap(false, true) {
+		s.ssc.warn("a receiver has stored more blocks than a batch takes, and the next batches take the others: if they "+
+			"do not catch up, have it store more records by each call of Many, or call Some instead", nil,
+			"receiver", s.state(func(*ReceiverInfo) {}).Name, "most", partsMax, "left", s.hold.pending(rng))
+	}
+	return rng, n, err
 }
 
 // Read implements Source: a partition for each block.

@@ -298,18 +298,18 @@ func (w *wal[T]) cut() {
 }
 
 // plan implements storage.
-func (w *wal[T]) plan(from []byte, l Limit) ([]byte, int64, error) {
+func (w *wal[T]) plan(from []byte, l Limit) (rng []byte, records int64, full bool, err error) {
 	last, err := parseWalRange(from)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, false, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := walRange{Version: walVersion, Series: w.series, From: last.Until, Position: last.Position,
 		Codec: codec.Version, Schema: w.codec.Schema()}
-	r.Until = w.within(r.From, l)
+	r.Until, full = w.within(r.From, l)
 	w.planned(r.Until)
-	records, begins := int64(0), false
+	begins := false
 	for i := r.From; i < r.Until; i++ {
 		f := &w.list[i-w.first]
 		begins = begins || f.begins
@@ -322,7 +322,7 @@ func (w *wal[T]) plan(from []byte, l Limit) ([]byte, int64, error) {
 		r.add(begins, i, f.records, f.at)
 		records, begins = records+f.records, false
 	}
-	return r.encode(), records, nil
+	return r.encode(), records, full, nil
 }
 
 // pending implements storage.

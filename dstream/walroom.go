@@ -60,7 +60,14 @@ func (w *wal[T]) extend() {
 
 // partsMax is how many parts of the log, or blocks in memory, a batch takes at most. A block is a task, and each part
 // of the log has some hundred bytes in the range, which lies in one slot of the checkpoint's log with others.
-const partsMax = 10_000
+//
+// partsByTime is how many blocks an interval has at most that are cut as time passes: were they more than a batch
+// takes, each batch would leave some, and the receiver would fall behind for ever. With half of them a batch has room
+// for what the one before has left, and for blocks of their own.
+const (
+	partsMax    = 10_000
+	partsByTime = partsMax / 2
+)
 
 // A walParts counts the parts of a range, as walRange.add makes them.
 type walParts struct {
@@ -87,8 +94,9 @@ func (p *walParts) fits(begins bool, records int64, at checkpoint.File) bool {
 
 // within tells up to which frame a batch takes that begins with the frame from. It takes whole frames: of those beyond
 // a limit one that is the first, and no more than partsMax parts of the log; under a measured rate the one that reaches
-// the limit, and what that has too much is owed, so that the rate is kept over several batches.
-func (w *wal[T]) within(from int64, l Limit) (until int64) {
+// the limit, and what that has too much is owed, so that the rate is kept over several batches. full tells that it is
+// the parts that are too many.
+func (w *wal[T]) within(from int64, l Limit) (until int64, full bool) {
 	if l.Records == math.MaxInt64 {
 		l.Measured = false
 	}
@@ -105,7 +113,7 @@ func (w *wal[T]) within(from int64, l Limit) (until int64) {
 		if beyond && (l.Measured || until > from) || until > from && bytes+f.at.Length > w.room.most {
 			break
 		}
-		if !parts.fits(f.begins, f.records, f.at) {
+		if full = !parts.fits(f.begins, f.records, f.at); full {
 			break
 		}
 		records, bytes = records+f.records, bytes+f.at.Length
@@ -114,7 +122,7 @@ func (w *wal[T]) within(from int64, l Limit) (until int64) {
 	if l.Measured {
 		w.room.debt = min(allowed-records, 0)
 	}
-	return until
+	return until, full
 }
 
 // planned notes that the frames before until belong to batches.

@@ -37,7 +37,7 @@ func TestWithin(t *testing.T) {
 		}
 		at, held := int64(0), w.room.held
 		for i, want := range tt.want {
-			until := w.within(at, tt.limit)
+			until, _ := w.within(at, tt.limit)
 			w.planned(until)
 			for _, f := range w.list[at:until] {
 				held -= f.held
@@ -77,8 +77,8 @@ func TestWithinParts(t *testing.T) {
 		}
 		at := int64(0)
 		for i, want := range tt.want {
-			until, r := w.within(at, Limit{Records: math.MaxInt64}), walRange{}
-			begins := false
+			until, full := w.within(at, Limit{Records: math.MaxInt64})
+			r, begins := walRange{}, false
 			for j := at; j < until; j++ {
 				if f := w.list[j]; f.records > 0 {
 					r.add(begins || f.begins, j, f.records, f.at)
@@ -91,8 +91,9 @@ func TestWithinParts(t *testing.T) {
 			for _, b := range r.Blocks {
 				parts += len(b.Parts)
 			}
-			if at = until; until != want || parts > partsMax {
-				t.Errorf("%s: batch %d takes up to %d in %d parts, want %d", tt.name, i, until, parts, want)
+			if at = until; until != want || parts > partsMax || full != (until < frames) {
+				t.Errorf("%s: batch %d takes up to %d in %d parts, want %d; full: %v", tt.name, i, until, parts, want,
+					full)
 			}
 		}
 	}
