@@ -39,6 +39,7 @@ type Batch struct {
 	effects map[effectName]bool
 	wrote   map[effectName]checkpoint.Effect // what effects came to
 	tried   map[effectName]int               // how many partitions they have
+	doubt   map[effectName]int               // writes that have not said that they are in
 	barred  map[int]bool                     // outputs of which Save last gave an admissionError
 
 	deliveries map[int]*delivery // what outputs have put into their outboxes, by their number

@@ -49,7 +49,7 @@ type BatchRecord struct {
 }
 
 // A SkippedBatch is one that was given up: its records are in none of the outputs Burned, and in those of In. Of the
-// Unknown ones, whose sinks could not be asked, that is not known.
+// Unknown ones, whose sinks could not be asked or may be written to still, that is not known.
 type SkippedBatch struct {
 	Time                Time
 	Sequence            int64

@@ -110,7 +110,9 @@ func prepare[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd.
 			p.drop(ctx, made...)
 			return err
 		}
-		err = b.ssc.insist(ctx, func() error { return s.Commit(ctx, id, made) })
+		err = b.writing(o, id.Name, func() error {
+			return b.ssc.insist(ctx, func() error { return s.Commit(ctx, id, made) })
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("commit what was prepared: %w", err)

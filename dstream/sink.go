@@ -52,6 +52,19 @@ type SinkRewinder interface {
 	Rewind(ctx context.Context, id Effect) error
 }
 
+// SinkBurner is a Sink without transactions that can have a batch which is given up never come in. Without it a batch
+// that was begun, and of which the sink does not say that it is in, is written down as unknown if an earlier process
+// had planned it, or a write of it has failed: it may be on its way still.
+type SinkBurner interface {
+	// Burn has no partition of an effect come in any more that is not in: not by a write whose outcome is in doubt, and
+	// not by one of an earlier owner that wakes up late. It may store the identity without records, or wait. It gives
+	// how many partitions are in, or 1 if the sink has one identity for all and that is in; what an earlier call has
+	// burned is not. partitions is how many this process has tried to store, 0 if it has tried none: earlier owners may
+	// have had any number. The batch is never written again, and its identity may count as held from then on. By
+	// ErrFenced and ErrInDoubt it says that the call is to be made again if the job still has its owner.
+	Burn(ctx context.Context, id Effect, partitions int) (in int, err error)
+}
+
 // promiseOf is what a sink says of itself, "" for exactly-once.
 func promiseOf(s any) string {
 	if g, ok := s.(SinkGuarantee); ok {
@@ -168,7 +181,8 @@ func write[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd.RD
 				more = more && yield(v)
 			}
 		}
-		if err := s.Write(tc, id, all); err != nil || begun {
+		err = b.writing(o, id.Name, func() error { return s.Write(tc, id, all) })
+		if err != nil || begun {
 			return n, err
 		}
 		for range in {

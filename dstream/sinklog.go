@@ -35,6 +35,7 @@ type identity struct {
 	sink  Transactor   // nil if there is none
 	asked laster       // nil if it does not keep identities
 	back  SinkRewinder // nil for a Transactor
+	burns SinkBurner   // nil for a Transactor
 	whole bool         // it is one for all partitions
 	of    *Output
 	last  Effect
@@ -93,6 +94,9 @@ func (ssc *Context) admit(ctx context.Context, o *Output, name string, s held) e
 	}
 	if back, ok := s.(SinkRewinder); ok && kept.sink == nil {
 		kept.back = back
+	}
+	if burns, ok := s.(SinkBurner); ok && kept.sink == nil {
+		kept.burns = burns
 	}
 	_, kept.whole = s.(BatchCommitter)
 	if l, ok := s.(laster); ok && promiseOf(s) == "" {
@@ -357,6 +361,28 @@ func (b *Batch) tries(o *Output, name string, partitions int) {
 		b.tried = map[effectName]int{}
 	}
 	b.tried[effectName{o.number, name}] = partitions
+}
+
+// writing makes a write of an effect. One that fails may be on its way still, and so may one that never returns; one
+// that the task unwinds has not come to its end.
+func (b *Batch) writing(o *Output, name string, write func() error) (err error) {
+	key := effectName{o.number, name}
+	b.doubts(key, 1)
+	defer func() {
+		if err == nil {
+			b.doubts(key, -1)
+		}
+	}()
+	return write()
+}
+
+func (b *Batch) doubts(key effectName, more int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.doubt == nil {
+		b.doubt = map[effectName]int{}
+	}
+	b.doubt[key] += more
 }
 
 // partitionsOf is how many partitions an effect has that was tried, 0 if it was not.

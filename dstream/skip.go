@@ -100,7 +100,7 @@ func (l *loop) giveUp(b *Batch, cause error) error {
 	if err := l.builtOn(b); err != nil {
 		return errors.Join(fmt.Errorf("give batch %d up: %w", b.Sequence, err), cause)
 	}
-	skip := checkpoint.Skip{Sequence: b.Sequence, Time: int64(b.Time), Reason: fmt.Sprintf("%.1000s", cause)}
+	skip := giving{Skip: checkpoint.Skip{Sequence: b.Sequence, Time: int64(b.Time), Reason: fmt.Sprintf("%.1000s", cause)}}
 	for i, o := range l.ssc.outputs {
 		if err := l.burn(b, i, &skip); err != nil {
 			return errors.Join(fmt.Errorf("give batch %d up: output %s (%s): %w", b.Sequence, o.label(), o.node.site,
@@ -111,12 +111,15 @@ func (l *loop) giveUp(b *Batch, cause error) error {
 		return errors.Join(fmt.Errorf("give batch %d up: %w", b.Sequence, err), cause)
 	}
 	entries, released := l.takeReleases()
-	entries = append(entries, skip)
+	entries = append(entries, skip.Skip)
 	err := l.within(slotTimeout, func(ctx context.Context) error { return l.ssc.log.Append(ctx, entries...) })
 	if err != nil {
 		return errors.Join(fmt.Errorf("log that batch %d is given up: %w", b.Sequence, err), cause)
 	}
 	l.release(released, (*input).outlives)
+	if err := l.burnAll(b, &skip); err != nil {
+		return errors.Join(fmt.Errorf("log what became of batch %d, which is given up: %w", b.Sequence, err), cause)
+	}
 	l.ssc.warn("a batch is given up, and its records are passed over for ever", cause, "batch", b.Sequence, "time",
 		b.Time.String(), "in", effectTexts(skip.In), "burned", effectTexts(skip.Burned), "unknown",
 		effectTexts(skip.Unknown))
@@ -150,9 +153,9 @@ func (l *loop) forgetBatch(b *Batch) error {
 	return nil
 }
 
-// burn makes sure that nothing of an output enters its sink any more for the batch, and adds to skip what is in: as far
-// as its sink can be asked.
-func (l *loop) burn(b *Batch, i int, skip *checkpoint.Skip) error {
+// burn fences who may still write an output in transactions, and adds to skip what is in: as far as its sink can be
+// asked.
+func (l *loop) burn(b *Batch, i int, skip *giving) error {
 	output := l.outputIDs[i]
 	if b.done[i] {
 		in := b.effectsOf(i)
@@ -196,8 +199,13 @@ func (l *loop) notOpened(b *Batch, i int, known []identity) (list []identity) {
 func (l *loop) touched(b *Batch, i int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return !b.outputs[i].Start.IsZero() || l.begunBefore(b)
+}
+
+// begunBefore tells that an earlier process has planned a batch.
+func (l *loop) begunBefore(b *Batch) bool {
 	found := l.ssc.durable.found
-	return !b.outputs[i].Start.IsZero() || found != nil && b.Sequence <= found.Planned.Sequence
+	return found != nil && b.Sequence <= found.Planned.Sequence
 }
 
 // effectTexts names effects for the log.

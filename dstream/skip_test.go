@@ -404,6 +404,81 @@ func TestSkipOfUnseen(t *testing.T) {
 	}
 }
 
+// A burning sink refuses a batch, and may bring it in later.
+type burning struct {
+	kept
+	burn func(partitions int) (in int, err error)
+}
+
+func (s *burning) Write(ctx context.Context, id dstream.Effect, in iter.Seq[int]) error {
+	if id.Sequence == 2 {
+		return errors.New("no answer to the commit")
+	}
+	return s.kept.Write(ctx, id, in)
+}
+
+func (s *burning) Burn(_ context.Context, id dstream.Effect, partitions int) (int, error) {
+	if id.Sequence != 2 {
+		return 0, fmt.Errorf("batch %d is not given up", id.Sequence)
+	}
+	return s.burn(partitions)
+}
+
+// TestSkipBurns: what may be on its way is burned, once the log says that the batch never runs again, or is not known.
+func TestSkipBurns(t *testing.T) {
+	says := func(in int, err error) func(int) (int, error) { return func(int) (int, error) { return in, err } }
+	for _, tt := range []struct {
+		name  string
+		burn  func(partitions int) (int, error)
+		named bool // by the next start, and not given up by the process that has tried it
+		want  string
+	}{
+		{"a sink that burns nothing", nil, false, "In:[] Burned:[] Unknown:[out]"},
+		{"nothing is in", says(0, nil), false, "In:[] Burned:[out] Unknown:[]"},
+		{"a partition is in", says(1, nil), false, "In:[out] Burned:[out] Unknown:[]"},
+		{"all are in", func(n int) (int, error) { return n, nil }, false, "In:[out] Burned:[] Unknown:[]"},
+		{"it fails", says(0, errors.New("no answer")), false, "In:[] Burned:[] Unknown:[out]"},
+		{"a sink that burns nothing, at a start", nil, true, "In:[] Burned:[] Unknown:[out]"},
+		{"nothing is in, at a start", says(0, nil), true, "In:[] Burned:[out] Unknown:[]"},
+		{"a partition is in, at a start", says(1, nil), true, "In:[out] Burned:[] Unknown:[out]"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			disk, before := vfs.NewDisk("disk"), ""
+			both := &burning{kept: kept{last: map[string]int64{}}}
+			both.burn = func(partitions int) (int, error) {
+				before = fmt.Sprintf("%+v", skipsOf(t, disk))
+				return tt.burn(partitions)
+			}
+			store := dstream.Sink[int](both)
+			if tt.burn == nil {
+				store = &struct{ dstream.Sink[int] }{both} // without the method
+			}
+			build := func(ssc *dstream.Context) {
+				d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+				dstream.WriteTo(d, store).Named("out")
+			}
+			settings := []string{"spark.default.parallelism", "2", "spark.task.maxFailures", "1",
+				"weir.streaming.failedBatch.maxRetries", "1", "weir.streaming.failedBatch.backoff", "10ms"}
+			if tt.named {
+				l := mustLive(t, disk, build, append(settings, "weir.streaming.failedBatch", "stop")...)
+				if err := l.AwaitTermination(t.Context()); err == nil {
+					t.Fatal("the batch does not fail")
+				}
+				settings = append(settings, "weir.checkpoint.skip", "2")
+			}
+			l := mustLive(t, disk, build, append(settings, "weir.streaming.failedBatch", "skip")...)
+			time.Sleep(3500 * time.Millisecond)
+			l.stop(t)
+			if got := fmt.Sprintf("%+v", skipsOf(t, disk)); !strings.Contains(got, tt.want) {
+				t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+			}
+			if tt.burn != nil && !strings.Contains(before, "In:[] Burned:[] Unknown:[out]") {
+				t.Errorf("%s: when the sink burns, the log says %s", tt.name, before)
+			}
+		})
+	}
+}
+
 // skipsOf reads what the checkpoint has of batches that were given up.
 func skipsOf(t *testing.T, disk *vfs.Disk) any {
 	t.Helper()

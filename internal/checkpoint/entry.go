@@ -228,7 +228,17 @@ type Skip struct {
 	// In are the effects that are in, Burned those that will never be.
 	In     []Effect `json:"in,omitempty"`
 	Burned []Effect `json:"burned,omitempty"`
-	// Unknown are those that may be in, wholly or in part: nobody could be asked.
+	// Unknown are those that may be in, or come in, wholly or in part.
+	Unknown []Effect `json:"unknown,omitempty"`
+}
+
+// A Burn says what became of effects of the batch that is over last, which is given up, and whose Skip has them as
+// unknown: they were burned behind that, so that nothing was burned of a batch that could still run.
+type Burn struct {
+	Sequence int64 `json:"sequence"`
+	// In, Burned and Unknown take the place of those of the Skip.
+	In      []Effect `json:"in,omitempty"`
+	Burned  []Effect `json:"burned,omitempty"`
 	Unknown []Effect `json:"unknown,omitempty"`
 }
 
@@ -276,6 +286,7 @@ func (Replan) kind() string       { return "replan" }
 func (Done) kind() string         { return "done" }
 func (Commit) kind() string       { return "commit" }
 func (Skip) kind() string         { return "skip" }
+func (Burn) kind() string         { return "burn" }
 func (Import) kind() string       { return "import" }
 func (Transactions) kind() string { return "transactions" }
 func (Released) kind() string     { return "released" }
@@ -286,7 +297,7 @@ func (Stop) kind() string         { return "stop" }
 var decoders = map[string]func(raw []byte) (Entry, error){
 	"takeover": decodeAs[Takeover], "start": decodeAs[Start], "adopt": decodeAs[Adopt], "plan": decodeAs[Plan],
 	"replan": decodeAs[Replan], "done": decodeAs[Done], "commit": decodeAs[Commit], "skip": decodeAs[Skip],
-	"import": decodeAs[Import], "transactions": decodeAs[Transactions], "released": decodeAs[Released],
+	"burn": decodeAs[Burn], "import": decodeAs[Import], "transactions": decodeAs[Transactions], "released": decodeAs[Released],
 	"rename": decodeAs[Rename], "stop": decodeAs[Stop],
 }
 

@@ -45,6 +45,8 @@ func TestOrder(t *testing.T) {
 		{"commit 0 again", []Entry{Commit{Sequence: 0, Time: 1000}}, "does not follow batch 0"},
 		{"replan 0", []Entry{Replan{Plan{Sequence: 0, Time: 1000, Ranges: ranges}}}, "is not open"},
 		{"skip 1", []Entry{Skip{Sequence: 1, Time: 2000}, Released{UpTo: 1}}, ""},
+		{"burn 0 after 1", []Entry{Burn{Sequence: 0}}, "effects of batch 0 are burned, and batch 1 is over last"},
+		{"burn 1", []Entry{Burn{Sequence: 1, Burned: []Effect{{Output: "out"}}}}, ""},
 		{"release 0 after 1", []Entry{Released{UpTo: 0}}, "batches up to 0 are released, after 1"},
 		{"import with a batch open", []Entry{Import{Sequence: 5, Time: 6000}}, "an import while batch 4 is open"},
 		{"stop with a batch open", []Entry{Stop{}}, "with batch 4 open"},

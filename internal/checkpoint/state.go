@@ -288,6 +288,8 @@ func (s *State) apply(entry Entry) {
 		s.Batch(e.Sequence).Skip = &e
 		s.Skipped = append(s.Skipped, e)
 		s.over(e.Sequence, e.Time, e.In)
+	case Burn:
+		s.burn(e)
 	case Import:
 		s.imported(e)
 	case Transactions:
@@ -302,6 +304,20 @@ func (s *State) apply(entry Entry) {
 		s.rename(e)
 	}
 	s.Stopped = false
+}
+
+// burn takes in what became of a batch that was given up.
+func (s *State) burn(e Burn) {
+	for i := range s.Skipped {
+		if k := &s.Skipped[i]; k.Sequence == e.Sequence {
+			k.In, k.Burned, k.Unknown = e.In, e.Burned, e.Unknown
+			if b := s.Batch(e.Sequence); b != nil {
+				skip := *k
+				b.Skip = &skip
+			}
+			s.wrote(k.Sequence, k.Time, e.In)
+		}
+	}
 }
 
 func (s *State) plan(p Plan) {
@@ -352,6 +368,14 @@ func (s *State) imported(i Import) {
 func (s *State) over(sequence, time int64, effects []Effect) {
 	maps.Copy(s.Done, s.Batch(sequence).Plan.Ranges)
 	s.Committed = Mark{sequence, time}
+	s.wrote(sequence, time, effects)
+	if s.forgetful {
+		s.release(sequence)
+	}
+}
+
+// wrote keeps in which batch effects wrote last.
+func (s *State) wrote(sequence, time int64, effects []Effect) {
 	for _, e := range effects {
 		if !e.Wrote {
 			continue
@@ -365,9 +389,6 @@ func (s *State) over(sequence, time int64, effects []Effect) {
 		if e.Partitions > 0 || w.Partitions == 0 { // Of what has no identity none is compared with those before it.
 			w.Sequence, w.Time, w.Partitions = sequence, time, e.Partitions
 		}
-	}
-	if s.forgetful {
-		s.release(sequence)
 	}
 }
 
@@ -613,6 +634,10 @@ func (c *cursor) step(entry Entry) error {
 		return c.over("commit", Mark{e.Sequence, e.Time})
 	case Skip:
 		return c.over("skip", Mark{e.Sequence, e.Time})
+	case Burn:
+		if e.Sequence != c.committed.Sequence {
+			return disorder("effects of batch %d are burned, and batch %d is over last", e.Sequence, c.committed.Sequence)
+		}
 	case Import:
 		return c.imported(e)
 	case Released:

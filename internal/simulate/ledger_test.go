@@ -144,6 +144,16 @@ func (c *chronicle) take(entry map[string]json.RawMessage) error {
 		c.skipped[skip.Sequence] = skip
 		return c.commit(skip.Sequence)
 	}
+	if raw, ok := entry["burn"]; ok {
+		var burn checkpoint.Burn
+		if err := json.Unmarshal(raw, &burn); err != nil {
+			return err
+		}
+		skip := c.skipped[burn.Sequence]
+		skip.In, skip.Burned, skip.Unknown = burn.In, burn.Burned, burn.Unknown
+		c.skipped[burn.Sequence] = skip
+		return nil
+	}
 	if raw, ok := entry["commit"]; ok {
 		var m checkpoint.Mark
 		if err := json.Unmarshal(raw, &m); err != nil {

@@ -64,6 +64,11 @@ func (t *till[T]) Fence(_ context.Context, names []string) error {
 	return nil
 }
 
+// Newest implements dstream.SinkRewinder: there is one identity.
+func (t *till[T]) Newest(ctx context.Context, output, effect string) (int64, bool, error) {
+	return t.Last(ctx, output, effect, 0)
+}
+
 // Last asks what was committed.
 func (t *till[T]) Last(_ context.Context, output, effect string, _ int) (int64, bool, error) {
 	w := t.x.world

@@ -22,13 +22,14 @@ type world struct {
 	rows   map[string]stored // by identity
 	epochs map[int]int64     // by output: older ones are fenced off
 	errs   []error
+	burned map[[2]int64]bool // outputs and batches that sinks have burned
 	// transactions and identities are those of tills, by the names of transactions.
 	transactions map[string]*transaction
 	identities   map[string]int64
 }
 
 func newWorld() *world {
-	return &world{rows: map[string]stored{}, epochs: map[int]int64{}, transactions: map[string]*transaction{},
+	return &world{rows: map[string]stored{}, epochs: map[int]int64{}, burned: map[[2]int64]bool{}, transactions: map[string]*transaction{},
 		identities: map[string]int64{}}
 }
 
@@ -49,7 +50,11 @@ func (w *world) write(l *living, key string, s stored) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if there, ok := w.rows[key]; !ok {
+	there, ok := w.rows[key]
+	if !ok && w.burned[[2]int64{int64(s.output), s.sequence}] {
+		return errors.New("the batch was given up")
+	}
+	if !ok {
 		w.rows[key] = s
 	} else if !slices.Equal(there.rows, s.rows) {
 		w.errs = append(w.errs, fmt.Errorf("%s is written again with other rows:\nby life %d %q\nby life %d %q", key,
@@ -170,6 +175,23 @@ func (v *vault[T]) Newest(context.Context, string, string) (newest int64, ok boo
 // Rewind implements dstream.SinkRewinder. No user accepts duplicates here.
 func (*vault[T]) Rewind(context.Context, dstream.Effect) error {
 	return errors.New("nobody has asked for duplicates")
+}
+
+// Burn implements dstream.SinkBurner.
+func (v *vault[T]) Burn(_ context.Context, id dstream.Effect, _ int) (in int, _ error) {
+	if v.x.life.event() != vfs.None {
+		return 0, errFault
+	}
+	w := v.x.world
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.burned[[2]int64{int64(v.number), id.Sequence}] = true
+	for _, s := range w.rows {
+		if s.output == v.number && s.sequence == id.Sequence {
+			in++
+		}
+	}
+	return in, nil
 }
 
 // Write implements dstream.Sink.
