@@ -25,6 +25,8 @@ type manifest struct {
 	Effect   string `json:"effect"`
 	Sequence int64  `json:"sequence"`
 	Files    []file `json:"files"`
+	// Burned tells that the batch was given up, and has no files.
+	Burned bool `json:"burned,omitempty"`
 }
 
 // An effect is what is known of an output.
@@ -249,7 +251,7 @@ func (s *FolderSink[T]) commit(ctx context.Context, e *effect, id dstream.Effect
 	if err := vfs.Keep(ctx, s.fs, s.pending(files)...); err != nil {
 		return err
 	}
-	ours, err := s.put(ctx, e, id, files)
+	ours, err := s.put(ctx, e, id, manifest{Files: files})
 	if err != nil {
 		return err
 	}
@@ -279,9 +281,10 @@ func (s *FolderSink[T]) commit(ctx context.Context, e *effect, id dstream.Effect
 }
 
 // put puts a manifest; ours is false if there is one.
-func (s *FolderSink[T]) put(ctx context.Context, e *effect, id dstream.Effect, files []file) (ours bool, err error) {
-	raw, err := checkpoint.EncodeRecord(manifestKind, manifest{Job: s.job, Epoch: s.epoch, Owner: s.owner,
-		Output: id.Output, Effect: id.Name, Sequence: id.Sequence, Files: files})
+func (s *FolderSink[T]) put(ctx context.Context, e *effect, id dstream.Effect, m manifest) (ours bool, err error) {
+	m.Job, m.Epoch, m.Owner = s.job, s.epoch, s.owner
+	m.Output, m.Effect, m.Sequence = id.Output, id.Name, id.Sequence
+	raw, err := checkpoint.EncodeRecord(manifestKind, m)
 	if err != nil {
 		return false, err
 	}
@@ -334,6 +337,45 @@ func (s *FolderSink[T]) Rewind(ctx context.Context, id dstream.Effect) error {
 	if id.Sequence < 0 || slices.Contains(numbers, id.Sequence) {
 		return nil
 	}
-	_, err = s.put(ctx, e, id, nil)
+	_, err = s.put(ctx, e, id, manifest{})
 	return err
+}
+
+// Burn implements dstream.SinkBurner: it puts a manifest without files, if there is none, which whoever wakes up late
+// will find in place of its own.
+func (s *FolderSink[T]) Burn(ctx context.Context, id dstream.Effect, _ int) (in int, err error) {
+	if s.epoch == 0 {
+		return 0, errors.New("without a checkpoint there are no manifests")
+	}
+	ctx, cancel := s.patient(ctx)
+	defer cancel()
+	e, err := s.enter(ctx, id.Output, id.Name)
+	if err != nil {
+		return 0, err
+	}
+	defer e.leave()
+	if err := s.fenced(ctx); err != nil {
+		return 0, err
+	}
+	e.known = false // Whatever was put is to be read, and shown.
+	if err := s.read(ctx, e); err != nil {
+		return 0, err
+	}
+	if e.last < id.Sequence { // Else one that comes late is void.
+		ours, err := s.put(ctx, e, id, manifest{Burned: true})
+		if err == nil {
+			e.last = id.Sequence
+		}
+		if e.known = ours; err != nil || ours {
+			return 0, err
+		}
+	}
+	there, err := s.manifest(ctx, e, id.Sequence)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && there.Burned:
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	return 1, s.show(ctx, there.Files)
 }

@@ -296,6 +296,39 @@ func TestFolderLate(t *testing.T) {
 	})
 }
 
+// A batch that is given up does not come in by who stood still between a look at the owner and the put of its manifest.
+func TestFolderBurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFolder(t)
+		old := f.open()
+		f.write(old, 0, "a")
+		late := f.prepare(old, 1, "b")
+		owner := f.open()
+		burns := func(seq int64, want int) {
+			t.Helper()
+			if in, err := owner.Burn(t.Context(), effect(seq), 0); in != want || err != nil {
+				t.Errorf("burn batch %d: %d, %v, want %d", seq, in, err, want)
+			}
+		}
+		burns(0, 1)
+		burns(1, 0)
+		old.SetOwner(2) // It has looked before it stood still.
+		if err := old.Commit(t.Context(), effect(1), late); err != nil {
+			t.Error(err)
+		}
+		burns(1, 0)
+		f.write(owner, 2, "c")
+		burns(2, 1)
+		burns(1, 0)
+		if got := f.names("part-"); len(got) != 2 || len(f.names(".")) > 0 {
+			t.Errorf("files %q, hidden ones %q", got, f.names("."))
+		}
+		if last, _, err := f.open().Newest(t.Context(), "out", ""); last != 2 || err != nil {
+			t.Errorf("newest %d, %v, want 2", last, err)
+		}
+	})
+}
+
 // Readers may take files away; what a process left that died is swept when it is old.
 func TestFolderReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
