@@ -2,9 +2,11 @@ package sql_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/weirstream/weir/connector/sql"
 	"github.com/weirstream/weir/dstream"
@@ -30,7 +33,7 @@ func TestDatabase(t *testing.T) {
 		{"upsert", testUpsert}, {"large", testLarge}, {"function", testFunction}, {"rights", testRights},
 		{"wrong statements", testWrongStatements}, {"panic", testPanic}, {"slow", testSlow}, {"shared", testShared},
 		{"no checkpoint", testNoCheckpoint}, {"asynchronous", testAsynchronous}, {"owner", testOwner}, {"open transaction", testOpenTransaction},
-		{"strangers", testStrangers}, {"full pool", testFullPool}, {"drain fails", testDrainFails},
+		{"strangers", testStrangers}, {"full pool", testFullPool}, {"drain fails", testDrainFails}, {"burn", testBurn},
 		{"secret", testPassword}, {"crash", testCrash},
 	} {
 		t.Run(row.name, func(t *testing.T) { row.run(t, db) })
@@ -376,6 +379,55 @@ func testOpenTransaction(t *testing.T, db *realsql.Server) {
 		t.Error("a transaction that was ended is committed")
 	}
 	same(t, db.Query(t, "SELECT n FROM "+schema+".t"), "5")
+}
+
+// deaf connections lose the requests to cancel a statement.
+type deaf struct{ net.Conn }
+
+func (c deaf) Write(b []byte) (int, error) {
+	const cancelRequest = 80877102
+	if len(b) == 16 && binary.BigEndian.Uint32(b[4:]) == cancelRequest {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+// A commit in doubt is waited for when its batch is given up, and what is burned does not come in.
+func testBurn(t *testing.T, db *realsql.Server) {
+	dsn, schema := db.Schema(t)
+	db.Query(t, "CREATE TABLE "+schema+".t (n int)")
+	db.Query(t, "CREATE FUNCTION "+schema+".slow() RETURNS trigger AS $$ BEGIN IF NEW.n = 0 THEN PERFORM pg_sleep(3); "+
+		"END IF; RETURN NULL; END $$ LANGUAGE plpgsql")
+	db.Query(t, "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON "+schema+".t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "+
+		"EXECUTE FUNCTION "+schema+".slow()")
+	s := opened(t, dsn, sql.Insert("t", sql.Col("n", func(n int) int { return n })), sql.WithTimeout(time.Second),
+		sql.WithConfig(func(cfg *pgxpool.Config) {
+			cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+				return deaf{c}, err
+			}
+		}))
+	burns := func(seq int64, partitions, want int) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if in, err := s.Burn(ctx, effect(seq), partitions); in != want || err != nil {
+			t.Errorf("burn batch %d: %d, %v, want %d", seq, in, err, want)
+		}
+	}
+	if err := s.Write(t.Context(), effect(0), slices.Values([]int{0})); err == nil {
+		t.Error("a commit that takes longer than the sink waits does not fail")
+	}
+	if last, ok, err := s.Newest(t.Context(), "out", ""); ok || err != nil {
+		t.Errorf("while the commit is in doubt the sink holds %d, %v", last, err)
+	}
+	burns(0, 2, 1)
+	burns(0, 0, 1)
+	burns(1, 2, 0)
+	write(t, s, 1, 1)
+	burns(1, 2, 0)
+	write(t, s, 2, 2)
+	same(t, db.Query(t, "SELECT n FROM "+schema+".t ORDER BY n"), "0", "2")
 }
 
 // Who cannot end a predecessor's transaction is not the owner, and is told so however often it tries.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -147,6 +148,45 @@ func (s *DatabaseSink[T]) settled(answers pgx.BatchResults) error {
 			s.token, dstream.ErrFenced)
 	}
 	return err
+}
+
+// burnedMark ends the owner of an identity that was stored without records.
+const burnedMark = "-burned"
+
+// Burn implements dstream.SinkBurner. It claims the identities that a commit of this process may still bring, which
+// waits for the end of that; transactions of predecessors were ended by Open, and later ones are refused. lock_timeout
+// is that of the call, for a commit that the sink has waited for in vain takes longer than WithTimeout.
+func (s *DatabaseSink[T]) Burn(ctx context.Context, id dstream.Effect, partitions int) (in int, err error) {
+	if !s.exact {
+		return 0, errors.New("without a checkpoint there are no identities")
+	}
+	wait := s.timeout
+	if until, ok := ctx.Deadline(); ok {
+		wait = max(time.Until(until), time.Millisecond)
+	}
+	err = pgx.BeginTxFunc(ctx, s.pool, readCommitted, func(tx pgx.Tx) error {
+		var b pgx.Batch
+		b.Queue(settings, strconv.FormatInt(wait.Milliseconds(), 10))
+		s.admit(&b)
+		for p := range partitions {
+			b.Queue(s.sql(store), s.job, named(id.Output), named(id.Name), p, id.Sequence, s.epoch, s.token+burnedMark)
+		}
+		b.Queue(s.sql(`SELECT count(*) FROM IDENTITIES WHERE job = $1 AND output = $2 AND effect = $3 AND partition > $4
+			AND sequence >= $5 AND NOT (sequence = $5 AND owner LIKE '%' || $6)`), s.job, named(id.Output),
+			named(id.Name), ofJob, id.Sequence, burnedMark)
+		answers := tx.SendBatch(ctx, &b)
+		err := s.settled(answers)
+		for range partitions {
+			if err == nil {
+				_, err = answers.Exec()
+			}
+		}
+		if err == nil {
+			err = answers.QueryRow().Scan(&in)
+		}
+		return closed(answers, err)
+	})
+	return in, s.explain(ctx, err)
 }
 
 // Last implements dstream.Sink.
