@@ -42,8 +42,8 @@ type SinkStore[T any] struct {
 	Forget func(job, output, effect string)
 }
 
-// Sink tests that a sink keeps to the contract of dstream.Sink, and of dstream.TransactionSink or dstream.SinkRewinder
-// if it is one: that each record of a job is stored once, although processes die before, between, after and within any
+// Sink tests that a sink keeps to the contract of dstream.Sink, and of dstream.TransactionSink, dstream.SinkRewinder or
+// dstream.SinkBurner if it is one: that each record of a job is stored once, although processes die before, between, after and within any
 // two calls, batches are replayed, a process that was thought dead comes back, attempts run beside each other, an older
 // checkpoint is restored, and identities expire. A sink that promises less than that fails.
 func Sink[T any](t *testing.T, suite SinkSuite[T]) {
@@ -65,6 +65,7 @@ func Sink[T any](t *testing.T, suite SinkSuite[T]) {
 		{"epochs begin again", (*sinkRun[T]).younger},
 		{"an identity is stored again", (*sinkRun[T]).renewed},
 		{"an identity has expired", (*sinkRun[T]).expired},
+		{"a batch is given up", (*sinkRun[T]).givenUp},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			suite.beside(t)

@@ -292,6 +292,39 @@ func (r *sinkRun[T]) expired() {
 	r.holds("after all", 0, 2)
 }
 
+// givenUp: what is burned does not come in late, by whoever, and what is in is said to be.
+func (r *sinkRun[T]) givenUp() {
+	old := r.started()
+	r.must("store batch 0", old.batch(0))
+	p := r.started()
+	burner, ok := p.sink.(dstream.SinkBurner)
+	if !ok || p.transactor() != nil {
+		return
+	}
+	burns := func(seq int64, want bool) {
+		r.t.Helper()
+		ctx, cancel := r.ctx()
+		defer cancel()
+		var in int
+		r.must("burn a batch", insist(func() (err error) {
+			in, err = burner.Burn(ctx, p.id(seq), len(sinkBatches[seq]))
+			return err
+		}))
+		if in > 0 != want {
+			r.t.Errorf("%d partitions of batch %d are in when it is burned, want some: %v", in, seq, want)
+		}
+	}
+	burns(0, true)
+	burns(2, false)
+	_ = old.batch(2) // It may be refused.
+	_ = p.batch(2)   // So may what this process has sent before.
+	r.holds("after the late writes", 0)
+	burns(2, false)
+	r.must("store batch 4", p.batch(4))
+	r.started().says("after batch 4", 4)
+	r.holds("after batch 4", 0, 4)
+}
+
 // between kills a process after so many calls, those of the log included; another one goes on.
 func (r *sinkRun[T]) between(calls int) (more bool) {
 	left := calls
