@@ -31,7 +31,7 @@ type keyedWindow[K comparable, V any] struct {
 // take is the step: it computes the batch's pane of each partition, then lets all in and the old ones out.
 func (w *keyedWindow[K, V]) take(ctx context.Context, g *generation) error {
 	if w.broken != nil {
-		return fmt.Errorf("the window was left half-way by an earlier error: %w", w.broken)
+		return w.broken
 	}
 	if w.version == g.batch.Time { // The batch failed after it was taken in, and runs again.
 		return w.keepForLater(ctx, g)
@@ -57,7 +57,10 @@ func (w *keyedWindow[K, V]) take(ctx context.Context, g *generation) error {
 		return p, err
 	}, func(i int, p freshPane[K, V]) error { fresh[i], encoded[i] = p.rows, p.encoded; return nil })
 	if err == nil {
-		err = w.add(ctx, now, fresh)
+		if err = w.add(ctx, now, fresh); err != nil {
+			w.broken = w.leftHalfWay(ctx, g.batch, err)
+			err = w.broken
+		}
 	}
 	if err != nil {
 		return err
@@ -75,7 +78,20 @@ type freshPane[K comparable, V any] struct {
 	encoded [][]byte
 }
 
-// add has the panes of a batch let in.
+// leftHalfWay is the error of a window of which only some keys have a batch: no other try would fare better, but the
+// next start may. A stop that has cut it says so itself.
+func (w *keyedWindow[K, V]) leftHalfWay(ctx context.Context, b *Batch, err error) error {
+	if context.Cause(ctx) != nil {
+		return err
+	}
+	if w.out.node.ssc.durable.opened {
+		err = fmt.Errorf("%w (if that comes at the next start again, give the batch up there by %s=%d)", err,
+			conf.CheckpointSkip.Name(), b.Sequence)
+	}
+	return brokenState{"window", err}
+}
+
+// add has the panes of a batch let in. If that fails the window is of no use any more.
 func (w *keyedWindow[K, V]) add(ctx context.Context, now Time, fresh [][]paneRow[K, V]) error {
 	ssc := w.out.node.ssc
 	if w.partitions == nil {
@@ -86,8 +102,7 @@ func (w *keyedWindow[K, V]) add(ctx context.Context, now Time, fresh [][]paneRow
 			w.partitions[i].undoable = ssc.failurePolicy().skip
 		}
 	}
-	w.broken = w.letIn(ctx, now, fresh)
-	return w.broken
+	return w.letIn(ctx, now, fresh)
 }
 
 // letIn has each partition take its pane, as many at a time as there are cores: where the window turns, each row that
@@ -108,8 +123,7 @@ func (w *keyedWindow[K, V]) letIn(ctx context.Context, now Time, fresh [][]paneR
 func (w *keyedWindow[K, V]) forgo(b *Batch) error {
 	switch {
 	case w.broken != nil:
-		return fmt.Errorf("%s (%s): the window was left half-way, so that this process cannot go on; start it once "+
-			"with %s=%d: %w", w.out.node.op, w.out.node.site, conf.CheckpointSkip.Name(), b.Sequence, w.broken)
+		return fmt.Errorf("%s (%s): %w", w.out.node.op, w.out.node.site, w.broken)
 	case w.version == b.Time:
 		for _, p := range w.partitions {
 			p.takeBack()

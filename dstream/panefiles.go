@@ -222,7 +222,7 @@ func (w *keyedWindow[K, V]) load(ctx context.Context, at stateFolder, snapshot [
 // reload implements stateful.
 func (w *keyedWindow[K, V]) reload(ctx context.Context, snapshot []checkpoint.File,
 	deltas []checkpoint.Delta) error {
-	w.partitions, w.broken = nil, nil
+	w.partitions = nil
 	return w.files.read(ctx, snapshot, deltas, func(now Time, parts [][]paneRow[K, V]) error {
 		return w.add(ctx, now, parts)
 	})

@@ -89,6 +89,65 @@ func TestBrokenState(t *testing.T) {
 	}
 }
 
+// TestBrokenWindow: a window that a panic has left half-way ends the program at once, whatever becomes of failed
+// batches, for no other try would fare better; the next start has the window as it was before. If it panics there, too,
+// the batch can be given up.
+func TestBrokenWindow(t *testing.T) {
+	for _, policy := range []string{"retry", "skipWithState"} {
+		t.Run(policy, func(t *testing.T) {
+			disk, got, panics := vfs.NewDisk("disk"), map[string]string{}, false
+			build := func(ssc *dstream.Context) {
+				d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+				keyed := dstream.Map(d, func(v int) pair { return rdd.KV("k", v) })
+				watch(dstream.ReduceByKeyAndWindow(keyed, func(a, b int) int {
+					if panics && a == 0+1+2+3 && b == 4+5 { // Batch 2 enters the window.
+						panic("a trouble")
+					}
+					return a + b
+				}, 10*time.Second, 0).Named("sums"), "sums", got)
+			}
+			fails := func(t *testing.T) {
+				l := mustLive(t, disk, build, "weir.streaming.failedBatch", policy)
+				err := l.AwaitTermination(t.Context())
+				if err == nil || !strings.Contains(err.Error(), "the window was left half-way by an earlier error, and "+
+					"the next start loads it anew: panic at") || strings.Contains(err.Error(), "failedBatch") ||
+					!strings.Contains(err.Error(), "at the next start again, give the batch up there by "+
+						"weir.checkpoint.skip=2)") {
+					t.Errorf("it ends with %v", err)
+				}
+				_ = l.Stop(t.Context())
+				for _, vain := range []string{"a batch failed and is run again", "a batch is given up"} {
+					if strings.Contains(l.log.String(), vain) {
+						t.Errorf("the log has %q", vain)
+					}
+				}
+			}
+			goesOn := func(settings ...string) {
+				synctest.Test(t, func(t *testing.T) {
+					l := mustLive(t, disk, build, append(settings, "weir.streaming.failedBatch", policy)...)
+					time.Sleep(3500 * time.Millisecond)
+					l.stop(t)
+				})
+			}
+			panics = true
+			synctest.Test(t, fails)
+			panics = false
+			goesOn()
+			if got["02 sums"] != "(k,15)" || got["03 sums"] != "(k,28)" {
+				t.Errorf("after a panic that has passed: %v", got)
+			}
+			disk, panics = vfs.NewDisk("disk"), true
+			synctest.Test(t, fails)
+			synctest.Test(t, fails)
+			clear(got)
+			goesOn("weir.checkpoint.skip", "2")
+			if got["02 sums"] != "" || got["03 sums"] != "(k,19)" {
+				t.Errorf("without the batch: %v", got)
+			}
+		})
+	}
+}
+
 // A deafStore answers nothing while it is told to.
 type deafStore struct {
 	dstream.Sorted

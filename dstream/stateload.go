@@ -130,7 +130,7 @@ func noKey[K any](k K) error { return fmt.Errorf("a row changes the key %v, whic
 // seal implements stateful.
 func (s *stateStore[K, S]) seal(ctx context.Context, b *Batch) (checkpoint.StateChange, error) {
 	if s.broken != nil {
-		return checkpoint.StateChange{}, brokenState{s.broken}
+		return checkpoint.StateChange{}, brokenState{"state", s.broken}
 	}
 	if s.open != nil && s.open.at == b.Time && s.files.sealed == nil {
 		rows, err := s.encode(s.open)

@@ -33,12 +33,16 @@ type stateStore[K comparable, S any] struct {
 	broken error // why the state is of no use any more
 }
 
-// A brokenState is why this process cannot go on with a state, whatever its batches are.
-type brokenState struct{ cause error }
+// A brokenState is why this process cannot go on with a state or a window, whatever its batches are.
+type brokenState struct {
+	kind  string
+	cause error
+}
 
 // Error says that the next process can.
 func (b brokenState) Error() string {
-	return fmt.Sprintf("the state was left half-way by an earlier error, and the next start loads it anew: %v", b.cause)
+	return fmt.Sprintf("the %s was left half-way by an earlier error, and the next start loads it anew: %v", b.kind,
+		b.cause)
 }
 
 // Unwrap gives the earlier error.
@@ -115,7 +119,7 @@ func (s *stateStore[K, S]) has(b *Batch) bool {
 // ready is called before each step: it takes the initial state in before the first.
 func (s *stateStore[K, S]) ready(ctx context.Context, g *generation) error {
 	if s.broken != nil {
-		return brokenState{s.broken}
+		return brokenState{"state", s.broken}
 	}
 	if s.begun || s.initial == nil {
 		return nil
