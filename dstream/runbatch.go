@@ -377,6 +377,8 @@ const (
 	// changes of a state are all of it, and so are those of UpdateStateByKey where all values change: at 50 MB/s that
 	// is 90 GB.
 	sealTimeout = 30 * time.Minute
+	// sealPatience is how long after a file of a state could not be written it is tried again: as long as a slot.
+	sealPatience = 30 * time.Second
 )
 
 // A committing is a batch whose commit record is on its way into the log.
@@ -401,23 +403,53 @@ func (l *loop) sealAndCommit(b *Batch) error {
 	return l.commit(b, state)
 }
 
-// sealStates writes what a batch has changed of the states.
+// sealStates writes what a batch has changed of the states, again and again for a while if a file cannot be written.
 func (l *loop) sealStates(b *Batch) (changes []checkpoint.StateChange, err error) {
 	if !l.ssc.durable.opened {
 		return nil, nil
 	}
-	err = l.sealing(func(ctx context.Context) error {
-		for i, k := range l.ssc.states {
-			change, err := k.seal(ctx, b)
-			if err != nil {
-				return fmt.Errorf("write the state of %s (%s): %w", l.stateIDs[i], k.node.site, err)
-			}
-			change.Operator = l.stateIDs[i]
-			changes = append(changes, change)
+	var failed time.Time
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		var made []checkpoint.StateChange
+		err = l.sealing(func(ctx context.Context) (err error) {
+			made, err = l.sealEach(ctx, b)
+			return err
+		})
+		if err == nil {
+			return made, nil
 		}
-		return nil
-	})
-	return changes, err
+		if errors.Is(err, errDeaf) { // Who does not return may still write.
+			return nil, unwrittenState{fmt.Errorf("batch %d (%v): write its states: %w", b.Sequence, b.Time, err)}
+		}
+		if _, unwritten := errors.AsType[unwrittenState](err); !unwritten || l.life.Err() != nil {
+			return nil, err
+		}
+		if failed.IsZero() {
+			failed = time.Now()
+		} else if time.Since(failed) > sealPatience {
+			return nil, fmt.Errorf("%w (tried again for %v)", err, sealPatience)
+		}
+		l.ssc.warn("the changes of a state cannot be written; trying again", err, "batch", b.Sequence)
+		select {
+		case <-time.After(pause):
+		case <-l.life.Done():
+			return nil, err
+		}
+	}
+}
+
+// sealEach writes each state once; those that are written already stay as they are.
+func (l *loop) sealEach(ctx context.Context, b *Batch) (changes []checkpoint.StateChange, err error) {
+	for i, k := range l.ssc.states {
+		change, err := k.seal(ctx, b)
+		if err != nil {
+			return nil, fmt.Errorf("batch %d (%v): write the state of %s (%s): %w", b.Sequence, b.Time, l.stateIDs[i],
+				k.node.site, err)
+		}
+		change.Operator = l.stateIDs[i]
+		changes = append(changes, change)
+	}
+	return changes, nil
 }
 
 // commit gives the commit record to the log. Where batches are frequent the record becomes durable together with the

@@ -62,13 +62,14 @@ func (ssc *Context) isState(n *node) bool {
 // mayGiveUp tells whether a batch that failed is given up.
 func (l *loop) mayGiveUp(b *Batch, cause error) bool { return l.failed.skip && l.itsOwnFault(b, cause) }
 
-// itsOwnFault tells that a batch failed of itself: not because a stop has cut it, and neither for the log's sake nor
-// for that of a sink or a state that would take no other batch.
+// itsOwnFault tells that a batch failed of itself: not because a stop has cut it, and neither for the sake of the log
+// or a file of a state nor for that of a sink or a state that would take no other batch.
 func (l *loop) itsOwnFault(b *Batch, cause error) bool {
 	_, lost := errors.AsType[*FencedError](cause)
 	_, broken := errors.AsType[brokenState](cause)
 	_, store := errors.AsType[storeError](cause)
-	return l.life.Err() == nil && !lost && !broken && !store && !b.notAdmitted(cause)
+	_, unwritten := errors.AsType[unwrittenState](cause)
+	return l.life.Err() == nil && !lost && !broken && !store && !unwritten && !b.notAdmitted(cause)
 }
 
 // withRemedy adds to the error by which a batch ends the program what helps against one that fails at each start.

@@ -3,6 +3,7 @@ package dstream_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -143,6 +144,89 @@ func TestBrokenWindow(t *testing.T) {
 			goesOn("weir.checkpoint.skip", "2")
 			if got["02 sums"] != "" || got["03 sums"] != "(k,19)" {
 				t.Errorf("without the batch: %v", got)
+			}
+		})
+	}
+}
+
+// TestUnwrittenState: a file of a state that cannot be written is tried again for as long as a slot of the log is; for
+// good, it ends the program, and no batch is given up for it: the next start lacks nothing.
+func TestUnwrittenState(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		boxed  bool
+		fails  time.Duration
+		policy string
+	}{
+		{"once", false, time.Millisecond, "retry"},
+		{"once, with outboxes", true, time.Millisecond, "skipWithState"},
+		{"for a while", false, 20 * time.Second, "skipWithState"},
+		{"for good", false, time.Hour, "skipWithState"},
+		{"for good, with outboxes", true, time.Hour, "skipWithState"},
+		{"for good, with outboxes that retry", true, time.Hour, "retry"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			disk, held := vfs.NewDisk("disk"), map[int64]string{}
+			start := func(t *testing.T, faults func(vfs.Step) vfs.Fault) *life {
+				l, err := liveOnFaulty(t, disk, faults, func(ssc *dstream.Context) {
+					d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+					keyed := dstream.Map(d, func(v int) rdd.Pair[string, string] {
+						return rdd.KV(fmt.Sprint(v), strings.Repeat("x", 9000))
+					})
+					seen, _ := dstream.MapWithState(keyed, dstream.Spec(func(_ string, v rdd.Optional[string],
+						s *dstream.State[string]) int {
+						s.Update(v.Value)
+						return 1
+					}))
+					if tt.boxed {
+						dstream.WriteTo(seen, dstream.Sink[int](&chest{held: held, stuck: -1})).Named("out")
+					} else {
+						dstream.Foreach(seen, func(int) error { return nil }).Named("out")
+					}
+				}, "weir.streaming.failedBatch", tt.policy)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return l
+			}
+			synctest.Test(t, func(t *testing.T) {
+				full := time.Now().Add(3500 * time.Millisecond)
+				l := start(t, func(s vfs.Step) vfs.Fault {
+					if now := time.Now(); s.Op == "write" && strings.Contains(s.Name, "/state/") && now.After(full) &&
+						now.Before(full.Add(500*time.Millisecond+tt.fails)) {
+						return vfs.Full
+					}
+					return vfs.None
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+				defer cancel()
+				err := l.AwaitTermination(ctx)
+				took := time.Since(full)
+				switch {
+				case tt.fails < time.Hour:
+					if !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("it has ended after %v: %v", took, err)
+					}
+				case err == nil || took < 30*time.Second || took > 35*time.Second ||
+					!strings.Contains(err.Error(), "the next start runs it again (tried again for 30s)") ||
+					strings.Contains(err.Error(), "weir.checkpoint.skip"):
+					t.Errorf("it ends after %v with %v", took, err)
+				}
+				_ = l.Stop(t.Context())
+				if strings.Contains(l.log.String(), "a batch is given up") {
+					t.Error("a batch was given up")
+				}
+			})
+			synctest.Test(t, func(t *testing.T) {
+				l := start(t, nil)
+				time.Sleep(5 * time.Second)
+				l.stop(t)
+				if strings.Contains(l.log.String(), "a batch was given up") {
+					t.Error("a batch was given up")
+				}
+			})
+			if tt.boxed && held[3] == "" {
+				t.Errorf("the sink lacks the batch: %v", held)
 			}
 		})
 	}

@@ -106,6 +106,17 @@ func (f *stateFiles) seal(ctx context.Context, sequence int64, rows [][]byte) er
 	})
 }
 
+// An unwrittenState is why a file of a state could not be written, which is no batch's fault, and which time may mend.
+type unwrittenState struct{ cause error }
+
+// Error says what becomes of the batch if it ends the program.
+func (u unwrittenState) Error() string {
+	return fmt.Sprintf("%v; the batch is not committed, and the next start runs it again", u.cause)
+}
+
+// Unwrap gives the error of the file.
+func (u unwrittenState) Unwrap() error { return u.cause }
+
 // sealRows is seal for rows of so many bytes that write writes.
 func (f *stateFiles) sealRows(ctx context.Context, sequence int64, size int, write func(w *checkpoint.StateWriter),
 ) error {
@@ -123,7 +134,7 @@ func (f *stateFiles) sealRows(ctx context.Context, sequence int64, size int, wri
 		name := f.name(f.number, checkpoint.AllParts)
 		file, err := checkpoint.WriteState(ctx, f.fs, f.dir, name, checkpoint.Deltas, h, write)
 		if err != nil {
-			return err
+			return unwrittenState{err}
 		}
 		change.Delta = []checkpoint.File{file}
 	}
