@@ -61,8 +61,8 @@ func (g *giving) burned(e checkpoint.Effect, parts int) {
 	g.Burned = append(g.Burned, e)
 }
 
-// mayCome tells that a write of an effect without transactions may be on its way: one that has failed here, or one of an
-// earlier process.
+// mayCome tells that a write of an effect without transactions may be on its way: one that has failed here, or one of
+// an earlier process.
 func (l *loop) mayCome(b *Batch, i int, name string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -70,8 +70,8 @@ func (l *loop) mayCome(b *Batch, i int, name string) bool {
 }
 
 // burnAll has sinks burn what may still come in of a batch, now that the log says that it never runs again: before that
-// a process that dies, or fails at another sink, would leave a batch that runs and stores nothing. What cannot be burned
-// stays unknown.
+// a process that dies, or fails at another sink, would leave a batch that runs and stores nothing. What cannot be
+// burned stays unknown.
 func (l *loop) burnAll(b *Batch, g *giving) error {
 	if len(g.open) == 0 {
 		return nil

@@ -101,7 +101,8 @@ func (l *loop) giveUp(b *Batch, cause error) error {
 	if err := l.builtOn(b); err != nil {
 		return errors.Join(fmt.Errorf("give batch %d up: %w", b.Sequence, err), cause)
 	}
-	skip := giving{Skip: checkpoint.Skip{Sequence: b.Sequence, Time: int64(b.Time), Reason: fmt.Sprintf("%.1000s", cause)}}
+	skip := giving{Skip: checkpoint.Skip{Sequence: b.Sequence, Time: int64(b.Time),
+		Reason: fmt.Sprintf("%.1000s", cause)}}
 	for i, o := range l.ssc.outputs {
 		if err := l.burn(b, i, &skip); err != nil {
 			return errors.Join(fmt.Errorf("give batch %d up: output %s (%s): %w", b.Sequence, o.label(), o.node.site,

@@ -43,9 +43,10 @@ type SinkStore[T any] struct {
 }
 
 // Sink tests that a sink keeps to the contract of dstream.Sink, and of dstream.TransactionSink, dstream.SinkRewinder or
-// dstream.SinkBurner if it is one: that each record of a job is stored once, although processes die before, between, after and within any
-// two calls, batches are replayed, a process that was thought dead comes back, attempts run beside each other, an older
-// checkpoint is restored, and identities expire. A sink that promises less than that fails.
+// dstream.SinkBurner if it is one: that each record of a job is stored once, although processes die before, between,
+// after and within any two calls, batches are replayed, a process that was thought dead comes back, attempts run beside
+// each other, an older checkpoint is restored, and identities expire; and that what is given up does not come in late.
+// A sink that promises less than that fails.
 func Sink[T any](t *testing.T, suite SinkSuite[T]) {
 	t.Helper()
 	for _, c := range []struct {

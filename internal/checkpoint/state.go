@@ -636,7 +636,8 @@ func (c *cursor) step(entry Entry) error {
 		return c.over("skip", Mark{e.Sequence, e.Time})
 	case Burn:
 		if e.Sequence != c.committed.Sequence {
-			return disorder("effects of batch %d are burned, and batch %d is over last", e.Sequence, c.committed.Sequence)
+			return disorder("effects of batch %d are burned, and batch %d is over last", e.Sequence,
+				c.committed.Sequence)
 		}
 	case Import:
 		return c.imported(e)

@@ -29,8 +29,8 @@ type world struct {
 }
 
 func newWorld() *world {
-	return &world{rows: map[string]stored{}, epochs: map[int]int64{}, burned: map[[2]int64]bool{}, transactions: map[string]*transaction{},
-		identities: map[string]int64{}}
+	return &world{rows: map[string]stored{}, epochs: map[int]int64{}, burned: map[[2]int64]bool{},
+		transactions: map[string]*transaction{}, identities: map[string]int64{}}
 }
 
 // stored is what the world holds of an effect.
