@@ -187,6 +187,8 @@ func (d *DStream[T]) at(g *generation) *rdd.RDD[T] {
 		g.batch.ssc.sc.Within(g.batch.parallelism, func() {
 			told := false
 			if r, told = d.elements.of(g); !told && (!g.bare || d.node.fromPanes(g.batch.Time)) {
+				making := &g.batch.ssc.loop.making
+				defer making.Store(making.Swap(d.node))
 				r = d.compute(g)
 			}
 		})

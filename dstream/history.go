@@ -2,8 +2,10 @@ package dstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -184,6 +186,13 @@ func (l *loop) keepGeneration(g *generation) {
 
 // letGo gives back all that earlier batches hold, when the loop has ended.
 func (l *loop) letGo() {
+	ctx, cancel := context.WithTimeout(context.Background(), callGrace)
+	defer cancel()
+	leave, err := l.generate(ctx)
+	if err != nil {
+		return // Who was abandoned may still use it; the end of the rdd.Context gives it back.
+	}
+	defer leave()
 	for _, past := range l.past {
 		past.drop(func(*node) bool { return true })
 	}
@@ -234,13 +243,16 @@ type madeRDD interface {
 // runSteps runs the steps of the batch that have not run yet.
 func (l *loop) runSteps(b *Batch, g *generation) error {
 	for i, s := range l.ssc.steps {
+		if err := context.Cause(l.life); err != nil {
+			return err // Perhaps this was given up meanwhile.
+		}
 		// States, and what the checkpoint holds of windows, go on whether or not an output reads them in this version.
 		if b.stepped[i] || !s.node.used && !s.node.stands && !s.node.paned || !s.node.stepDue(b.Time) {
 			continue
 		}
 		// Steps are numbered apart from outputs: below 0.
 		scope := &exec.Scope{Batch: b.Sequence, BatchTime: int64(b.Time), Output: -2 - i, Seed: b.seed}
-		if err := guardStep(scope.In(l.life), g, s); err != nil {
+		if err := l.guardStep(scope.In(l.life), g, s); err != nil {
 			return fmt.Errorf("batch %d (%v): %s (%s): %w", b.Sequence, b.Time, s.node.op, s.node.site, err)
 		}
 		b.stepped[i] = true
@@ -248,9 +260,44 @@ func (l *loop) runSteps(b *Batch, g *generation) error {
 	return nil
 }
 
-func guardStep(ctx context.Context, g *generation, s *step) (err error) {
+func (l *loop) guardStep(ctx context.Context, g *generation, s *step) (err error) {
 	defer recovered(&err)
+	defer l.making.Store(l.making.Swap(s.node))
 	return s.run(ctx, g)
+}
+
+// errStuck says that a function was left to itself at the deadline of a stop.
+var errStuck = errors.New("its function does not return, and was abandoned")
+
+// apart runs what calls functions of the user's in the driver, as the steps and what makes RDDs do, on a goroutine of
+// its own, which has the right to make RDDs. If one never returns it is left to itself, and keeps that right, when the
+// loop gives up: what it still holds is then let be.
+func (l *loop) apart(f func() error) error {
+	leave, err := l.generate(l.life)
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() {
+		err := errExited
+		defer func() { ended <- err }()
+		defer leave()
+		defer func() {
+			if v := recover(); v != nil {
+				err = exec.NewPanic(v, debug.Stack())
+			}
+		}()
+		err = f()
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-l.gone:
+	}
+	if n := l.making.Load(); n != nil {
+		return fmt.Errorf("%s (%s): %w", n.op, n.site, errStuck)
+	}
+	return errStuck
 }
 
 // stepDue tells whether a step runs in a batch: whenever the stream that it takes in has an RDD.

@@ -57,7 +57,8 @@ func (w *keyedWindow[K, V]) take(ctx context.Context, g *generation) error {
 		return p, err
 	}, func(i int, p freshPane[K, V]) error { fresh[i], encoded[i] = p.rows, p.encoded; return nil })
 	if err == nil {
-		if err = w.add(ctx, now, fresh); err != nil {
+		err = cmp.Or(w.add(ctx, now, fresh), context.Cause(ctx)) // At a stop this may have been given up meanwhile.
+		if err != nil {
 			w.broken = w.leftHalfWay(ctx, g.batch, err)
 			err = w.broken
 		}

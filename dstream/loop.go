@@ -77,6 +77,7 @@ type loop struct {
 	onItsWay  *committing
 
 	generating     chan struct{}        // held by who makes RDDs, and so reads or changes what follows
+	making         atomic.Pointer[node] // whose function runs; nil for none
 	past           map[Time]*generation // of this batch and earlier ones, as far as they are needed
 	kept           map[int]int          // how many streams of these have the RDD of that ID
 	oldest, newest Time                 // batches that have run
@@ -218,7 +219,7 @@ func (l *loop) finishing(deadline time.Time) {
 	})
 }
 
-// abandonBodies gives up the outputs that still run, and names them.
+// abandonBodies gives up the outputs that still run, and who makes RDDs, and names them.
 func (l *loop) abandonBodies() error {
 	l.mu.Lock()
 	var names []string
@@ -226,13 +227,18 @@ func (l *loop) abandonBodies() error {
 		names = append(names, fmt.Sprintf("%s (%s)", o.label(), o.node.site))
 	}
 	l.mu.Unlock()
+	made := l.making.Load()
 	l.goneOnce.Do(func() { close(l.gone) })
+	var err error
+	if made != nil {
+		err = fmt.Errorf("abandoned at the deadline, for its function does not return: %s (%s)", made.op, made.site)
+	}
 	if len(names) == 0 {
-		return nil
+		return err
 	}
 	slices.Sort(names)
-	return fmt.Errorf("abandoned at the deadline, for it ignores that its context has ended: output %s",
-		strings.Join(names, ", "))
+	return errors.Join(err, fmt.Errorf("abandoned at the deadline, for it ignores that its context has ended: output %s",
+		strings.Join(names, ", ")))
 }
 
 // enter keeps which outputs run; leave ends that.

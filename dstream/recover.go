@@ -307,7 +307,7 @@ func (l *loop) bringBack() error {
 			return fmt.Errorf("bring back what batch %d left: %w", logged.Plan.Sequence, err)
 		}
 	}
-	return l.ssc.reloadStates(l.life)
+	return l.apart(func() error { return l.ssc.reloadStates(l.life) })
 }
 
 // forgo leaves out of a batch what the process that received it has taken with it.
@@ -356,14 +356,11 @@ func (l *loop) runThrough(b *Batch) error {
 		b.stepped[i] = len(s.node.parents) > 0 && b.Time <= last.Add(-s.node.parents[0].recall)
 	}
 	err := l.inParallelism(b, func() error {
-		leave, err := l.generate(l.life)
-		if err != nil {
-			return err
-		}
-		defer leave()
-		l.addStrange(b.Time)
-		l.past[b.Time] = g
-		return l.runSteps(b, g)
+		return l.apart(func() error {
+			l.addStrange(b.Time)
+			l.past[b.Time] = g
+			return l.runSteps(b, g)
+		})
 	})
 	if err != nil {
 		return err

@@ -249,21 +249,22 @@ func (l *loop) prepareReplay(b *Batch, g *generation, how Replay) ([]func(contex
 		runs, err := l.prepare(b, g)
 		return runs, shows, err
 	}
-	leave, err := l.generate(l.life)
+	runs := make([]func(context.Context) error, len(l.ssc.outputs))
+	err := l.apart(func() error {
+		l.past[b.Time] = g
+		if err := l.runSteps(b, g); err != nil {
+			return err
+		}
+		for i, o := range l.ssc.outputs {
+			if err := guardShow(o, g, how.Records, shows[i], &runs[i]); err != nil {
+				return fmt.Errorf("batch %d (%v): making the RDDs of %s (%s): %w", b.Sequence, b.Time, o.label(),
+					o.node.site, err)
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, nil, err
-	}
-	defer leave()
-	l.past[b.Time] = g
-	if err := l.runSteps(b, g); err != nil {
-		return nil, nil, err
-	}
-	runs := make([]func(context.Context) error, len(l.ssc.outputs))
-	for i, o := range l.ssc.outputs {
-		if err := guardShow(o, g, how.Records, shows[i], &runs[i]); err != nil {
-			return nil, nil, fmt.Errorf("batch %d (%v): making the RDDs of %s (%s): %w", b.Sequence, b.Time, o.label(),
-				o.node.site, err)
-		}
 	}
 	return runs, shows, nil
 }

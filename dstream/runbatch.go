@@ -201,27 +201,28 @@ func (l *loop) runList(b *Batch, runs []func(context.Context) error, outputs []i
 
 // prepare runs the steps and makes the RDDs of the outputs that are still to run.
 func (l *loop) prepare(b *Batch, g *generation) ([]func(context.Context) error, error) {
-	leave, err := l.generate(l.life)
+	runs := make([]func(context.Context) error, len(l.ssc.outputs))
+	err := l.apart(func() error {
+		l.past[b.Time] = g
+		if err := l.runSteps(b, g); err != nil {
+			return err
+		}
+		if err := l.fixUnlessIdle(b); err != nil {
+			return err
+		}
+		for i, o := range l.ssc.outputs {
+			if b.done[i] {
+				continue
+			}
+			if err := o.generate(g, &runs[i]); err != nil {
+				return fmt.Errorf("batch %d (%v): making the RDDs of %s (%s): %w", b.Sequence, b.Time, o.label(),
+					o.node.site, err)
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	defer leave()
-	l.past[b.Time] = g
-	if err := l.runSteps(b, g); err != nil {
-		return nil, err
-	}
-	if err := l.fixUnlessIdle(b); err != nil {
-		return nil, err
-	}
-	runs := make([]func(context.Context) error, len(l.ssc.outputs))
-	for i, o := range l.ssc.outputs {
-		if b.done[i] {
-			continue
-		}
-		if err := o.generate(g, &runs[i]); err != nil {
-			return nil, fmt.Errorf("batch %d (%v): making the RDDs of %s (%s): %w", b.Sequence, b.Time, o.label(),
-				o.node.site, err)
-		}
 	}
 	return runs, nil
 }
