@@ -34,6 +34,7 @@ const (
 	refused     = "refused as unfit"
 	skipped     = "batches given up"
 	shared      = "batches that shared a transaction"
+	settled     = "effects of batches given up that are known"
 	retold      = "effects told again"
 	otherwise   = "given up otherwise when told again"
 	onceMore    = "told again: "
@@ -59,6 +60,7 @@ var least = []struct {
 	{refused, 60},
 	{skipped, 60},
 	{shared, 100},
+	{settled, 30},
 	{onceMore + begun, 4000},
 	{onceMore + killed.String() + atEvent, 1000},
 	{onceMore + powerless.String() + atEvent, 1000},

@@ -180,7 +180,7 @@ func (*vault[T]) Rewind(context.Context, dstream.Effect) error {
 // Burn implements dstream.SinkBurner.
 func (v *vault[T]) Burn(_ context.Context, id dstream.Effect, _ int) (in int, _ error) {
 	if v.x.life.event() != vfs.None {
-		return 0, errFault
+		return 0, fmt.Errorf("burn: %w: %w", errFault, dstream.ErrInDoubt)
 	}
 	w := v.x.world
 	w.mu.Lock()
