@@ -237,8 +237,8 @@ func (l *loop) abandonBodies() error {
 		return err
 	}
 	slices.Sort(names)
-	return errors.Join(err, fmt.Errorf("abandoned at the deadline, for it ignores that its context has ended: output %s",
-		strings.Join(names, ", ")))
+	return errors.Join(err, fmt.Errorf("abandoned at the deadline, for it ignores that its context has ended: output "+
+		"%s", strings.Join(names, ", ")))
 }
 
 // enter keeps which outputs run; leave ends that.

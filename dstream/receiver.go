@@ -57,13 +57,13 @@ type Store[T any] struct {
 
 // One stores a record. It becomes part of a block within the block interval, or a 5,000th of the batch interval if that
 // is longer. It waits as the rate limit asks, and while the memory for what no batch has taken is full, which holds the
-// sender back; it never waits for a running batch's memory. With a write ahead log (spark.streaming.receiver.writeAheadLog.enable) it waits for no memory, but while so
-// much is in the log and in no batch as weir.receiver.logBytes says, until the next batch is planned; and it returns
-// when the log has the record: calls that come together share a sync of the disk, and who calls one after the other
-// waits for a sync each time, so that a receiver of one goroutine is faster with Some. An error says that the receiver
-// has been stopped, or is about to be started again since the log could not be written; whether the record was stored
-// is not known then. A log cannot hold what cannot be encoded: the error wraps [ErrNotEncoded] then, and the receiver
-// may go on.
+// sender back; it never waits for a running batch's memory. With a write ahead log
+// (spark.streaming.receiver.writeAheadLog.enable) it waits for no memory, but while so much is in the log and in no
+// batch as weir.receiver.logBytes says, until the next batch is planned; and it returns when the log has the record:
+// calls that come together share a sync of the disk, and who calls one after the other waits for a sync each time, so
+// that a receiver of one goroutine is faster with Some. An error says that the receiver has been stopped, or is about
+// to be started again since the log could not be written; whether the record was stored is not known then. A log cannot
+// hold what cannot be encoded: the error wraps [ErrNotEncoded] then, and the receiver may go on.
 func (st *Store[T]) One(v T) error { return st.s.one(st.ended, v) }
 
 // Some stores records at once, each of which becomes part of a block like One's: with a write ahead log all or none of

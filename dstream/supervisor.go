@@ -419,8 +419,8 @@ func (s *supervisor[T]) Plan(_ context.Context, from []byte, l Limit) ([]byte, i
 	}
 	rng, n, full, err := s.hold.plan(from, l)
 	if full && !draining && s.saidFull.CompareAndSwap(false, true) {
-		s.ssc.warn("a receiver has stored more blocks than a batch takes, and the next batches take the others: if they "+
-			"do not catch up, have it store more records by each call of Many, or call Some instead", nil,
+		s.ssc.warn("a receiver has stored more blocks than a batch takes, and the next batches take the others: if "+
+			"they do not catch up, have it store more records by each call of Many, or call Some instead", nil,
 			"receiver", s.state(func(*ReceiverInfo) {}).Name, "most", partsMax, "left", s.hold.pending(rng))
 	}
 	return rng, n, err

@@ -289,8 +289,8 @@ func (g *Graph) compareWorld(w *world, job int, c chronicle) error {
 }
 
 // compareSkipped tells where the world has an effect of a batch that was given up, and the log says that it will never
-// be there, or the other way round. It may say that it does not know where a process died before its sink had burned the
-// batch, or could not.
+// be there, or the other way round. It may say that it does not know where a process died before its sink had burned
+// the batch, or could not.
 func (g *Graph) compareSkipped(w *world, job int, c chronicle) error {
 	for sequence, skip := range c.skipped {
 		for i, o := range g.Outputs {
