@@ -9,8 +9,8 @@ var (
 		kind: times, name: "spark.streaming.blockInterval", unit: "ms", def: 200 * time.Millisecond,
 		check: wholeMilliseconds(time.Millisecond),
 		doc: "How long a receiver gathers records into one block. A batch of a receiver has about " +
-			"interval / blockInterval partitions, and 5,000 at most: where the interval is longer than 5,000 of them, " +
-			"a block is what comes in a 5,000th of it. Blocks that a receiver makes itself are not counted.",
+			"interval / blockInterval partitions, and 5,000 at most: where the interval is longer than 5,000 of " +
+			"them, a block is what comes in a 5,000th of it. Blocks that a receiver makes itself are not counted.",
 		why: "Spark's own. Below 50 ms the cost of a task outweighs what it does.",
 	}
 
