@@ -227,7 +227,7 @@ func TestStateImport(t *testing.T) {
 				`{"key":"new","value":1,"touched":"2000-01-01T00:00:01Z"}` + "\n" + `{"key":"key 0","removed":true}`,
 				out: "came 1, changed 1, removed 1, the same 0: it is batch 3 of 2000-01-01T00:00:03.001Z in the checkpoint\n"},
 			{args: "state scan DIR sums", out: "" +
-				"\"new\"\t1\t2000-01-01T00:00:01.000Z\n\"key 1\"\t10\t2000-01-01T00:00:03.001Z\n"},
+				"\"new\"\t1\t2000-01-01T00:00:01.000Z\n\"key 1\"\t10\t2000-01-01T00:00:03.250Z\n"},
 			{args: "state diff DIR sums 2", out: "+\t\"new\"\t1\n-\t\"key 0\"\t2\n~\t\"key 1\"\t4\t10\n" +
 				"from batch 2 to batch 3 of 2000-01-01T00:00:03.001Z: came 1, gone 1, changed 1\n"},
 			{args: "state import DIR sums " + file + " --yes --whole",
