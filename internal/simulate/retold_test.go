@@ -29,7 +29,7 @@ type chapter struct {
 }
 
 // chaptersMax is how many chapters of a log are told again: some logs have thousands of batches.
-const chaptersMax = 10
+const chaptersMax = 6
 
 // chapters cuts what a log planned into chapters, some shorter than they need be, and tells how many batches they have.
 func (c *chronicle) chapters(r *rand.Rand) (cut []chapter, batches int) {
