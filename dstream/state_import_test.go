@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -445,13 +446,15 @@ func TestStateImportCrash(t *testing.T) {
 // last batch is.
 func TestImportedNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk, out := vfs.NewDisk("disk"), ""
+		disk := vfs.NewDisk("disk")
+		var out atomic.Value // The key that has timed out.
+		out.Store("")
 		build := func(ssc *dstream.Context) {
 			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
 			other := dstream.Map(d, func(v int) pair { return rdd.KV("other", v) })
 			spec := dstream.Spec(func(k string, v rdd.Optional[int], s *dstream.State[int]) int {
 				if s.IsTimingOut() {
-					out = k
+					out.Store(k)
 				} else {
 					s.Update(v.Value)
 				}
@@ -470,12 +473,13 @@ func TestImportedNow(t *testing.T) {
 		}
 		l = mustLive(t, disk, build)
 		time.Sleep(50 * time.Second)
-		if out != "" {
-			t.Errorf("%q times out %v after it was imported", out, 50*time.Second)
+		if k := out.Load(); k != "" {
+			t.Errorf("%q times out %v after it was imported", k, 50*time.Second)
 		}
 		time.Sleep(15 * time.Second)
-		if l.stop(t); out != "imported" {
-			t.Errorf("%q times out after a minute, want the key that was imported", out)
+		l.stop(t)
+		if k := out.Load(); k != "imported" {
+			t.Errorf("%q times out after a minute, want the key that was imported", k)
 		}
 	})
 }
