@@ -66,10 +66,15 @@ func (l *loop) mayGiveUp(b *Batch, cause error) bool { return l.failed.skip && l
 // or a file of a state nor for that of a sink or a state that would take no other batch.
 func (l *loop) itsOwnFault(b *Batch, cause error) bool {
 	_, lost := errors.AsType[*FencedError](cause)
-	_, broken := errors.AsType[brokenState](cause)
-	_, store := errors.AsType[storeError](cause)
-	_, unwritten := errors.AsType[unwrittenState](cause)
-	return l.life.Err() == nil && !lost && !broken && !store && !unwritten && !b.notAdmitted(cause)
+	_, another := errors.AsType[noBatchsFault](cause)
+	return l.life.Err() == nil && !lost && !another && !b.notAdmitted(cause)
+}
+
+// noBatchsFault is an error, of a state, its file or its store, that any other batch would have met as well: none is
+// given up for it.
+type noBatchsFault interface {
+	error
+	noBatchsFault()
 }
 
 // withRemedy adds to the error by which a batch ends the program what helps against one that fails at each start.

@@ -15,32 +15,53 @@ import (
 	"github.com/weirstream/weir/rdd"
 )
 
-// A fullStore has no room any more after some commits.
-type fullStore struct {
+// An ailingStore is a store in memory that fails when read or commit, which may be nil, gives an error.
+type ailingStore struct {
 	dstream.Sorted
-	left *atomic.Int64
+	read, commit func() error
 }
 
-type fullRows struct {
+type ailingRows struct {
 	dstream.StateRows
-	left *atomic.Int64
+	of ailingStore
 }
 
-type fullBatch struct {
+type ailingBatch struct {
 	dstream.StateBatch
-	left *atomic.Int64
+	of ailingStore
 }
 
-func (f fullStore) Open(dir string, memory int64) (dstream.StateRows, error) {
-	rows, err := f.Sorted.Open(dir, memory)
-	return fullRows{rows, f.left}, err
+func ails(f func() error) error {
+	if f == nil {
+		return nil
+	}
+	return f()
 }
 
-func (r fullRows) Batch() dstream.StateBatch { return fullBatch{r.StateRows.Batch(), r.left} }
+func (a ailingStore) Open(dir string, memory int64) (dstream.StateRows, error) {
+	rows, err := a.Sorted.Open(dir, memory)
+	return ailingRows{rows, a}, err
+}
 
-func (b fullBatch) Commit() error {
-	if b.left.Add(-1) < 0 {
-		return errors.New("no space left on device")
+func (r ailingRows) Get(key, buf []byte) ([]byte, bool, error) {
+	if err := ails(r.of.read); err != nil {
+		return nil, false, err
+	}
+	return r.StateRows.Get(key, buf)
+}
+
+func (r ailingRows) Scan(from, to []byte, yield func(key, value []byte) bool) error {
+	if err := ails(r.of.read); err != nil {
+		return err
+	}
+	return r.StateRows.Scan(from, to, yield)
+}
+
+func (r ailingRows) Batch() dstream.StateBatch { return ailingBatch{r.StateRows.Batch(), r.of} }
+
+func (b ailingBatch) Commit() error {
+	if err := ails(b.of.commit); err != nil {
+		return err
 	}
 	return b.StateBatch.Commit()
 }
@@ -54,7 +75,12 @@ func TestBrokenState(t *testing.T) {
 			start := func(t *testing.T, room int64) *life {
 				left.Store(room)
 				return mustLive(t, disk, func(ssc *dstream.Context) {
-					ssc.AddStateStore(fullStore{left: left})
+					ssc.AddStateStore(ailingStore{commit: func() error {
+						if left.Add(-1) < 0 {
+							return errors.New("no space left on device")
+						}
+						return nil
+					}})
 					d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
 					keyed := dstream.Map(d, func(int) pair { return rdd.KV("k", 1) })
 					watch(dstream.UpdateStateByKey(keyed, add).Named("sums"), "sums", got)
@@ -232,36 +258,6 @@ func TestUnwrittenState(t *testing.T) {
 	}
 }
 
-// A deafStore answers nothing while it is told to.
-type deafStore struct {
-	dstream.Sorted
-	deaf *atomic.Bool
-}
-
-type deafRows struct {
-	dstream.StateRows
-	deaf *atomic.Bool
-}
-
-func (d deafStore) Open(dir string, memory int64) (dstream.StateRows, error) {
-	rows, err := d.Sorted.Open(dir, memory)
-	return deafRows{rows, d.deaf}, err
-}
-
-func (r deafRows) Get(key, buf []byte) ([]byte, bool, error) {
-	if r.deaf.Load() {
-		return nil, false, errors.New("input/output error")
-	}
-	return r.StateRows.Get(key, buf)
-}
-
-func (r deafRows) Scan(from, to []byte, yield func(key, value []byte) bool) error {
-	if r.deaf.Load() {
-		return errors.New("input/output error")
-	}
-	return r.StateRows.Scan(from, to, yield)
-}
-
 // TestUnreadableStore: a store that cannot be read for a while is asked again; for good, it ends the program, and no
 // batch is given up for it: the next start has the state.
 func TestUnreadableStore(t *testing.T) {
@@ -271,7 +267,12 @@ func TestUnreadableStore(t *testing.T) {
 			start := func(t *testing.T) *life {
 				deaf.Store(false)
 				return mustLive(t, disk, func(ssc *dstream.Context) {
-					ssc.AddStateStore(deafStore{deaf: deaf})
+					ssc.AddStateStore(ailingStore{read: func() error {
+						if deaf.Load() {
+							return errors.New("input/output error")
+						}
+						return nil
+					}})
 					d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
 					keyed := dstream.Map(d, func(int) pair { return rdd.KV("k", 1) })
 					if operator == "updateStateByKey" {

@@ -96,7 +96,7 @@ func cutEntry(number uint64, row []byte) (diskEntry, error) {
 	return diskEntry{}, ofStore(fmt.Errorf("it holds a damaged row of %d bytes", len(row)))
 }
 
-// A storeError is the error of a store, which is no batch's fault: what the store holds is a copy.
+// A storeError is the error of a store, which holds a copy of what is in the checkpoint.
 type storeError struct{ cause error }
 
 // Error says what the next process does.
@@ -104,6 +104,8 @@ func (e storeError) Error() string {
 	return fmt.Sprintf("the store of states in %s has failed: %v; the states are in the checkpoint, from which the "+
 		"next start fills it anew", conf.LocalDirs.Name(), e.cause)
 }
+
+func (storeError) noBatchsFault() {}
 
 // Unwrap gives the store's own error.
 func (e storeError) Unwrap() error { return e.cause }

@@ -106,13 +106,15 @@ func (f *stateFiles) seal(ctx context.Context, sequence int64, rows [][]byte) er
 	})
 }
 
-// An unwrittenState is why a file of a state could not be written, which is no batch's fault, and which time may mend.
+// An unwrittenState is why a file of a state could not be written, which time may mend.
 type unwrittenState struct{ cause error }
 
 // Error says what becomes of the batch if it ends the program.
 func (u unwrittenState) Error() string {
 	return fmt.Sprintf("%v; the batch is not committed, and the next start runs it again", u.cause)
 }
+
+func (unwrittenState) noBatchsFault() {}
 
 // Unwrap gives the error of the file.
 func (u unwrittenState) Unwrap() error { return u.cause }

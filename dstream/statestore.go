@@ -45,6 +45,8 @@ func (b brokenState) Error() string {
 		b.cause)
 }
 
+func (brokenState) noBatchsFault() {}
+
 // Unwrap gives the earlier error.
 func (b brokenState) Unwrap() error { return b.cause }
 

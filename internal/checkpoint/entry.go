@@ -298,8 +298,7 @@ var decoders = map[string]func(raw []byte) (Entry, error){
 	"takeover": decodeAs[Takeover], "start": decodeAs[Start], "adopt": decodeAs[Adopt], "plan": decodeAs[Plan],
 	"replan": decodeAs[Replan], "done": decodeAs[Done], "commit": decodeAs[Commit], "skip": decodeAs[Skip],
 	"burn": decodeAs[Burn], "import": decodeAs[Import], "transactions": decodeAs[Transactions],
-	"released": decodeAs[Released],
-	"rename":   decodeAs[Rename], "stop": decodeAs[Stop],
+	"released": decodeAs[Released], "rename": decodeAs[Rename], "stop": decodeAs[Stop],
 }
 
 func decodeAs[E Entry](raw []byte) (Entry, error) {
