@@ -59,6 +59,8 @@ type loop struct {
 	next int64 // sequence of the next plan
 	last Time  // time of the last plan
 
+	ahead time.Duration // of the clock, as it was said last; 0 for not at all
+
 	missed     *TimesMissed // times that have passed before the one that is next; nil for none
 	saidMissed Time         // up to which time of those it has been said
 
@@ -317,18 +319,14 @@ func (ssc *Context) pending() (n int64) {
 }
 
 // await waits until t and tells whether it has come: false says that the loop is being stopped. Times strictly
-// increase, whatever the clock does: one that was set back is not waited for, the loop goes on by the
-// time that passes.
+// increase, whatever the clock does. Where they are ahead of it, for it was set back, or a drain planned batches for times
+// to come, t is not waited for: an interval and a quarter is, so that batches go on and the clock comes up with them.
 func (l *loop) await(t Time) bool {
 	for {
-		wait, back := time.Until(t.Std()), false
-		if wait > l.ssc.interval {
-			back = true
-			l.ssc.warn("the clock stands before the last batch; going on from there", nil,
-				"last", l.last.Std(), "behind", wait-l.ssc.interval)
-			wait = l.ssc.interval
-		}
-		timer := time.NewTimer(max(wait, 0))
+		wait, longest := time.Until(t.Std()), l.ssc.interval+l.ssc.interval/4
+		ahead := wait > longest
+		l.sayAhead(ahead, wait-l.ssc.interval)
+		timer := time.NewTimer(max(min(wait, longest), 0))
 		select {
 		case <-l.drain:
 			timer.Stop()
@@ -337,12 +335,35 @@ func (l *loop) await(t Time) bool {
 			timer.Stop()
 			return false
 		case <-timer.C:
-			if back || !time.Now().Before(t.Std()) {
+			if ahead || !time.Now().Before(t.Std()) {
 				return !l.stopping() // A time that has passed already and a stop come together; select takes either.
 			}
 		}
 	}
 }
+
+// sayAhead tells by how much the last batch's time is ahead of the clock: when that begins, when it has become more, and
+// when it is over. A restart right after a drain has it by the batches that the drain took; more than some are a clock's.
+func (l *loop) sayAhead(ahead bool, by time.Duration) {
+	said := l.ahead
+	switch {
+	case !ahead && said > 0:
+		l.ahead = 0
+		l.ssc.logger.Info("the clock has come up with the times of batches")
+	case ahead && by > said:
+		l.ahead = by
+		say := l.ssc.logger.Info
+		if by > aheadByDrain*l.ssc.interval {
+			say = l.ssc.logger.Warn
+		}
+		say("the clock stands before the last batch, for it was set back, or a drain planned for times to come; going "+
+			"on from there, with intervals that are a quarter longer until it has come up", "last", l.last.String(),
+			"behind", by)
+	}
+}
+
+// aheadByDrain is how many intervals the batches of a drain may well be ahead of the clock.
+const aheadByDrain = 10
 
 // stopping tells that no further batch is to be planned.
 func (l *loop) stopping() bool {

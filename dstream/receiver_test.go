@@ -263,7 +263,7 @@ func TestStopForGoodGoesFirst(t *testing.T) {
 				st.Restart(lost)
 			}
 			st.Stop(closed)
-		}, either},
+		}, append(either, "started; error: lost; stopped; error: lost; error: closed")},
 		"a run that is over": {func(st, old *dstream.Store[string]) {
 			if old == nil {
 				st.RestartAfter(0, lost)

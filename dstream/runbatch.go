@@ -97,7 +97,8 @@ func (l *loop) counted(b *Batch) []InputInfo {
 }
 
 // logBatch writes a line for a batch: for one without records, of which a short interval has many, only for who
-// debugs. Here the delay counts from the batch's time; in BatchInfo, as Spark has it, from its submission.
+// debugs. Here the delay counts from the batch's time, if that is not ahead of the clock; in BatchInfo, as Spark has it,
+// from its submission.
 func (l *loop) logBatch(b *Batch, info BatchInfo) {
 	level, message := slog.LevelInfo, "batch completed"
 	switch {
@@ -115,7 +116,7 @@ func (l *loop) logBatch(b *Batch, info BatchInfo) {
 		return
 	}
 	attrs := []any{"time", info.BatchTime.String(), "sequence", info.Sequence, "records", info.Records(),
-		"totalDelay", info.ProcessingEnd.Sub(info.BatchTime.Std()), "execution", info.ProcessingDelay()}
+		"totalDelay", max(info.ProcessingEnd.Sub(info.BatchTime.Std()), 0), "execution", info.ProcessingDelay()}
 	if len(b.letters) > 0 {
 		attrs = append(attrs, "deadLetters", len(b.letters), "firstDead", b.letters[0].text())
 	}

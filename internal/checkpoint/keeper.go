@@ -62,7 +62,7 @@ func (l *Log) pruner() {
 			err := l.within(pruneTimeout, func(ctx context.Context) error {
 				return errors.Join(l.removeSlots(ctx, graves), l.removeFiles(ctx))
 			})
-			if err != nil {
+			if err != nil && !l.closing() {
 				l.opts.Report("old files of the checkpoint cannot be removed; trying again later", err)
 			}
 		}
@@ -76,7 +76,7 @@ func (l *Log) signOfLife(beat int64) bool {
 		l.fail(err)
 		return false
 	}
-	if err != nil {
+	if err != nil && !l.closing() {
 		l.opts.Report("the lease of the checkpoint cannot be written", err)
 	}
 	return true
@@ -94,6 +94,16 @@ func (l *Log) within(bound time.Duration, f func(ctx context.Context) error) err
 		}
 	}()
 	return f(ctx)
+}
+
+// closing tells that the log is being closed, which cuts off what is done beside it: that is no fault.
+func (l *Log) closing() bool {
+	select {
+	case <-l.stop:
+		return true
+	default:
+		return false
+	}
 }
 
 // beat writes the lease, unless another owner is there. The slot says so, where leases may take turns in hiding each
