@@ -326,7 +326,10 @@ func (l *loop) await(t Time) bool {
 		wait, longest := time.Until(t.Std()), l.ssc.interval+l.ssc.interval/4
 		ahead := wait > longest
 		l.sayAhead(ahead, wait-l.ssc.interval)
-		timer := time.NewTimer(max(min(wait, longest), 0))
+		if wait <= 0 {
+			return !l.stopping() // A time that has passed already and a stop come together.
+		}
+		timer := time.NewTimer(min(wait, longest))
 		select {
 		case <-l.drain:
 			timer.Stop()
@@ -335,8 +338,8 @@ func (l *loop) await(t Time) bool {
 			timer.Stop()
 			return false
 		case <-timer.C:
-			if ahead || !time.Now().Before(t.Std()) {
-				return !l.stopping() // A time that has passed already and a stop come together; select takes either.
+			if ahead {
+				return !l.stopping()
 			}
 		}
 	}

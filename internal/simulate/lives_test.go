@@ -265,8 +265,13 @@ func (l *living) isDead() bool {
 	return l.dead || l.ended && l.End != zombie
 }
 
-// pause is for who runs in a bubble.
-func pause(d time.Duration) { <-time.After(d) }
+// pause is for who runs in a bubble. There a channel's timer that is due is run by who receives from it, beside those that
+// the bubble runs, and the race detector then crashes now and then: https://github.com/golang/go/issues/78156
+func pause(d time.Duration) {
+	if d > 0 {
+		<-time.After(d)
+	}
+}
 
 // end has the process die, or fall asleep, and tells whether it had not yet.
 func (l *living) end() (now bool) {
