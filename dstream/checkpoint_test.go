@@ -187,6 +187,18 @@ func mustLive(t *testing.T, disk *vfs.Disk, build func(ssc *dstream.Context), se
 	return l
 }
 
+// inTurn runs a life in a bubble whose clock goes on in the second after that in which the life before ended: else each
+// bubble begins at the same time, and the clock is set back. at keeps where it stands.
+func inTurn(t *testing.T, at *time.Duration, life func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		time.Sleep(*at)
+		life(t)
+		*at = (time.Since(began) + time.Second - 1).Truncate(time.Second)
+	})
+}
+
 // die ends the process as kill -9 does: nothing reaches the disk any more.
 func (l *life) die(t *testing.T) {
 	t.Helper()

@@ -26,9 +26,9 @@ type namedLife struct {
 }
 
 // runNamed starts the program on the disk, and stops it when it has run some batches.
-func runNamed(t *testing.T, l namedLife, disk *vfs.Disk, number int) {
+func runNamed(t *testing.T, l namedLife, disk *vfs.Disk, at *time.Duration, number int) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	inTurn(t, at, func(t *testing.T) {
 		if l.moved {
 			to := map[string][]byte{"numbers": []byte("90-90")}
 			if err := dstream.MoveInputs(t.Context(), outside(t, disk), "disk:/ck", to); err != nil {
@@ -157,9 +157,9 @@ func TestNewNames(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			disk := vfs.NewDisk("disk")
+			disk, at := vfs.NewDisk("disk"), time.Duration(0)
 			for i, l := range lives {
-				runNamed(t, l, disk, i+1)
+				runNamed(t, l, disk, &at, i+1)
 			}
 		})
 	}

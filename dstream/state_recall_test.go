@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/weirstream/weir/dstream"
@@ -85,10 +84,10 @@ func TestRecalledStates(t *testing.T) {
 
 // recall runs the lives, one after the other, on one disk.
 func recall(t *testing.T, store string, lives []recalling) {
-	disk, sums := vfs.NewDisk("disk"), map[string]int{}
+	disk, sums, at := vfs.NewDisk("disk"), map[string]int{}, time.Duration(0)
 	for i, l := range lives {
 		got := map[string]string{}
-		synctest.Test(t, func(t *testing.T) {
+		inTurn(t, &at, func(t *testing.T) {
 			p := mustLive(t, disk, func(ssc *dstream.Context) {
 				ssc.AddStateStore(dstream.Sorted{})
 				l.build(got)(ssc)
@@ -135,9 +134,9 @@ func TestRecalledWindows(t *testing.T) {
 		times, parallelism int
 		lasts              time.Duration
 	}
-	run := func(disk *vfs.Disk, remember time.Duration, lives ...version) (got []string) {
+	run := func(disk *vfs.Disk, at, remember time.Duration, lives ...version) (got []string) {
 		for _, v := range lives {
-			synctest.Test(t, func(t *testing.T) {
+			inTurn(t, &at, func(t *testing.T) {
 				l := mustLive(t, disk, func(ssc *dstream.Context) {
 					if remember > 0 {
 						ssc.Remember(remember)
@@ -164,10 +163,10 @@ func TestRecalledWindows(t *testing.T) {
 		"more partitions":             {{1, 1, 6 * time.Second}, {1, 4, 3 * time.Second}, {1, 7, 9 * time.Second}},
 	} {
 		disk := vfs.NewDisk("disk") // The seed that deals keys is drawn when a checkpoint is made.
-		run(disk, 0, lives[0])
-		want := run(disk.Crash(1), 0, lives[1:]...)
+		run(disk, 0, 0, lives[0])
+		want := run(disk.Crash(1), 7*time.Second, 0, lives[1:]...)
 		for _, remember := range []time.Duration{time.Second, 3 * time.Second, 20 * time.Second} {
-			if got := run(disk.Crash(1), remember, lives[1:]...); len(got) < 12 || !slices.Equal(got, want) {
+			if got := run(disk.Crash(1), 7*time.Second, remember, lives[1:]...); len(got) < 12 || !slices.Equal(got, want) {
 				t.Errorf("%s, remember %v:\n%s\nwant\n%s", name, remember, strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 		}
