@@ -86,7 +86,8 @@ var (
 		check: atLeast[int64](-1),
 		doc: "The number of a batch that is planned and not committed, and is given up at the start instead of " +
 			"being run again: what is in its sinks stays, nothing more of it is written, and states and windows " +
-			"never see it.",
+			"never see it. One that the checkpoint does not know yet is refused; one that is over is passed over " +
+			"with a warning.",
 		why: "A batch that can never succeed would stop the job for ever; to lose its records only the user may " +
 			"decide.",
 	}

@@ -186,7 +186,7 @@ func (k *elements[T]) read(tc *rdd.TaskContext, t Time, p int, yield func(T) boo
 		case err == nil || !more:
 			return
 		case pane == nil || k.pane(t) == pane:
-			tc.Fail(fmt.Errorf("read what a window looks back to, partition %d of %v: %w", p, t, err))
+			tc.Fail(unreadable{fmt.Errorf("read what a window looks back to, partition %d of %v: %w", p, t, err)})
 		}
 	}
 }

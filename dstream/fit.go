@@ -142,6 +142,7 @@ func (ssc *Context) compareWith(ctx context.Context, found *checkpoint.State) (*
 	f.kinds()
 	f.leftOut()
 	f.receivers()
+	f.skips()
 	f.settings()
 	if split := found.Split; split != nil {
 		f.changes = append(f.changes, f.known(f.operators(split))...)
@@ -376,6 +377,23 @@ func (f *fitting) imported(in *input, was string, position []byte) {
 		"checkpoint has for %q, as weir offsets import --checkpoint writes it: %s. Import the offsets into the "+
 		"receiver's group instead (weir offsets import GROUP), and give this position up by setting %s to %s once",
 		in.where(), position, was, why, conf.CheckpointDrop.Name(), shown(idSetting(was))))
+}
+
+// skips refuses to have a batch be given up that is not planned yet, and may well succeed: the setting is meant for
+// another checkpoint, or has a slip.
+func (f *fitting) skips() {
+	planned := f.found.Planned.Sequence
+	named := conf.CheckpointSkip.Get(f.ssc.conf)
+	if named <= planned {
+		return
+	}
+	there := "has no batch yet"
+	if planned >= 0 {
+		there = fmt.Sprintf("has batches up to %d", planned)
+	}
+	f.errs = append(f.errs, fmt.Errorf("%s=%d: the checkpoint %s: that one would be given up some day without having "+
+		"failed; leave the setting out, or name an open batch (weir batches %s)", conf.CheckpointSkip.Name(), named, there,
+		f.ssc.durable.dir))
 }
 
 // settings compares those that the log has of its last owner.

@@ -126,6 +126,14 @@ func (l *loop) fixUnlessIdle(b *Batch) error {
 	return nil
 }
 
+// takeBackIdle has a batch not be planned that was cut off before anything of it was written down. Nothing of the loop
+// runs any more.
+func (l *loop) takeBackIdle() {
+	if u := l.undecided; u != nil && !u.in.Load() && l.committed < l.next {
+		l.next--
+	}
+}
+
 // passOver ends a batch that did nothing and is in no log.
 func (l *loop) passOver(b *Batch) {
 	l.ssc.settle(b, true)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -304,6 +305,34 @@ func TestIdleBehindOne(t *testing.T) {
 		live.stop(t)
 		if got, want := entries(t, disk), "0 1 2 3"; got != want {
 			t.Errorf("in the end the log has %q, want %q", got, want)
+		}
+	})
+}
+
+// TestIdleCutOff: a batch that a stop cuts off while it does nothing was never there.
+func TestIdleCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, l, hang := vfs.NewDisk("disk"), newAccount(), new(atomic.Bool)
+		source := &nowAndThen{time.Now(), nil}
+		build := func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](source)).Named("numbers")
+			toAccount(dstream.MapPartitions(d, func(_ *rdd.TaskContext, in iter.Seq[int]) iter.Seq[int] {
+				if hang.Load() {
+					time.Sleep(2 * time.Second)
+				}
+				return in
+			}), l)
+		}
+		live := mustLive(t, disk, build)
+		time.Sleep(3500 * time.Millisecond)
+		hang.Store(true)
+		time.Sleep(time.Second) // Batch 3 hangs.
+		if err := errors.Join(live.Stop(t.Context()), live.LeftOpen()); err != nil {
+			t.Error(err)
+		}
+		state, err := checkpoint.Read(t.Context(), disk.Mount(nil), "disk:/ck")
+		if err != nil || !state.Stopped || entries(t, disk) != "0" {
+			t.Errorf("%v: the log has %s, stopped cleanly: %v", err, entries(t, disk), state.Stopped)
 		}
 	})
 }

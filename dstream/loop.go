@@ -161,6 +161,7 @@ func (l *loop) start() {
 	go func() {
 		<-planned
 		<-l.ran
+		l.takeBackIdle()
 		left := l.left()
 		l.ssc.drainCut.leaves(left)
 		switch {

@@ -77,6 +77,19 @@ type noBatchsFault interface {
 	noBatchsFault()
 }
 
+// An unreadable is why something cannot be read that is there beside a batch's records, and that any batch needs: what a
+// state begins with, what a window looks back to.
+type unreadable struct{ cause error }
+
+func (u unreadable) Error() string {
+	return fmt.Sprintf("%v; the batch is not committed, and the next start runs it again", u.cause)
+}
+
+func (unreadable) noBatchsFault() {}
+
+// Unwrap gives the error of reading.
+func (u unreadable) Unwrap() error { return u.cause }
+
 // withRemedy adds to the error by which a batch ends the program what helps against one that fails at each start.
 func (l *loop) withRemedy(b *Batch, err error) error {
 	if !l.ssc.durable.opened || !b.fixed() || !l.itsOwnFault(b, err) {

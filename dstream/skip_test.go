@@ -260,6 +260,23 @@ func TestSkipNamed(t *testing.T) {
 	})
 }
 
+// TestSkipOfOneToCome: a number that was left in the settings gives no batch up that the new checkpoint may have.
+func TestSkipOfOneToCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen, told := vfs.NewDisk("disk"), []string{}, []string{}
+		for _, named := range []string{"0", "2"} {
+			_, err := liveOn(t, disk, sums(&seen, &told), "weir.checkpoint.skip", named)
+			if want := "weir.checkpoint.skip=" + named + ": the checkpoint has no batch yet: that one would be given up " +
+				"some day"; !errors.Is(err, dstream.ErrUnfit) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %s", err, want)
+			}
+		}
+		l := mustLive(t, disk, sums(&seen, &told))
+		time.Sleep(1500 * time.Millisecond)
+		l.stop(t)
+	})
+}
+
 // TestSkipRefused: what giving up would lose must be named.
 func TestSkipRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -327,7 +344,12 @@ func TestSkipOfAnother(t *testing.T) {
 			if err := l.AwaitTermination(t.Context()); err == nil || !strings.Contains(err.Error(), poison) {
 				t.Fatalf("%v", err)
 			}
-			for _, named := range []string{"2", "7"} {
+			_, err := liveOn(t, disk, build, append(settings, "weir.checkpoint.skip", "7")...)
+			if !errors.Is(err, dstream.ErrUnfit) || !strings.Contains(err.Error(), "weir.checkpoint.skip=7: the checkpoint "+
+				"has batches up to ") {
+				t.Errorf("a batch that is to come: %v", err)
+			}
+			for _, named := range []string{"2", "1"} {
 				l = mustLive(t, disk, build, append(settings, "weir.checkpoint.skip", named)...)
 				time.Sleep(1500 * time.Millisecond)
 				l.stop(t)

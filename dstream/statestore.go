@@ -147,7 +147,7 @@ func (s *stateStore[K, S]) ready(ctx context.Context, g *generation) error {
 		err = s.begin(parts, g.batch.Time)
 	}
 	if err != nil {
-		return fmt.Errorf("the initial state: %w", err)
+		return unreadable{fmt.Errorf("the initial state: %w", err)}
 	}
 	return nil
 }
