@@ -187,16 +187,16 @@ func mustLive(t *testing.T, disk *vfs.Disk, build func(ssc *dstream.Context), se
 	return l
 }
 
-// inTurn runs a life in a bubble whose clock goes on in the second after that in which the life before ended: else each
-// bubble begins at the same time, and the clock is set back. at keeps where it stands.
-func inTurn(t *testing.T, at *time.Duration, life func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		time.Sleep(*at)
-		life(t)
-		*at = (time.Since(began) + time.Second - 1).Truncate(time.Second)
-	})
+// A clock goes on from bubble to bubble, in the second after that in which the last one ended: else each begins at the
+// same time, as if it had been set back.
+type clock time.Duration
+
+func (c *clock) goOn() (ends func()) {
+	began := time.Now()
+	if *c > 0 {
+		<-time.After(time.Duration(*c))
+	}
+	return func() { *c = clock((time.Since(began) + time.Second - 1).Truncate(time.Second)) }
 }
 
 // die ends the process as kill -9 does: nothing reaches the disk any more.

@@ -391,9 +391,9 @@ func (f *fitting) skips() {
 	if planned >= 0 {
 		there = fmt.Sprintf("has batches up to %d", planned)
 	}
-	f.errs = append(f.errs, fmt.Errorf("%s=%d: the checkpoint %s: that one would be given up some day without having "+
-		"failed; leave the setting out, or name an open batch (weir batches %s)", conf.CheckpointSkip.Name(), named, there,
-		f.ssc.durable.dir))
+	f.errs = append(f.errs, fmt.Errorf("%s=%d: the checkpoint %s: that one would be given up some day without "+
+		"having failed; leave the setting out, or name an open batch (weir batches %s)", conf.CheckpointSkip.Name(),
+		named, there, f.ssc.durable.dir))
 }
 
 // settings compares those that the log has of its last owner.

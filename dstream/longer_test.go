@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/weirstream/weir/dstream"
@@ -28,11 +29,12 @@ func TestLongerWindows(t *testing.T) {
 		t.Run(fmt.Sprintf("%d to %d after %d", tt.before, tt.after, tt.lasts), func(t *testing.T) {
 			disk := vfs.NewDisk("disk")
 			var warned []string
-			var at time.Duration
+			var at clock
 			// lives runs a program with windows of a length, and gives what they counted.
 			lives := func(length, batches int) map[string]string {
 				got := map[string]string{}
-				inTurn(t, &at, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					defer at.goOn()()
 					l := mustLive(t, disk, windowsOf(time.Duration(length)*time.Second, got, &warned))
 					time.Sleep(time.Duration(batches)*time.Second + time.Second/2)
 					l.stop(t)

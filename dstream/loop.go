@@ -320,8 +320,9 @@ func (ssc *Context) pending() (n int64) {
 }
 
 // await waits until t and tells whether it has come: false says that the loop is being stopped. Times strictly
-// increase, whatever the clock does. Where they are ahead of it, for it was set back, or a drain planned batches for times
-// to come, t is not waited for: an interval and a quarter is, so that batches go on and the clock comes up with them.
+// increase, whatever the clock does. Where they are ahead of it, for it was set back, or a drain planned batches for
+// times to come, t is not waited for: an interval and a quarter is, so that batches go on and the clock comes up with
+// them.
 func (l *loop) await(t Time) bool {
 	for {
 		wait, longest := time.Until(t.Std()), l.ssc.interval+l.ssc.interval/4
@@ -346,8 +347,9 @@ func (l *loop) await(t Time) bool {
 	}
 }
 
-// sayAhead tells by how much the last batch's time is ahead of the clock: when that begins, when it has become more, and
-// when it is over. A restart right after a drain has it by the batches that the drain took; more than some are a clock's.
+// sayAhead tells by how much the last batch's time is ahead of the clock: when that begins, when it has become more,
+// and when it is over. A restart right after a drain has it by the batches that the drain took; more than some are a
+// clock's.
 func (l *loop) sayAhead(ahead bool, by time.Duration) {
 	said := l.ahead
 	switch {

@@ -26,9 +26,10 @@ type namedLife struct {
 }
 
 // runNamed starts the program on the disk, and stops it when it has run some batches.
-func runNamed(t *testing.T, l namedLife, disk *vfs.Disk, at *time.Duration, number int) {
+func runNamed(t *testing.T, l namedLife, disk *vfs.Disk, at *clock, number int) {
 	t.Helper()
-	inTurn(t, at, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		defer at.goOn()()
 		if l.moved {
 			to := map[string][]byte{"numbers": []byte("90-90")}
 			if err := dstream.MoveInputs(t.Context(), outside(t, disk), "disk:/ck", to); err != nil {
@@ -157,7 +158,7 @@ func TestNewNames(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			disk, at := vfs.NewDisk("disk"), time.Duration(0)
+			disk, at := vfs.NewDisk("disk"), clock(0)
 			for i, l := range lives {
 				runNamed(t, l, disk, &at, i+1)
 			}

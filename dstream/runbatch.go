@@ -97,8 +97,8 @@ func (l *loop) counted(b *Batch) []InputInfo {
 }
 
 // logBatch writes a line for a batch: for one without records, of which a short interval has many, only for who
-// debugs. Here the delay counts from the batch's time, if that is not ahead of the clock; in BatchInfo, as Spark has it,
-// from its submission.
+// debugs. Here the delay counts from the batch's time, if that is not ahead of the clock; in BatchInfo, as Spark has
+// it, from its submission.
 func (l *loop) logBatch(b *Batch, info BatchInfo) {
 	level, message := slog.LevelInfo, "batch completed"
 	switch {

@@ -77,8 +77,8 @@ type noBatchsFault interface {
 	noBatchsFault()
 }
 
-// An unreadable is why something cannot be read that is there beside a batch's records, and that any batch needs: what a
-// state begins with, what a window looks back to.
+// An unreadable is why something cannot be read that is there beside a batch's records, and that any batch needs: what
+// a state begins with, what a window looks back to.
 type unreadable struct{ cause error }
 
 func (u unreadable) Error() string {

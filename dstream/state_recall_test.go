@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/weirstream/weir/dstream"
@@ -84,10 +85,11 @@ func TestRecalledStates(t *testing.T) {
 
 // recall runs the lives, one after the other, on one disk.
 func recall(t *testing.T, store string, lives []recalling) {
-	disk, sums, at := vfs.NewDisk("disk"), map[string]int{}, time.Duration(0)
+	disk, sums, at := vfs.NewDisk("disk"), map[string]int{}, clock(0)
 	for i, l := range lives {
 		got := map[string]string{}
-		inTurn(t, &at, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			defer at.goOn()()
 			p := mustLive(t, disk, func(ssc *dstream.Context) {
 				ssc.AddStateStore(dstream.Sorted{})
 				l.build(got)(ssc)
@@ -134,9 +136,10 @@ func TestRecalledWindows(t *testing.T) {
 		times, parallelism int
 		lasts              time.Duration
 	}
-	run := func(disk *vfs.Disk, at, remember time.Duration, lives ...version) (got []string) {
+	run := func(disk *vfs.Disk, at clock, remember time.Duration, lives ...version) (got []string) {
 		for _, v := range lives {
-			inTurn(t, &at, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				defer at.goOn()()
 				l := mustLive(t, disk, func(ssc *dstream.Context) {
 					if remember > 0 {
 						ssc.Remember(remember)
@@ -164,9 +167,10 @@ func TestRecalledWindows(t *testing.T) {
 	} {
 		disk := vfs.NewDisk("disk") // The seed that deals keys is drawn when a checkpoint is made.
 		run(disk, 0, 0, lives[0])
-		want := run(disk.Crash(1), 7*time.Second, 0, lives[1:]...)
+		want := run(disk.Crash(1), clock(7*time.Second), 0, lives[1:]...)
 		for _, remember := range []time.Duration{time.Second, 3 * time.Second, 20 * time.Second} {
-			if got := run(disk.Crash(1), 7*time.Second, remember, lives[1:]...); len(got) < 12 || !slices.Equal(got, want) {
+			got := run(disk.Crash(1), clock(7*time.Second), remember, lives[1:]...)
+			if len(got) < 12 || !slices.Equal(got, want) {
 				t.Errorf("%s, remember %v:\n%s\nwant\n%s", name, remember, strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 		}

@@ -265,8 +265,8 @@ func (l *living) isDead() bool {
 	return l.dead || l.ended && l.End != zombie
 }
 
-// pause is for who runs in a bubble. There a channel's timer that is due is run by who receives from it, beside those that
-// the bubble runs, and the race detector then crashes now and then: https://github.com/golang/go/issues/78156
+// pause is for who runs in a bubble. There a channel's timer that is due is run by who receives from it, beside those
+// that the bubble runs, and the race detector then crashes now and then: https://github.com/golang/go/issues/78156
 func pause(d time.Duration) {
 	if d > 0 {
 		<-time.After(d)
