@@ -169,9 +169,12 @@ func (l *loop) timesAfter(from, until Time) iter.Seq[Time] {
 
 // keepGeneration keeps a batch's RDDs for those that will ask for them, and lets those go that nobody needs any more.
 func (l *loop) keepGeneration(g *generation) {
-	// Also while the program is being stopped: what was done is committed.
-	leave, _ := l.generate(context.Background())
-	defer leave()
+	select {
+	case l.generating <- struct{}{}: // Also while the program is being stopped: what was done is committed.
+	case <-l.gone:
+		return // Who was abandoned holds the right, and keeps it.
+	}
+	defer func() { <-l.generating }()
 	now := g.batch.Time
 	if l.newest = now; l.oldest == 0 {
 		l.oldest = now

@@ -84,3 +84,60 @@ func TestStandbyOfStuck(t *testing.T) {
 		standby.stop(t)
 	})
 }
+
+// sliced has, in its second batch, somebody ask for the RDDs of a stream that nothing else makes, by a function that
+// does not return before it is released.
+func sliced(release chan struct{}) func(ssc *dstream.Context) {
+	return func(ssc *dstream.Context) {
+		d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+		entered := make(chan struct{}, 1)
+		unused := dstream.Transform(d, func(r *rdd.RDD[int], _ dstream.Time) *rdd.RDD[int] {
+			entered <- struct{}{}
+			<-release
+			return r
+		})
+		dstream.ForeachRDD(d, func(_ context.Context, _ *rdd.RDD[int], b *dstream.Batch) error {
+			if b.Sequence == 1 {
+				go func() {
+					_, _ = dstream.Slice(context.Background(), unused, dstream.Interval{Begin: b.Time, End: b.Time})
+				}()
+				<-entered
+			}
+			return nil
+		}).Named("out")
+	}
+}
+
+// TestStuckSlice: a function that Slice calls, on its caller's goroutine, and that does not return, is as those that the
+// batch calls.
+func TestStuckSlice(t *testing.T) {
+	for name, opts := range map[string][]dstream.StopOption{"graceful": {dstream.Graceful()}, "immediate": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release, free, disk := make(chan struct{}), make(chan struct{}), vfs.NewDisk("disk")
+				close(free)
+				l := mustLive(t, disk, sliced(release), "spark.streaming.gracefulStopTimeout", "5s",
+					"weir.streaming.shutdownTimeout", "5s")
+				time.Sleep(3500 * time.Millisecond)
+				late := time.AfterFunc(2*time.Minute, func() { close(release) })
+				standby, begin := make(chan *life), time.Now()
+				go func() { standby <- mustLive(t, disk, sliced(free), "weir.checkpoint.standby", "true") }()
+				err := l.Stop(t.Context(), opts...)
+				if took := time.Since(begin); took > 15*time.Second {
+					t.Errorf("the stop took %v", took)
+				}
+				if err == nil || !strings.Contains(err.Error(), "does not return: transform (stuck_test.go:") {
+					t.Errorf("the stop gives %v", err)
+				}
+				next := <-standby
+				if took := time.Since(begin); took > time.Minute {
+					t.Errorf("the standby has waited for %v", took)
+				}
+				if late.Stop() {
+					close(release) // What was abandoned finds that the program is gone.
+				}
+				next.stop(t)
+			})
+		})
+	}
+}
