@@ -49,6 +49,7 @@ type loop struct {
 	loaded, restored chan struct{}
 	over             chan struct{} // closed when the planner has ended, too, and the context is about to be closed
 
+	abandoning          chan struct{} // held by who gives up what hangs, until it is said
 	drainOnce, goneOnce sync.Once
 	deadline            time.Time // of a drain; set before drain is closed
 	draining            bool      // the planner plans what receivers left
@@ -104,6 +105,7 @@ func newLoop(ssc *Context, ids []string) *loop {
 		restored:  make(chan struct{}),
 		over:      make(chan struct{}),
 
+		abandoning: make(chan struct{}, 1),
 		generating: make(chan struct{}, 1),
 		past:       map[Time]*generation{},
 		kept:       map[int]int{},
@@ -172,6 +174,8 @@ func (l *loop) start() {
 		}
 		l.ssc.durable.clean = l.committed == l.next
 		close(l.over)
+		l.abandoning <- struct{}{} // Listeners hear what was given up, for which all of this has ended.
+		<-l.abandoning
 		l.letGo()
 		l.ssc.finish(context.Background())
 	}()

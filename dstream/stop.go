@@ -123,14 +123,22 @@ func (ssc *Context) cut(graceful bool) error {
 		return nil
 	case <-grace.C:
 	}
-	err := errors.Join(ssc.sc.Abandon(), ssc.loop.abandonBodies())
-	if err != nil { // Who asked for the stop in the checkpoint, or from within a task, is not given the error.
-		ssc.warn("functions were given up", err)
-	}
+	err := ssc.loop.abandon()
 	if graceful {
 		err = errors.Join(&ssc.drainCut, err)
 	}
 	<-ssc.done // What is left has deadlines of its own.
+	return err
+}
+
+// abandon gives up what runs although its context has ended, and names it.
+func (l *loop) abandon() error {
+	l.abandoning <- struct{}{}
+	defer func() { <-l.abandoning }()
+	err := errors.Join(l.ssc.sc.Abandon(), l.abandonBodies())
+	if err != nil { // Who asked for a stop in the checkpoint, or from within a task, is not given the error.
+		l.ssc.warn("functions were given up", err)
+	}
 	return err
 }
 
