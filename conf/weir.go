@@ -140,8 +140,9 @@ var (
 	ShutdownTimeout = Setting[time.Duration]{
 		kind: times, name: "weir.streaming.shutdownTimeout", unit: "ms", def: 10 * time.Second,
 		check: above[time.Duration](0),
-		doc: "How long a stop, after its graceful part, waits for receivers and functions that have been " +
-			"cancelled. One that still runs then is named in the log and abandoned.",
+		doc: "How long a stop, after its graceful part, and a program that ends by an error wait for " +
+			"receivers and functions that have been cancelled. One that still runs then is named in the " +
+			"log and abandoned.",
 		why: "What Spark gives its receivers. With a context that is obeyed it takes milliseconds.",
 	}
 

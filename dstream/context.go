@@ -232,6 +232,13 @@ func (ssc *Context) fail(err error) {
 	}
 }
 
+// failToo adds what else went wrong when the program failed.
+func (ssc *Context) failToo(err error) {
+	ssc.mu.Lock()
+	defer ssc.mu.Unlock()
+	ssc.err = errors.Join(ssc.err, err)
+}
+
 // failure is why the program failed, and what it did wrong without failing of it.
 func (ssc *Context) failure() error {
 	ssc.mu.Lock()

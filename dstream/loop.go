@@ -19,8 +19,8 @@ import (
 
 // The loop is two goroutines: the planner fixes the ranges of each batch when its time has come and queues
 // it; the runner runs the queued batches one after the other and commits them. A third waits for both and
-// closes the context. The queue is bounded: while it is full the planner waits, and the times that pass
-// meanwhile are missed.
+// closes the context, and a fourth has them end in time when the program has failed. The queue is bounded:
+// while it is full the planner waits, and the times that pass meanwhile are missed.
 type loop struct {
 	ssc       *Context
 	ids       []string // operator ids of the inputs
@@ -48,6 +48,7 @@ type loop struct {
 	// too.
 	loaded, restored chan struct{}
 	over             chan struct{} // closed when the planner has ended, too, and the context is about to be closed
+	bounded          chan struct{} // closed when nothing is given up any more for an error of the program
 
 	abandoning          chan struct{} // held by who gives up what hangs, until it is said
 	drainOnce, goneOnce sync.Once
@@ -104,6 +105,7 @@ func newLoop(ssc *Context, ids []string) *loop {
 		loaded:    make(chan struct{}),
 		restored:  make(chan struct{}),
 		over:      make(chan struct{}),
+		bounded:   make(chan struct{}),
 
 		abandoning: make(chan struct{}, 1),
 		generating: make(chan struct{}, 1),
@@ -160,6 +162,7 @@ func (l *loop) start() {
 		l.end(errors.Join(err, l.awaitFollowing()))
 		l.followNoMore()
 	}()
+	go l.boundEnd()
 	go func() {
 		<-planned
 		<-l.ran
@@ -174,6 +177,7 @@ func (l *loop) start() {
 		}
 		l.ssc.durable.clean = l.committed == l.next
 		close(l.over)
+		<-l.bounded
 		l.abandoning <- struct{}{} // Listeners hear what was given up, for which all of this has ended.
 		<-l.abandoning
 		l.letGo()

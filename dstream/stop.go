@@ -142,8 +142,53 @@ func (l *loop) abandon() error {
 	return err
 }
 
+// endSilence is how long a program that has failed may take to end before it is said what of. One that is faster says
+// it by its error alone.
+const endSilence = time.Second
+
+// boundEnd has a program that has failed end, as the deadline of a Stop does one that is stopped: a function that does
+// not return would keep the process and its checkpoint for ever, and nobody would learn of the error.
+func (l *loop) boundEnd() {
+	defer close(l.bounded)
+	select {
+	case <-l.life.Done():
+	case <-l.over:
+		return
+	}
+	failed := context.Cause(l.life)
+	if errors.Is(failed, ErrStopped) { // That stop has a deadline of its own.
+		return
+	}
+	bound := conf.ShutdownTimeout.Get(l.ssc.conf)
+	silence := min(endSilence, bound/2)
+	if l.overWithin(silence) {
+		return
+	}
+	l.ssc.logger.Error("the program ends, and waits for what it has cancelled", "error", failed, "within", bound)
+	if l.overWithin(bound - silence) {
+		return
+	}
+	l.ssc.fail(failed) // Before anything that fails of being given up.
+	if err := l.abandon(); err != nil {
+		l.ssc.failToo(err)
+	}
+}
+
+// overWithin waits until nothing of the loop runs any more, or for a time.
+func (l *loop) overWithin(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-l.over:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
 // AwaitTermination waits until the context has stopped and gives the first error of the program: of a batch, an
-// input or the graph. It gives ctx's error if ctx ends first; the program goes on then.
+// input or the graph. A user function that has not returned within weir.streaming.shutdownTimeout of that is abandoned,
+// and named in it. It gives ctx's error if ctx ends first; the program goes on then.
 func (ssc *Context) AwaitTermination(ctx context.Context) error {
 	if where := ssc.sc.Inside().Inside(); where != "" {
 		return fmt.Errorf("AwaitTermination was called from inside %s, for whose end it would wait", where)
