@@ -62,19 +62,19 @@ func (ssc *Context) isState(n *node) bool {
 // mayGiveUp tells whether a batch that failed is given up.
 func (l *loop) mayGiveUp(b *Batch, cause error) bool { return l.failed.skip && l.itsOwnFault(b, cause) }
 
-// itsOwnFault tells that a batch failed of itself: not because a stop has cut it, and neither for the sake of the log
-// or a file of a state nor for that of a sink or a state that would take no other batch.
+// itsOwnFault tells that a batch failed of itself: not because a stop has cut it, and neither for the sake of the log,
+// a file of a state or a local disk nor for that of a sink or a state that would take no other batch.
 func (l *loop) itsOwnFault(b *Batch, cause error) bool {
 	_, lost := errors.AsType[*FencedError](cause)
 	_, another := errors.AsType[noBatchsFault](cause)
 	return l.life.Err() == nil && !lost && !another && !b.notAdmitted(cause)
 }
 
-// noBatchsFault is an error, of a state, its file or its store, that any other batch would have met as well: none is
-// given up for it.
+// noBatchsFault is an error, of a state, its file or its store, or of a local disk (block.DiskError), that any other
+// batch would have met as well: none is given up for it.
 type noBatchsFault interface {
 	error
-	noBatchsFault()
+	NoBatchsFault()
 }
 
 // An unreadable is why something cannot be read that is there beside a batch's records, and that any batch needs: what

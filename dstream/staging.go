@@ -34,8 +34,8 @@ type staged struct {
 	granted int64
 	encoded []byte // a record, before its length is known
 
-	name   string   // of the file, "" if there is none
-	file   *os.File // while it is written: a job may have more partitions than a process may have open files
+	name   string      // of the file, "" if there is none
+	file   *block.File // while it is written: a job may have more partitions than a process may have open files
 	frames *block.FrameWriter
 	sealed bool
 }
@@ -127,7 +127,7 @@ func (s *staged) cut() error {
 		return errStagingOver
 	}
 	if err := s.spill(raw); err != nil {
-		return fmt.Errorf("stage what is to be written, in spark.local.dir: %w", err)
+		return fmt.Errorf("stage what is to be written: %w", err)
 	}
 	s.raw = raw[:0]
 	return nil
@@ -160,7 +160,7 @@ func (s *staged) spill(raw []byte) error {
 }
 
 // own has release remove the file.
-func (s *staged) own(file *os.File) bool {
+func (s *staged) own(file *block.File) bool {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
 	if s.of.over {
@@ -195,7 +195,7 @@ func (s *staged) seal() error {
 			err = s.frames.Flush()
 		}
 		if err = errors.Join(err, s.closed()); err != nil {
-			return fmt.Errorf("stage what is to be written, in spark.local.dir: %w", err)
+			return fmt.Errorf("stage what is to be written: %w", err)
 		}
 		s.frames = nil
 		s.of.disk.Count(bytes)
@@ -219,9 +219,9 @@ func (s *staged) all() iter.Seq2[[]byte, error] {
 		if s.name == "" {
 			return
 		}
-		file, err := os.Open(s.name)
+		file, err := block.Open(s.name)
 		if err != nil {
-			yield(nil, fmt.Errorf("read what was staged in spark.local.dir: %w", err))
+			yield(nil, fmt.Errorf("read what was staged: %w", err))
 			return
 		}
 		defer file.Close()
@@ -231,7 +231,7 @@ func (s *staged) all() iter.Seq2[[]byte, error] {
 			case err == io.EOF:
 				return
 			case err != nil:
-				yield(nil, fmt.Errorf("read what was staged in spark.local.dir: %w", err))
+				yield(nil, fmt.Errorf("read what was staged: %w", block.Damaged(s.name, err)))
 				return
 			case !eachRecord(raw, yield):
 				return

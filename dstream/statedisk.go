@@ -105,7 +105,8 @@ func (e storeError) Error() string {
 		"next start fills it anew", conf.LocalDirs.Name(), e.cause)
 }
 
-func (storeError) noBatchsFault() {}
+// NoBatchsFault implements noBatchsFault.
+func (storeError) NoBatchsFault() {}
 
 // Unwrap gives the store's own error.
 func (e storeError) Unwrap() error { return e.cause }

@@ -114,7 +114,8 @@ func (u unwrittenState) Error() string {
 	return fmt.Sprintf("%v; the batch is not committed, and the next start runs it again", u.cause)
 }
 
-func (unwrittenState) noBatchsFault() {}
+// NoBatchsFault implements noBatchsFault.
+func (unwrittenState) NoBatchsFault() {}
 
 // Unwrap gives the error of the file.
 func (u unwrittenState) Unwrap() error { return u.cause }

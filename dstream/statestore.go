@@ -45,7 +45,8 @@ func (b brokenState) Error() string {
 		b.cause)
 }
 
-func (brokenState) noBatchsFault() {}
+// NoBatchsFault implements noBatchsFault.
+func (brokenState) NoBatchsFault() {}
 
 // Unwrap gives the earlier error.
 func (b brokenState) Unwrap() error { return b.cause }

@@ -96,7 +96,7 @@ func (k *kept) readFile(tc *TaskContext, p int, part *keptPart, held content, n 
 		if *n == held.count {
 			return
 		}
-		err = fmt.Errorf("%w: %d of %d records", block.ErrDamaged, *n, held.count)
+		err = block.Damaged(held.file, fmt.Errorf("%w: %d of %d records", block.ErrDamaged, *n, held.count))
 	}
 	if err != nil {
 		k.forget(p, part) // The next attempt computes it anew.
@@ -106,7 +106,7 @@ func (k *kept) readFile(tc *TaskContext, p int, part *keptPart, held content, n 
 
 // eachFrame gives decode the frames of a file until it wants no more; io.EOF says that it has had all.
 func eachFrame(name string, decode func(raw []byte) (more bool, err error)) error {
-	f, err := os.Open(name)
+	f, err := block.Open(name)
 	if err != nil {
 		return err
 	}
@@ -114,8 +114,11 @@ func eachFrame(name string, decode func(raw []byte) (more bool, err error)) erro
 	frames := block.NewFrameReader(f)
 	for {
 		raw, err := frames.Next()
-		if err != nil {
+		if err == io.EOF {
 			return err
+		}
+		if err != nil {
+			return block.Damaged(name, err)
 		}
 		if more, err := decode(raw); err != nil || !more {
 			return err
@@ -242,7 +245,7 @@ type collecting struct {
 	passing       bool // there was no room
 	published     bool
 
-	file   *os.File
+	file   *block.File
 	frames *block.FrameWriter
 }
 
@@ -315,7 +318,7 @@ func (c *collecting) write(append func(dst []byte) ([]byte, error)) {
 }
 
 func (c *collecting) failed(err error) {
-	c.tc.Fail(fmt.Errorf("write a persisted partition to spark.local.dir: %w", err))
+	c.tc.Fail(fmt.Errorf("write a persisted partition: %w", err))
 }
 
 // drop lets go of what lies in memory.

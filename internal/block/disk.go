@@ -31,13 +31,17 @@ func NewDisk(roots []string) *Disk {
 }
 
 // Create makes a file. Whoever made it removes it; what is left is removed by Close.
-func (d *Disk) Create(kind string) (*os.File, error) {
+func (d *Disk) Create(kind string) (*File, error) {
 	dir, err := d.folder()
 	if err != nil {
 		return nil, err
 	}
 	name := filepath.Join(dir, fmt.Sprintf("%s-%d", kind, d.next.Add(1)))
-	return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, ofDisk(err)
+	}
+	return &File{f}, nil
 }
 
 // Count adds to what Written tells.
@@ -67,7 +71,7 @@ func (d *Disk) folder() (string, error) {
 		}
 		errs = append(errs, err)
 	}
-	return "", fmt.Errorf("no folder of spark.local.dir can be written to: %w", errors.Join(errs...))
+	return "", ofDisk(errors.Join(errs...))
 }
 
 // Close removes all files.

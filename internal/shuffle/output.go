@@ -273,8 +273,8 @@ func (r *partReader[K, V]) load() (Bucket[K, V], error) {
 			return Bucket[K, V]{}, err
 		}
 		if n == 0 {
-			return Bucket[K, V]{}, fmt.Errorf("read a shuffle's file: %w: it has %d of %d rows", block.ErrDamaged,
-				r.done, r.part.Len())
+			return Bucket[K, V]{}, fmt.Errorf("read a shuffle's file: %w", block.Damaged(r.disk.f.Name(),
+				fmt.Errorf("%w: it has %d of %d rows", block.ErrDamaged, r.done, r.part.Len())))
 		}
 		r.buf.Keys, r.buf.Values = r.buf.Keys[:0], r.buf.Values[:0]
 		if err := r.wire.rows(src, n, &r.buf, r.alias); err != nil {

@@ -397,7 +397,8 @@ func (s *sortedRun[K, V]) frame(in *spanReader, r run[K, V], i int) (b Bucket[K,
 	in.spans, in.open = []span{{from: r.frames[i].at, to: end}}, false
 	src, n, err := in.next()
 	if err == nil && n != rows-r.frames[i].row {
-		err = fmt.Errorf("read a shuffle's file: %w: a frame has %d rows", block.ErrDamaged, n)
+		err = fmt.Errorf("read a shuffle's file: %w", block.Damaged(in.f.Name(),
+			fmt.Errorf("%w: a frame has %d rows", block.ErrDamaged, n)))
 	}
 	if err == nil {
 		err = s.wire.rows(src, n, &b, true)

@@ -3,7 +3,6 @@ package shuffle
 import (
 	"io"
 	"math"
-	"os"
 
 	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/internal/block"
@@ -58,15 +57,15 @@ func (sp *Space) check() {
 }
 
 // file opens a file of an output.
-func (sp *Space) file(name string) (*os.File, error) {
-	f, err := os.Open(name)
+func (sp *Space) file(name string) (*block.File, error) {
+	f, err := block.Open(name)
 	if err == nil && sp != nil {
 		sp.holds(f)
 	}
 	return f, err
 }
 
-func (sp *Space) closeFile(f *os.File) {
+func (sp *Space) closeFile(f *block.File) {
 	sp.lets(f)
 	_ = f.Close()
 }

@@ -18,7 +18,7 @@ const frameLen = 32 << 10
 type spool struct {
 	sp   *Space
 	disk *block.Disk
-	f    *os.File
+	f    *block.File
 	w    *block.FrameWriter
 	at   int64
 }
@@ -44,7 +44,7 @@ func spoolError(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("write what does not fit into weir.memory.budget to spark.local.dir: %w", err)
+	return fmt.Errorf("write what does not fit into weir.memory.budget: %w", err)
 }
 
 // frame writes a frame and gives its place.
@@ -154,7 +154,7 @@ func joinSpan(spans []span, s span) []span {
 
 // A spanReader reads the frames of spans one after the other.
 type spanReader struct {
-	f      *os.File
+	f      *block.File
 	spans  []span
 	frames *block.FrameReader
 	open   bool // the first span is being read
@@ -177,9 +177,10 @@ func (r *spanReader) next() (src []byte, rows int, err error) {
 			r.open, r.spans = false, r.spans[1:]
 			continue
 		case err != nil:
-			return nil, 0, fmt.Errorf("read a shuffle's file: %w", err)
+			return nil, 0, fmt.Errorf("read a shuffle's file: %w", block.Damaged(r.f.Name(), err))
 		case len(src) < frameHead:
-			return nil, 0, fmt.Errorf("read a shuffle's file: %w: a frame of %d bytes", block.ErrDamaged, len(src))
+			return nil, 0, fmt.Errorf("read a shuffle's file: %w", block.Damaged(r.f.Name(),
+				fmt.Errorf("%w: a frame of %d bytes", block.ErrDamaged, len(src))))
 		}
 		return src[frameHead:], int(binary.LittleEndian.Uint32(src)), nil
 	}
