@@ -67,7 +67,7 @@ func many(d *dstream.DStream[int], f func()) *dstream.DStream[int] {
 			if v == 4 {
 				f()
 			}
-			for i := 0; i < 20_000 && yield(v*20_000+i); i++ {
+			for i := 0; i < 12_000 && yield(v*12_000+i); i++ {
 			}
 		}
 	})
@@ -130,6 +130,15 @@ func TestLostLocalDisk(t *testing.T) {
 		"what is persisted cannot be read": {os.RemoveAll, fs.ErrNotExist,
 			func(d *dstream.DStream[int], got map[string]string, lose func()) {
 				sumsTwice(many(d, func() {}).Persist(rdd.DiskOnly), got, lose)
+			}},
+		"a local checkpoint cannot be read": {os.RemoveAll, fs.ErrNotExist,
+			func(d *dstream.DStream[int], got map[string]string, lose func()) {
+				sc := d.Context().RDD()
+				fixed := rdd.Map(rdd.Range(sc, 0, 20_000, 1, 2), func(i int64) int { return int(i) })
+				fixed.LocalCheckpoint()
+				sumsTwice(dstream.Transform(d, func(r *rdd.RDD[int], _ dstream.Time) *rdd.RDD[int] {
+					return rdd.Union(r, fixed)
+				}), got, lose)
 			}},
 		"the elements of a window cannot be staged": {os.RemoveAll, fs.ErrNotExist,
 			func(d *dstream.DStream[int], got map[string]string, lose func()) {

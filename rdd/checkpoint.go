@@ -1,8 +1,10 @@
 package rdd
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -167,9 +169,12 @@ func (r *RDD[T]) LocalCheckpoint() *RDD[T] {
 		}
 		id := r.node.ID
 		r.cut("localCheckpoint", mark.site, func(tc *TaskContext, p int) iter.Seq[T] {
+			why := errUnpersisted
+			if k := r.kept.Load(); k != nil {
+				why = cmp.Or(k.whyLost(p), why)
+			}
 			tc.Fail(exec.Permanent(fmt.Errorf("partition %d of RDD %d is gone, and LocalCheckpoint at %s has cut off "+
-				"what it was computed from: was Unpersist called? Checkpoint keeps partitions in files",
-				p, id, mark.site)))
+				"what it was computed from: %w", p, id, mark.site, why)))
 			return nil
 		})
 		return nil
@@ -177,6 +182,9 @@ func (r *RDD[T]) LocalCheckpoint() *RDD[T] {
 	r.setMark(mark)
 	return r
 }
+
+// errUnpersisted is why a partition is gone of which nothing else is known.
+var errUnpersisted = errors.New("was Unpersist called? Checkpoint keeps partitions in files")
 
 // setMark has the mark found by jobs, unless there is one.
 func (r *RDD[T]) setMark(c *checkpoint) {

@@ -23,6 +23,7 @@ type kept struct {
 
 	mu    sync.Mutex
 	parts map[int]*keptPart
+	lost  map[int]error // why partitions are kept no more that could not be written or read
 	freed bool
 }
 
@@ -99,6 +100,7 @@ func (k *kept) readFile(tc *TaskContext, p int, part *keptPart, held content, n 
 		err = block.Damaged(held.file, fmt.Errorf("%w: %d of %d records", block.ErrDamaged, *n, held.count))
 	}
 	if err != nil {
+		k.lose(p, err)
 		k.forget(p, part) // The next attempt computes it anew.
 		tc.Fail(fmt.Errorf("read partition %d of a persisted RDD: %w", p, err))
 	}
@@ -126,6 +128,23 @@ func eachFrame(name string, decode func(raw []byte) (more bool, err error)) erro
 	}
 }
 
+// lose notes why a partition will have to be computed again, for who finds that it cannot be.
+func (k *kept) lose(p int, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.lost == nil {
+		k.lost = map[int]error{}
+	}
+	k.lost[p] = err
+}
+
+// whyLost gives what lose has noted, nil if there is nothing.
+func (k *kept) whyLost(p int) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return nil
+}
+
 // forget drops a partition that is not kept.
 func (k *kept) forget(p int, part *keptPart) {
 	k.mu.Lock()
@@ -147,6 +166,7 @@ func (k *kept) evict(p int, part *keptPart) {
 	if k.level.Disk && held.file == "" {
 		var err error
 		if file, err = k.write(held); err != nil {
+			k.lose(p, err)
 			k.sc.logger.Warn("a persisted partition could not be written and will be computed anew", "partition", p,
 				"error", err)
 		}
