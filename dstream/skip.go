@@ -85,7 +85,8 @@ func (u unreadable) Error() string {
 	return fmt.Sprintf("%v; the batch is not committed, and the next start runs it again", u.cause)
 }
 
-func (unreadable) noBatchsFault() {}
+// NoBatchsFault implements noBatchsFault.
+func (unreadable) NoBatchsFault() {}
 
 // Unwrap gives the error of reading.
 func (u unreadable) Unwrap() error { return u.cause }

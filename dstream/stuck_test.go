@@ -108,8 +108,8 @@ func sliced(release chan struct{}) func(ssc *dstream.Context) {
 	}
 }
 
-// TestStuckSlice: a function that Slice calls, on its caller's goroutine, and that does not return, is as those that the
-// batch calls.
+// TestStuckSlice: a function that Slice calls, on its caller's goroutine, and that does not return, is as those that
+// the batch calls.
 func TestStuckSlice(t *testing.T) {
 	for name, opts := range map[string][]dstream.StopOption{"graceful": {dstream.Graceful()}, "immediate": nil} {
 		t.Run(name, func(t *testing.T) {
