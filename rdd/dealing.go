@@ -37,7 +37,7 @@ func (d Dealing) NumPartitions() int {
 }
 
 // Kind is the stable hash with its seed, or the type of the partitioner that deals, with what tells the bounds of a
-// RangePartitioner, or "" if nothing is known.
+// RangePartitioner, or "" if nothing is known, or the partitioner does not equal itself: no union keeps what it dealt.
 func (d Dealing) Kind() string {
 	if d.of == nil {
 		return ""
@@ -45,10 +45,27 @@ func (d Dealing) Kind() string {
 	if d.of.hashes() {
 		return hashDealt + strconv.FormatUint(d.of.seed.value(), 10)
 	}
-	if ranges, ok := d.of.by.(byRanges); ok {
-		return ranges.kind(ranges)
+	switch by := d.of.by.(type) {
+	case byName:
+		return by.kind
+	case byRanges:
+		return by.kind(by)
+	}
+	if !d.of.same(d.of) {
+		return ""
 	}
 	return fmt.Sprintf("%T", d.of.by)
+}
+
+// A byName stands for a partitioner of which the kind of its dealings is known and nothing else: it deals no key, but
+// tells that keys lie alike. Of a type of the user's that is believed, for only a program that was changed between the
+// processes that dealt could have it otherwise.
+type byName struct{ kind string }
+
+// atHand tells that the partitioner is there, and not its name alone.
+func (d *dealing) atHand() bool {
+	_, named := d.by.(byName)
+	return !named
 }
 
 // A byRanges is a RangePartitioner of any type of keys, or has one in it.
@@ -56,7 +73,8 @@ type byRanges interface{ kind(of any) string }
 
 // Again gives the dealing of an RDD of n partitions, the kind of which was written down. A partitioner can be had from
 // the program alone, which is that of d if it is of the same type. As it may have changed, deal tells where it has a
-// pair now; deal is nil if pairs lie where they lay.
+// pair now; deal is nil if pairs lie where they lay. If d is of another kind, or nothing is known of it, the dealing
+// has but the name of the partitioner: RDDs of that name lie alike, as those of the partitioner would.
 func (d Dealing) Again(kind string, n int) (again Dealing, deal func(pair any) (int, error)) {
 	if seed, err := strconv.ParseUint(strings.TrimPrefix(kind, hashDealt), 10, 64); err == nil {
 		s := &dealSeed{}
@@ -64,8 +82,10 @@ func (d Dealing) Again(kind string, n int) (again Dealing, deal func(pair any) (
 		return Dealing{&dealing{n: n, seed: s}}, nil
 	}
 	switch {
-	case kind == "" || kind != d.Kind() || d.of.n != n:
+	case kind == "":
 		return Dealing{}, nil
+	case kind != d.Kind() || d.of.n != n || !d.of.atHand():
+		return Dealing{&dealing{n: n, by: byName{kind}}}, nil
 	}
 	if _, sure := d.of.by.(byRanges); sure {
 		return d, nil // The kind tells where it has each key.

@@ -349,3 +349,80 @@ func TestPartitionerOf(t *testing.T) {
 		}
 	}
 }
+
+// evens deals numbers by whether they are even.
+type evens struct{}
+
+func (evens) NumPartitions() int     { return 2 }
+func (evens) Partition(k int) int    { return k & 1 }
+func (e *unequal) Partition(int) int { return 0 }
+
+// unequal is no other one, and not itself.
+type unequal struct{ evens }
+
+func (*unequal) Equal(any) bool { return false }
+
+// TestDealingByName: RDDs of whose partitioner only the kind was written down are joined as the partitioner's own are,
+// keep where the keys lie, and have no other keys be dealt by it.
+func TestDealingByName(t *testing.T) {
+	sc, ctx := newContext(t), t.Context()
+	pairs := rdd.MapToPair(rdd.Parallelize(sc, []int{1, 2, 3, 4}, 3), func(k int) (int, int) { return k, k })
+	ranges, err := rdd.NewRangePartitioner(ctx, pairs, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, by := range map[string]rdd.Partitioner[int]{"ranges": ranges, "the user's": evens{}} {
+		dealt := rdd.RepartitionByKey(pairs, rdd.PartitionBy(by))
+		dealing, deal := rdd.Dealing{}.Again(dealt.Dealing().Kind(), 2)
+		if deal != nil || dealing.Kind() != dealt.Dealing().Kind() || dealing.NumPartitions() != 2 || dealing.Hashed() {
+			t.Errorf("%s: %q to %d", name, dealing.Kind(), dealing.NumPartitions())
+		}
+		parts, err := rdd.Collect(ctx, rdd.Glom(dealt))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := func(_ *rdd.TaskContext, p int) iter.Seq[rdd.Pair[int, int]] { return slices.Values(parts[p]) }
+		named := rdd.FromPartitionsDealt(sc, "named", 2, dealing, read)
+		other := rdd.FromPartitionsDealt(sc, "named", 2, dealing, read)
+		if n := rdd.Union(named, rdd.Empty[rdd.Pair[int, int]](sc), other).NumPartitions(); n != 2 {
+			t.Errorf("%s: two named ones have %d partitions", name, n)
+		}
+		both := rdd.Union(named, dealt)
+		if _, known := rdd.PartitionerOf(both); !known || both.NumPartitions() != 2 {
+			t.Errorf("%s: with what the partitioner deals: known %v, %d partitions", name, known, both.NumPartitions())
+		}
+		if _, known := rdd.PartitionerOf(named); known {
+			t.Errorf("%s: a name is no partitioner", name)
+		}
+		groups, joint := rdd.GroupByKey(rdd.Union(named, other)), rdd.CoGroup(named, pairs)
+		if n := groups.NumPartitions(); shuffles(groups) != 0 || n != 2 {
+			t.Errorf("%s: groups have %d partitions after %d shuffles", name, n, shuffles(groups))
+		}
+		if n := joint.NumPartitions(); shuffles(joint) != 2 || n != 2 {
+			t.Errorf("%s: joined with others: %d partitions after %d shuffles", name, n, shuffles(joint))
+		}
+		sizes := rdd.MapValues(groups, func(vs []int) int { return len(vs) })
+		joined := rdd.MapValues(joint, func(g rdd.CoGrouped[int, int]) int { return len(g.Left) + len(g.Right) })
+		for _, r := range []*rdd.RDD[rdd.Pair[int, int]]{sizes, joined} {
+			if got := show(false, r); got != "(1,2) (2,2) (3,2) (4,2)" {
+				t.Errorf("%s: groups of %s", name, got)
+			}
+		}
+		if got, err := rdd.Lookup(ctx, named, 3); err != nil || !slices.Equal(got, []int{3}) {
+			t.Errorf("%s: looked up %v, %v", name, got, err)
+		}
+	}
+	if kind := rdd.RepartitionByKey(pairs, rdd.PartitionBy[int](&unequal{})).Dealing().Kind(); kind != "" {
+		t.Errorf("what does not equal itself has the kind %q", kind)
+	}
+}
+
+// shuffles counts those that r reads.
+func shuffles[T any](r *rdd.RDD[T]) (n int) {
+	for _, d := range r.Dependencies() {
+		if d.Shuffle {
+			n++
+		}
+	}
+	return n
+}

@@ -11,7 +11,7 @@ import (
 // shuffles, only the key's partition is computed.
 func Lookup[K comparable, V any](ctx context.Context, r *RDD[Pair[K, V]], key K) ([]V, error) {
 	partitions := r.all()
-	if r.dealt != nil && len(partitions) > 0 {
+	if r.dealt != nil && r.dealt.atHand() && len(partitions) > 0 {
 		var wrong error
 		p, err := inDriver("lookup", func() (p int) { p, wrong = partitionOf(r.dealt, key); return p })
 		if err = cmp.Or(err, wrong); err != nil {

@@ -92,6 +92,9 @@ func (d *dealing) same(e *dealing) bool {
 	if d.hashes() || e.hashes() {
 		return d.hashes() && e.hashes() && d.seed.same(e.seed)
 	}
+	if !d.atHand() || !e.atHand() {
+		return Dealing{d}.Kind() == Dealing{e}.Kind()
+	}
 	if eq, ok := d.by.(interface{ Equal(other any) bool }); ok {
 		// One that panics is as good as another: a shuffle more is right, too.
 		equal, err := inDriver("Equal", func() bool { return eq.Equal(e.by) })
@@ -162,6 +165,7 @@ func defaultDealing(sc *Context, opts []ShuffleOption, parents ...parent) (*deal
 			best = p.dealt
 		}
 	}
+	best = sc.fit(best, parents)
 	n := sc.parallelism.now().Shuffles
 	if n == 0 {
 		n = widest
@@ -171,6 +175,26 @@ func defaultDealing(sc *Context, opts []ShuffleOption, parents ...parent) (*deal
 		return best, nil
 	}
 	return sc.dealing(n, nil), nil
+}
+
+// fit gives what can deal in the place of d, which some of the parents have: a partitioner of which only the name is
+// known is none for others, whose keys the stable hash then deals to as many partitions.
+func (sc *Context) fit(d *dealing, parents []parent) *dealing {
+	if d == nil || d.atHand() {
+		return d
+	}
+	alike := true
+	for _, p := range parents {
+		if !p.dealt.same(d) {
+			alike = false
+		} else if p.dealt.atHand() {
+			return p.dealt
+		}
+	}
+	if alike {
+		return d
+	}
+	return sc.dealing(d.n, nil)
 }
 
 // A parent is what defaultDealing looks at.

@@ -83,5 +83,11 @@ func aligned[T any](sc *Context, rs []*RDD[T], parents []*exec.Node) *RDD[T] {
 		}
 	})
 	out.dealt = rs[0].dealt
+	for _, r := range rs {
+		if r.dealt.atHand() { // Of the others only the name of the partitioner may be known.
+			out.dealt = r.dealt
+			break
+		}
+	}
 	return out
 }
