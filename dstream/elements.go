@@ -31,10 +31,18 @@ type elements[T any] struct {
 	first   []byte // row of its pane
 	made    madeElements[T]
 	behind  []madeElements[T] // of batches that are committed, and still computed from their inputs
-	dealing rdd.Dealing       // of the last batch
+	// dealings are those of batches since by which panes of the process before are dealt as well: with a partitioner,
+	// of which a pane has only the name.
+	dealings map[dealtTo]rdd.Dealing
 
 	mu    sync.Mutex // tasks read what follows
 	panes map[Time]*elementPane
+}
+
+// A dealtTo is what a pane tells of how its keys were dealt.
+type dealtTo struct {
+	kind       string
+	partitions int
 }
 
 // A redealing is how the keys of groups are dealt, which may be otherwise than when a pane was written.
@@ -67,7 +75,8 @@ func keepElements[T any](d *DStream[T], w *node, keyed *redealing[T]) {
 	}
 	n := &node{ssc: ssc, op: w.op, typ: d.node.typ, site: w.site, slide: d.node.slide, parents: []*node{d.node},
 		holds: w.looksBack, windows: []*node{w}}
-	k := &elements[T]{stream: d, node: n, codec: c, keyed: keyed, panes: map[Time]*elementPane{}}
+	k := &elements[T]{stream: d, node: n, codec: c, keyed: keyed, panes: map[Time]*elementPane{},
+		dealings: map[dealtTo]rdd.Dealing{}}
 	k.files = newStateFiles(checkpoint.StateHead{Value: c.Schema(), Panes: true}, func(err error) {
 		ssc.warn("the panes of a window could not be merged, and will be tried again", err, "operator",
 			k.files.operator)
@@ -106,7 +115,7 @@ func (k *elements[T]) take(ctx context.Context, g *generation) error {
 	}
 	r := k.stream.at(g)
 	if r != nil {
-		k.dealing = r.Dealing() // That of earlier batches, whose partitioner is known by its type alone.
+		k.learn(r.Dealing())
 	}
 	if k.files.readOnly {
 		return nil
@@ -143,9 +152,33 @@ func (k *elements[T]) take(ctx context.Context, g *generation) error {
 		st.end()
 		return err
 	}
-	k.first = paneHead(b.Time, len(winners), k.dealing.Kind())
+	k.first = paneHead(b.Time, len(winners), r.Dealing().Kind())
 	k.version, k.staging, k.winners, k.made = b.Time, st, winners, madeElements[T]{g, r}
 	return nil
+}
+
+// learn keeps the partitioner of a batch for the panes of the process before that are dealt by it. What was made of
+// those while nobody knew it, as where Slice came first, or the first batches had nothing that was dealt, is made anew:
+// a partitioner of the user's may have keys elsewhere now.
+func (k *elements[T]) learn(d rdd.Dealing) {
+	dealt := dealtTo{d.Kind(), d.NumPartitions()}
+	if dealt.kind == "" || d.Hashed() {
+		return
+	}
+	_, known := k.dealings[dealt]
+	there := false
+	for t, g := range k.node.ssc.loop.past {
+		pane := k.pane(t)
+		if g.batch.Sequence > k.files.loaded || pane == nil || (dealtTo{pane.dealt, pane.partitions}) != dealt {
+			continue
+		}
+		if there = true; !known {
+			g.drop(func(n *node) bool { return n == k.stream.node })
+		}
+	}
+	if there {
+		k.dealings[dealt] = d
+	}
 }
 
 // paneHead is the first row of a pane.
@@ -244,7 +277,7 @@ func (k *elements[T]) of(g *generation) (r *rdd.RDD[T], told bool) {
 // remade makes the RDD of a pane that an earlier process has written.
 func (k *elements[T]) remade(t Time, pane *elementPane) *rdd.RDD[T] {
 	sc, op, n := k.node.ssc.sc, k.stream.node.op, pane.partitions
-	dealing, deal := k.dealing.Again(pane.dealt, n)
+	dealing, deal := k.dealings[dealtTo{pane.dealt, n}].Again(pane.dealt, n)
 	var partition func(T) (int, error)
 	switch {
 	case k.keyed != nil:
