@@ -111,11 +111,12 @@ var (
 			"its error (stop), the same batch runs again (retry; of one that waits for its transaction while " +
 			"others run, that is tried again with what was computed), or that and, if it does not help, the batch is " +
 			"given up and written down as skipped (skip, which needs a checkpoint; skipWithState where states " +
-			"and windows would miss its records; never for a sink that does not open, or whose past asks for " +
-			"weir.sink.accept, nor for a store of states or a disk of spark.local.dir that fails); auto is " +
-			"retry with a checkpoint and stop without one. What is written down of a skipped batch says which " +
-			"outputs have its records; of one without a sink that is unknown if another process had begun the " +
-			"batch, and has not logged that the output had finished, which at intervals up to 50 ms none does.",
+			"and windows would miss its records; never for a sink that does not open, that cannot be written " +
+			"at all, as a folder of files whose disk is full, or whose past asks for weir.sink.accept, nor for a " +
+			"store of states or a disk of spark.local.dir that fails); auto is retry with a checkpoint and stop " +
+			"without one. What is written down of a skipped batch says which outputs have its records; of one " +
+			"without a sink that is unknown if another process had begun the batch, and has not logged that the " +
+			"output had finished, which at intervals up to 50 ms none does.",
 		why: "Without a checkpoint a supervisor that starts the job again is the better retry. Spark " +
 			"goes on as if nothing had happened, and the batch's data are lost.",
 	}

@@ -2,7 +2,6 @@ package dstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -40,7 +39,7 @@ type Batch struct {
 	wrote   map[effectName]checkpoint.Effect // what effects came to
 	tried   map[effectName]int               // how many partitions they have
 	doubt   map[effectName]int               // writes that have not said that they are in
-	barred  map[int]bool                     // outputs of which Save last gave an admissionError
+	barred  map[int]bool                     // outputs of which Save last gave an error of the sink alone
 
 	deliveries map[int]*delivery // what outputs have put into their outboxes, by their number
 }
@@ -101,9 +100,9 @@ func (b *Batch) forget(o *Output) {
 	delete(b.barred, o.number)
 }
 
-// bar keeps that an effect was not admitted, for what a body makes of the error may not tell.
+// bar keeps that an effect was not admitted, or its sink has trouble, for what a body makes of the error may not tell.
 func (b *Batch) bar(o *Output, err error) {
-	if _, ok := errors.AsType[admissionError](err); !ok {
+	if !ofSinkAlone(err) {
 		return
 	}
 	b.mu.Lock()
@@ -114,9 +113,9 @@ func (b *Batch) bar(o *Output, err error) {
 	b.barred[o.number] = true
 }
 
-// notAdmitted tells that an error, or what the bodies of unfinished outputs have made of one, is an admissionError.
+// notAdmitted tells that an error, or what the bodies of unfinished outputs have made of one, is of a sink alone.
 func (b *Batch) notAdmitted(err error) bool {
-	if _, ok := errors.AsType[admissionError](err); ok {
+	if ofSinkAlone(err) {
 		return true
 	}
 	b.mu.Lock()

@@ -65,6 +65,23 @@ type SinkBurner interface {
 	Burn(ctx context.Context, id Effect, partitions int) (in int, err error)
 }
 
+// SinkTrouble marks an error by which a sink says that it cannot be written itself, as a disk that is full or broken,
+// or a store that takes no writes, and not that the records of the batch cannot: whatever the next batch held, it would
+// meet the same. A batch that fails of it is tried again, as any is, and then the program ends. It is never given up,
+// for with it the whole stream would be passed over, batch by batch. The error should name what cannot be written, and
+// what helps. What records are the reason of, such as their encoding, must not be marked. [errors.Is] and [errors.As]
+// find what is in it; of nil it is nil.
+func SinkTrouble(err error) error {
+	if err == nil {
+		return nil
+	}
+	return sinkTrouble{err}
+}
+
+type sinkTrouble struct{ error }
+
+func (e sinkTrouble) Unwrap() error { return e.error }
+
 // promiseOf is what a sink says of itself, "" for exactly-once.
 func promiseOf(s any) string {
 	if g, ok := s.(SinkGuarantee); ok {
@@ -115,7 +132,8 @@ func usable(s held) error {
 
 // Save has the sink store r, in a ForeachRDD body: the effect is named, for a body may save several RDDs. The
 // name must be the same each time the body runs; a second effect of the same name is an error. Where the sink does not
-// open, or the user must say first what its past means (weir.sink.accept), the batch is never given up for that.
+// open, or has trouble ([SinkTrouble]), or the user must say first what its past means (weir.sink.accept), the batch is
+// never given up for that.
 //
 // After a start, what the sink holds of the output's effects is looked at, and kept from expiring, once the body has
 // saved by it. Where that may take days, tell of the sink by SavesTo.
@@ -149,6 +167,13 @@ func Save[T any](ctx context.Context, b *Batch, effect string, r *rdd.RDD[T], s 
 type admissionError struct{ error }
 
 func (e admissionError) Unwrap() error { return e.error }
+
+// ofSinkAlone tells that a sink would take no other batch either.
+func ofSinkAlone(err error) bool {
+	_, barred := errors.AsType[admissionError](err)
+	_, trouble := errors.AsType[sinkTrouble](err)
+	return barred || trouble
+}
 
 // store has the sink store what an effect of a batch holds, and notes what came of it.
 func store[T any](ctx context.Context, b *Batch, o *Output, name string, r *rdd.RDD[T], s Sink[T]) error {
