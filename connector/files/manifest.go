@@ -182,19 +182,19 @@ func (s *FolderSink[T]) Newest(ctx context.Context, output, name string) (int64,
 }
 
 // Commit implements dstream.BatchCommitter.
-func (s *FolderSink[T]) Commit(ctx context.Context, id dstream.Effect, made [][]byte) error {
-	ctx, cancel := s.patient(ctx)
+func (s *FolderSink[T]) Commit(caller context.Context, id dstream.Effect, made [][]byte) error {
+	ctx, cancel := s.patient(caller)
 	defer cancel()
 	files, err := filesOf(made)
 	if err != nil {
 		return err
 	}
 	if s.epoch == 0 {
-		return s.show(ctx, files)
+		return s.trouble(caller, s.show(ctx, files))
 	}
 	if err := s.commitOnce(ctx, id, files); err != nil {
 		s.leave(id, files)
-		return err
+		return s.trouble(caller, err)
 	}
 	s.dropLeft(ctx, id)
 	return nil

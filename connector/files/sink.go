@@ -102,12 +102,22 @@ func (s *FolderSink[T]) pending(files []file) (ps []vfs.Pending) {
 	return ps
 }
 
+// trouble marks what the file system said. Of a call that was cut it said nothing, and the log is asked about another
+// owner.
+func (s *FolderSink[T]) trouble(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || errors.Is(err, dstream.ErrFenced) {
+		return err
+	}
+	return dstream.SinkTrouble(fmt.Errorf("the folder %s cannot be written: %w (no batch is given up for that: see "+
+		"that it is there, with room and with rights to write, and start again)", s.dir, err))
+}
+
 // Prepare implements dstream.BatchSink: it writes a file that nobody sees.
 func (s *FolderSink[T]) Prepare(ctx context.Context, id dstream.Effect, in iter.Seq[T]) ([]byte, error) {
 	name := s.nameOf(id)
 	out, err := s.fs.Create(ctx, vfs.Join(s.dir, name))
 	if err != nil {
-		return nil, err
+		return nil, s.trouble(ctx, err)
 	}
 	defer out.Abort() // also when the task unwinds
 	records, count, err := 0, &counted{to: out, sum: crc32.New(castagnoli)}, error(nil)
@@ -118,6 +128,9 @@ func (s *FolderSink[T]) Prepare(ctx context.Context, id dstream.Effect, in iter.
 			}
 		}
 	})
+	if count.err != nil { // Whatever the encoding has made of it.
+		return nil, s.trouble(ctx, count.err)
+	}
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -126,7 +139,7 @@ func (s *FolderSink[T]) Prepare(ctx context.Context, id dstream.Effect, in iter.
 	}
 	p, err := out.Finish()
 	if err != nil {
-		return nil, err
+		return nil, s.trouble(ctx, err)
 	}
 	return json.Marshal(file{name, p.Token, count.length, count.sum.Sum32()})
 }
@@ -150,6 +163,7 @@ type counted struct {
 	to     io.Writer
 	length int64
 	sum    hash.Hash32
+	err    error // the first one of the file system
 }
 
 // Write implements io.Writer.
@@ -157,6 +171,9 @@ func (c *counted) Write(b []byte) (int, error) {
 	n, err := c.to.Write(b)
 	c.length += int64(n)
 	_, _ = c.sum.Write(b[:n]) // It never fails.
+	if c.err == nil {
+		c.err = err
+	}
 	return n, err
 }
 
