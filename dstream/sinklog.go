@@ -316,6 +316,23 @@ func (ss *sinks) unfenced(output string) (names []string) {
 	return names
 }
 
+// MayHold is the last batch, -1 for none, of an effect that may be in its sink, or come in, for what earlier owners of
+// the job have done: all that the log had planned when this process took the job over, unless they stopped cleanly, and
+// then the one that was written last. It is for sinks whose store may tell late of a transaction that is in, so that
+// they know at a start whether it is worth to wait. What this process has written they know themselves.
+func (ssc *Context) MayHold(output, effect, transaction string) int64 {
+	l := &ssc.sinks.log
+	if slices.Contains(l.transactions, checkpoint.Transaction{Output: output, ID: transaction}) {
+		return l.planned
+	}
+	for _, w := range l.written {
+		if w.Output == output && w.Name == effect {
+			return w.Sequence
+		}
+	}
+	return -1
+}
+
 // partitionsOf is how many partitions an effect had when it wrote last, 0 if it never did.
 func (l *sinkLog) partitionsOf(e checkpoint.Effect) int {
 	for _, w := range l.written {

@@ -425,3 +425,25 @@ func TestEffects(t *testing.T) {
 		}
 	})
 }
+
+// TestMayHold: after a clean stop nothing has come in but what the log says, and before it all that was planned may.
+func TestMayHold(t *testing.T) {
+	s := &bank{last: -1}
+	j := newSinkJob(t, s, nil)
+	st := logState(7, 4)
+	st.Transactions = []checkpoint.Transaction{{Output: "out", ID: "out/open"}}
+	j.know(st, owned)
+	for _, row := range []struct {
+		output, effect, transaction string
+		want                        int64
+	}{
+		{"out", "", "out", 4},
+		{"out", "open", "out/open", 7},
+		{"out", "new", "out/new", -1},
+		{"other", "", "out/open", -1},
+	} {
+		if got := j.ssc.MayHold(row.output, row.effect, row.transaction); got != row.want {
+			t.Errorf("%q, %q, %q: batch %d, want %d", row.output, row.effect, row.transaction, got, row.want)
+		}
+	}
+}

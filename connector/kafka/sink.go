@@ -33,6 +33,8 @@ type ProducerSink[K, V any] struct {
 	exact bool   // it has transactions
 	why   string // if it could have, but has none
 	owns  func(ctx context.Context) error
+	// newest is what the log knows of the last batch that may be in, nil without a log.
+	newest func(output, effect, transaction string) int64
 
 	mu           sync.Mutex // never held over I/O
 	transactions map[string]*transaction
@@ -73,7 +75,7 @@ func (s *ProducerSink[K, V]) Guarantee() string {
 // Attach implements dstream.SinkAttacher: the sink logs with the context, and keeps to its
 // weir.kafka.maxBytesPerSecond unless the program set a limit of its own.
 func (s *ProducerSink[K, V]) Attach(ssc *dstream.Context) {
-	s.p.logger, s.p.warn, s.owns = ssc.Logger(), ssc.Warn, ssc.Owns
+	s.p.logger, s.p.warn, s.owns, s.newest = ssc.Logger(), ssc.Warn, ssc.Owns, ssc.MayHold
 	if s.p.opts.produceBytes == 0 {
 		s.p.limit(int64(conf.KafkaMaxBytesPerSecond.Get(ssc.Conf())))
 	}

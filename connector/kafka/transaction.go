@@ -26,8 +26,11 @@ type transaction struct {
 	turn chan struct{} // held by who uses what follows
 	// c has the transactional id; nil if it is to be taken over anew, and the identity read, before anything is
 	// written: at first, and whenever a transaction did not end as it should.
-	c    *client.Client
-	last int64
+	c *client.Client
+	// last is the identity; without c it may have stayed the one before, if the end of a transaction was in doubt.
+	// Unless known, it was neither read nor written yet.
+	last  int64
+	known bool
 }
 
 // transactionName names transactional id and group of an effect: readable as far as that goes, and never that of
@@ -69,6 +72,9 @@ func (s *ProducerSink[K, V]) enter(ctx context.Context, name string) (*transacti
 }
 
 func (t *transaction) leave() { <-t.turn }
+
+// become notes the identity that was read, or that the commit which is about to be asked for makes of it.
+func (t *transaction) become(last int64) { t.last, t.known = last, true }
 
 // drop has the transactional id be taken over anew before the next use.
 func (t *transaction) drop() {
@@ -121,44 +127,17 @@ func (s *ProducerSink[K, V]) Last(ctx context.Context, output, effect string, _ 
 	if !s.exact {
 		return 0, false, nil
 	}
-	last, err := s.identity(ctx, transactionName(s.p.prefix, s.job, output, effect))
-	return last, last >= 0, err
-}
-
-// settlePause is the time in which brokers before 2.5, which cannot be asked to wait, take over the offsets of a
-// transaction whose end they have written already.
-const settlePause = 500 * time.Millisecond
-
-// identity reads the batch that was stored last, -1 for none.
-func (s *ProducerSink[K, V]) identity(ctx context.Context, name string) (int64, error) {
-	c := s.p.c.Load()
-	if c == nil {
-		return 0, errClosed
-	}
-	at := client.TopicPartition{Topic: s.p.topic}
-	read := func() (int64, error) {
-		got, err := c.FetchOffsets(ctx, name, []client.TopicPartition{at}, true)
-		if err != nil {
-			return 0, err
-		}
-		return got[at].Offset, got[at].Err
-	}
-	last, err := read()
-	for !c.Version().HasStableOffsets() && err == nil {
-		before := last
-		select {
-		case <-time.After(settlePause):
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		}
-		if last, err = read(); last == before {
-			break
-		}
-	}
+	id := dstream.Effect{Job: s.job, Output: output, Name: effect}
+	t, err := s.enter(ctx, s.Transaction(id))
 	if err != nil {
-		return 0, fmt.Errorf("read the identity of the last batch in topic %q: %w", s.p.topic, err)
+		return 0, false, err
 	}
-	return last, nil
+	defer t.leave()
+	last, err := s.identity(ctx, t, id)
+	if err == nil && t.c == nil {
+		t.become(last) // With c nobody else writes, and what was written last is known for sure.
+	}
+	return last, last >= 0, err
 }
 
 // WriteAll implements dstream.Transactor.
@@ -171,7 +150,7 @@ func (s *ProducerSink[K, V]) WriteAll(ctx context.Context, effects []dstream.Sta
 		return err
 	}
 	defer t.leave()
-	if err := s.takeOver(ctx, t); err != nil {
+	if err := s.takeOver(ctx, t, effects[0].ID); err != nil {
 		t.drop()
 		return err
 	}
@@ -183,7 +162,6 @@ func (s *ProducerSink[K, V]) WriteAll(ctx context.Context, effects []dstream.Sta
 		t.drop()
 		return err
 	}
-	t.last = effects[len(effects)-1].ID.Sequence
 	return nil
 }
 
@@ -203,25 +181,28 @@ func (s *ProducerSink[K, V]) stillOwner(ctx context.Context) error {
 
 // takeOver makes a transaction's client, unless there is one: from then on nobody else writes by the transactional id,
 // and the identity says what those before have written.
-func (s *ProducerSink[K, V]) takeOver(ctx context.Context, t *transaction) error {
+func (s *ProducerSink[K, V]) takeOver(ctx context.Context, t *transaction, id dstream.Effect) error {
 	if t.c != nil {
 		return nil
 	}
 	begun := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, s.p.cfg.Timeout)
+	bound, cancel := context.WithTimeout(ctx, s.p.cfg.Timeout)
 	defer cancel()
-	c, err := client.Open(ctx, s.p.cfg, append(s.p.clientOptions(), kgo.TransactionalID(t.name))...)
+	c, err := client.Open(bound, s.p.cfg, append(s.p.clientOptions(), kgo.TransactionalID(t.name))...)
 	if err != nil {
 		return err
 	}
 	t.c = c
-	if _, _, err := c.Kgo().ProducerID(ctx); err != nil {
+	if _, _, err := c.Kgo().ProducerID(bound); err != nil {
 		return s.untangle(c.Explain(err), begun)
 	}
-	if err := s.stillOwner(ctx); err != nil {
+	if err := s.stillOwner(bound); err != nil {
 		return err
 	}
-	t.last, err = s.identity(ctx, t.name)
+	last, err := s.identity(ctx, t, id) // It may take longer than any one request.
+	if err == nil {
+		t.become(last)
+	}
 	return err
 }
 
@@ -247,6 +228,7 @@ func (s *ProducerSink[K, V]) transact(ctx context.Context, t *transaction, effec
 		s.abort(end, t)
 		return s.untangle(err, begun)
 	}
+	t.become(effects[len(effects)-1].ID.Sequence)
 	if err := t.c.Kgo().EndTransaction(end, kgo.TryCommit); err != nil {
 		err = fmt.Errorf("commit a transaction of topic %q: %w", s.p.topic, t.c.Explain(err))
 		if err := s.untangle(err, begun); errors.Is(err, dstream.ErrFenced) {
@@ -390,7 +372,7 @@ func (s *ProducerSink[K, V]) Mark(ctx context.Context, id dstream.Effect, back b
 	}
 	sequence := id.Sequence
 	if !back {
-		held, err := s.identity(ctx, t.name)
+		held, err := s.identity(ctx, t, id)
 		if err != nil {
 			return err
 		}
@@ -401,6 +383,7 @@ func (s *ProducerSink[K, V]) Mark(ctx context.Context, id dstream.Effect, back b
 	if err != nil {
 		return s.untangle(err, begun)
 	}
+	t.become(sequence)
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.p.cfg.Timeout)
 	defer cancel()
 	if err := c.CommitTransaction(end, txn); err != nil {

@@ -283,7 +283,7 @@ func TestGroupOffsets(t *testing.T) {
 	c := open(t, to(k))
 	t0, t1, u0 := TopicPartition{"t", 0}, TopicPartition{"t", 1}, TopicPartition{"u", 0}
 	parts := []TopicPartition{t0, t1, u0, {"absent", 0}}
-	none := CommittedOffset{Offset: -1, LeaderEpoch: -1}
+	none := CommittedOffset{Offset: -1, LeaderEpoch: -1, Stable: true}
 	got, err := c.FetchOffsets(t.Context(), "g", parts, true)
 	if err != nil || len(got) != 4 || got[t0] != none || got[u0] != none {
 		t.Errorf("before: %+v, %v", got, err)
@@ -295,6 +295,7 @@ func TestGroupOffsets(t *testing.T) {
 	}
 	for _, stable := range []bool{true, false} {
 		got, err = c.FetchOffsets(t.Context(), "g", parts, stable)
+		none.Stable = stable
 		if err != nil || got[t0].Offset != 7 || got[t0].Metadata != "note" || got[t1] != none ||
 			got[u0].Offset != 9 {
 			t.Errorf("after: %+v, %v", got, err)

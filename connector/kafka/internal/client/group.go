@@ -81,20 +81,23 @@ type CommittedOffset struct {
 	// LeaderEpoch is that of the last record read, -1 if it was not committed.
 	LeaderEpoch int32
 	Metadata    string
+	// Stable tells that no transaction whose end is decided will still change it: it was waited for them.
+	Stable bool
 	// Err is an *Error. The other fields mean nothing then.
 	Err error
 }
 
 // FetchOffsets returns what a group has committed for the named partitions, with an entry for each; a
 // group that does not exist has committed nothing. With stable it waits for transactions that are
-// about to commit offsets (2.5 and later; older brokers cannot tell). Partitions are always named,
+// about to commit offsets. Only coordinators of 2.5 and later can, and while a cluster is upgraded that is not
+// what the other brokers say: so each entry tells by Stable whether it was done. Partitions are always named,
 // because brokers before 0.10.2 answer the question for all of them with nothing.
 func (c *Client) FetchOffsets(ctx context.Context, group string, parts []TopicPartition, stable bool) (
 	map[TopicPartition]CommittedOffset, error) {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
 	var out map[TopicPartition]CommittedOffset
-	fresh := false
+	fresh, waited := false, false
 	err := c.onCoordinator(ctx, group, "fetch the offsets of group "+group, func(br *kgo.Broker) error {
 		req, names, err := c.fetchRequest(ctx, group, parts, stable, fresh)
 		if err != nil {
@@ -104,7 +107,9 @@ func (c *Client) FetchOffsets(ctx context.Context, group string, parts []TopicPa
 		if err != nil {
 			return err
 		}
-		out, err = c.committed(kresp.(*kmsg.OffsetFetchResponse), group, names)
+		resp := kresp.(*kmsg.OffsetFetchResponse)
+		waited = stable && resp.Version >= 7 // before, the request has no field to ask for it
+		out, err = c.committed(resp, group, names)
 		fresh = fresh || isUnknown(err)
 		return err
 	})
@@ -112,9 +117,12 @@ func (c *Client) FetchOffsets(ctx context.Context, group string, parts []TopicPa
 		return nil, err
 	}
 	for _, p := range parts {
-		if _, ok := out[p]; !ok {
-			out[p] = CommittedOffset{Offset: -1, LeaderEpoch: -1}
+		at, ok := out[p]
+		if !ok {
+			at = CommittedOffset{Offset: -1, LeaderEpoch: -1}
 		}
+		at.Stable = waited
+		out[p] = at
 	}
 	return out, nil
 }

@@ -21,9 +21,6 @@ func (v Version) HasTransactions() bool {
 	return v.Supports(kmsg.InitProducerID, 0) && v.Supports(kmsg.TxnOffsetCommit, 0)
 }
 
-// HasStableOffsets tells whether FetchOffsets can wait for transactions that are about to commit offsets.
-func (v Version) HasStableOffsets() bool { return v.Supports(kmsg.OffsetFetch, 7) }
-
 // BeginEpoch takes a transactional id over: whoever had it is fenced, and what he left open has been finished or
 // aborted when it returns. Nothing is open then; the first write opens a transaction.
 func (c *Client) BeginEpoch(ctx context.Context, id string) (Transaction, error) {
