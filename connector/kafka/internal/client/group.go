@@ -128,15 +128,13 @@ func (c *Client) FetchOffsets(ctx context.Context, group string, parts []TopicPa
 }
 
 // fetchRequest fills the request in both of its forms, for one group and for several, and with names and
-// ids; which of them is sent depends on the broker. names leads back from ids.
+// ids; which of them is sent depends on what the connection that it takes has agreed on.
 func (c *Client) fetchRequest(ctx context.Context, group string, parts []TopicPartition, stable, fresh bool) (
-	req *kmsg.OffsetFetchRequest, names map[[16]byte]string, err error) {
-	var ids map[string][16]byte
+	req *kmsg.OffsetFetchRequest, names topicNames, err error) {
 	topics, groups := byTopic(parts, func(p TopicPartition) string { return p.Topic })
-	if c.version.Supports(kmsg.OffsetFetch, 10) && len(topics) > 0 {
-		if ids, err = c.topicIDs(ctx, topics, fresh); err != nil {
-			return nil, nil, err
-		}
+	names, err = c.named(ctx, topics, fresh)
+	if err != nil {
+		return nil, names, err
 	}
 	req = kmsg.NewPtrOffsetFetchRequest()
 	req.Group, req.RequireStable = group, stable
@@ -144,14 +142,9 @@ func (c *Client) fetchRequest(ctx context.Context, group string, parts []TopicPa
 	one := kmsg.NewOffsetFetchRequestGroup()
 	one.Group = group
 	one.Topics = []kmsg.OffsetFetchRequestGroupTopic{}
-	names = map[[16]byte]string{}
 	for _, name := range topics {
-		if _, ok := ids[name]; !ok && ids != nil {
-			continue // the topic is gone, and so are its offsets
-		}
 		old, t := kmsg.NewOffsetFetchRequestTopic(), kmsg.NewOffsetFetchRequestGroupTopic()
-		old.Topic, t.Topic, t.TopicID = name, name, ids[name]
-		names[ids[name]] = name
+		old.Topic, t.Topic, t.TopicID = name, name, names.ids[name]
 		for _, p := range groups[name] {
 			old.Partitions = append(old.Partitions, p.Partition)
 			t.Partitions = append(t.Partitions, p.Partition)
@@ -164,14 +157,14 @@ func (c *Client) fetchRequest(ctx context.Context, group string, parts []TopicPa
 }
 
 // committed reads either form of the response. An error that may pass is that of the whole.
-func (c *Client) committed(resp *kmsg.OffsetFetchResponse, group string, names map[[16]byte]string) (
+func (c *Client) committed(resp *kmsg.OffsetFetchResponse, group string, names topicNames) (
 	map[TopicPartition]CommittedOffset, error) {
 	out := map[TopicPartition]CommittedOffset{}
 	code := resp.ErrorCode
 	var passing error
 	add := func(topic string, id [16]byte, p kmsg.OffsetFetchResponseGroupTopicPartition) {
 		if topic == "" {
-			topic = names[id]
+			topic = names.back[id]
 		}
 		tp := TopicPartition{topic, p.Partition}
 		at := CommittedOffset{Offset: p.Offset, LeaderEpoch: p.LeaderEpoch}
@@ -186,6 +179,10 @@ func (c *Client) committed(resp *kmsg.OffsetFetchResponse, group string, names m
 			switch {
 			case err == kerr.UnknownTopicOrPartition:
 				at.Err = nil // 0.8 says this where newer brokers say -1
+			case err == kerr.UnknownTopicID && KindOf(names.errs[topic]) == NoTopic:
+				at.Err = nil // the topic is gone, and so are its offsets
+			case err == kerr.UnknownTopicID && KindOf(names.errs[topic]) == Unauthorized:
+				at.Err = names.errs[topic] // who may not see a topic is not told its id either
 			case mayPass(err):
 				passing = err
 			}
@@ -261,25 +258,21 @@ func (c *Client) CommitOffsets(ctx context.Context, group string,
 }
 
 func (c *Client) commitRequest(ctx context.Context, group string, offsets map[TopicPartition]OffsetToCommit,
-	fresh bool) (req *kmsg.OffsetCommitRequest, names map[[16]byte]string, err error) {
+	fresh bool) (req *kmsg.OffsetCommitRequest, names topicNames, err error) {
 	parts := make([]TopicPartition, 0, len(offsets))
 	for p := range offsets {
 		parts = append(parts, p)
 	}
 	slices.SortFunc(parts, func(a, b TopicPartition) int { return cmp.Compare(a.Partition, b.Partition) })
 	topics, groups := byTopic(parts, func(p TopicPartition) string { return p.Topic })
-	var ids map[string][16]byte
-	if c.version.Supports(kmsg.OffsetCommit, 10) {
-		if ids, err = c.topicIDs(ctx, topics, fresh); err != nil {
-			return nil, nil, err
-		}
+	if names, err = c.named(ctx, topics, fresh); err != nil {
+		return nil, names, err
 	}
 	req = kmsg.NewPtrOffsetCommitRequest()
 	req.Group, req.Generation = group, -1 // -1 and no member: from outside
-	names = map[[16]byte]string{}
 	for _, name := range topics {
 		t := kmsg.NewOffsetCommitRequestTopic()
-		t.Topic, t.TopicID = name, ids[name]
+		t.Topic, t.TopicID = name, names.ids[name]
 		for _, tp := range groups[name] {
 			o := offsets[tp]
 			if o.TopicID != [16]byte{} { // the caller knows better which topic it was
@@ -290,25 +283,27 @@ func (c *Client) commitRequest(ctx context.Context, group string, offsets map[To
 			p.Metadata = kmsg.StringPtr(o.Metadata)
 			t.Partitions = append(t.Partitions, p)
 		}
-		names[t.TopicID] = name
+		names.back[t.TopicID] = name
 		req.Topics = append(req.Topics, t)
 	}
 	return req, names, nil
 }
 
 // refusals returns what the coordinator refused for good, or one error that may pass.
-func (c *Client) refusals(resp *kmsg.OffsetCommitResponse, group string, names map[[16]byte]string,
+func (c *Client) refusals(resp *kmsg.OffsetCommitResponse, group string, names topicNames,
 	offsets map[TopicPartition]OffsetToCommit) (refused []error, passing error) {
 	for _, t := range resp.Topics {
 		name := t.Topic
 		if name == "" {
-			name = names[t.TopicID]
+			name = names.back[t.TopicID]
 		}
 		for _, p := range t.Partitions {
 			err := kerr.ErrorForCode(p.ErrorCode)
 			tp := TopicPartition{name, p.Partition}
 			switch {
 			case err == nil:
+			case err == kerr.UnknownTopicID && KindOf(names.errs[name]) == Unauthorized:
+				refused = append(refused, names.errs[name])
 			case mayPass(err) && !(isUnknown(err) && offsets[tp].TopicID != [16]byte{}):
 				passing = err
 			default:

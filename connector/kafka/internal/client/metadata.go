@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"maps"
 	"slices"
 
@@ -180,8 +181,11 @@ func (c *Client) remember(m *Metadata) {
 }
 
 // topicIDs returns the ids of topics, asking for those that are not known yet, or for all of them if
-// fresh. Topics without an id are left out.
-func (c *Client) topicIDs(ctx context.Context, topics []string, fresh bool) (map[string][16]byte, error) {
+// fresh. Topics without an id are left out; errs says why, where the brokers do. Brokers that gave no ids when the
+// client was opened are asked only if fresh: they may have been upgraded since.
+func (c *Client) topicIDs(ctx context.Context, topics []string, fresh bool) (ids map[string][16]byte,
+	errs map[string]error, err error,
+) {
 	known := func() (ids map[string][16]byte) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -193,11 +197,48 @@ func (c *Client) topicIDs(ctx context.Context, topics []string, fresh bool) (map
 		}
 		return ids
 	}
-	if ids := known(); !fresh && len(ids) == len(topics) {
-		return ids, nil
+	if ids := known(); !fresh && (len(ids) == len(topics) || !c.version.Supports(kmsg.Metadata, 10)) {
+		return ids, nil, nil
 	}
-	if _, err := c.metadata(ctx, topics); err != nil {
-		return nil, err
+	m, err := c.metadata(ctx, topics)
+	if err != nil {
+		return nil, nil, err
 	}
-	return known(), nil
+	errs = map[string]error{}
+	for name, t := range m.Topics {
+		if t.Err != nil {
+			errs[name] = t.Err
+		}
+	}
+	return known(), errs, nil
+}
+
+// topicNames are the ids by which topics are asked for, and why some have none.
+type topicNames struct {
+	ids  map[string][16]byte
+	back map[[16]byte]string
+	errs map[string]error
+}
+
+// named gives each topic an id, whether that will be sent or not: a connection agrees on its version for itself, and in
+// a cluster that is being upgraded not on that of the others. Those whose id is not known get one that no topic has, so
+// that the answer leads back to them.
+func (c *Client) named(ctx context.Context, topics []string, fresh bool) (n topicNames, err error) {
+	if len(topics) == 0 {
+		return n, nil
+	}
+	n.back = make(map[[16]byte]string, len(topics))
+	n.ids, n.errs, err = c.topicIDs(ctx, topics, fresh)
+	if err != nil {
+		return n, err
+	}
+	for i, name := range topics {
+		if _, ok := n.ids[name]; !ok {
+			made := [16]byte{0: 0xff} // Kafka's own have a version in the middle, where this has 0.
+			binary.BigEndian.PutUint32(made[12:], uint32(i))
+			n.ids[name] = made
+		}
+		n.back[n.ids[name]] = name
+	}
+	return n, nil
 }

@@ -59,7 +59,7 @@ func (c *Client) CommitInTransaction(ctx context.Context, txn Transaction, group
 	}
 	fresh := false
 	return c.coordinated(ctx, "group "+group, what, func(ctx context.Context) error {
-		ids, err := c.topicIDs(ctx, []string{p.Topic}, fresh)
+		ids, _, err := c.topicIDs(ctx, []string{p.Topic}, fresh)
 		if err != nil {
 			return err
 		}
