@@ -80,7 +80,8 @@ func TestGroupOfUpgradedCoordinator(t *testing.T) {
 			strict(c)
 			old := 1 - c.CoordinatorFor("g")
 			claims(c, old, from, nil, always)
-			j := run(t, c, plan{params: []string{"bootstrap.servers", c.ListenAddrs()[old], "enable.auto.commit", "true"}})
+			seed := c.ListenAddrs()[old]
+			j := run(t, c, plan{params: []string{"bootstrap.servers", seed, "enable.auto.commit", "true"}})
 			pass(5 * time.Second)
 			j.stop()
 			same(t, "records", j.records(), at("t-0", "v", 3, 5))
