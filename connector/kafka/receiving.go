@@ -23,6 +23,7 @@ type receiving[K, V any] struct {
 	mu        sync.Mutex
 	stored    *batchRange // to be committed
 	committed *batchRange
+	since     time.Time // when committed was committed
 }
 
 // run receives until ctx ends, which is no error.
@@ -34,11 +35,8 @@ func (r *receiving[K, V]) run(ctx context.Context, resume []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	r.beginsAt(from)
-	if resume == nil { // Whoever goes on must not ask anew where to begin, also if nothing can be received now.
-		if err := r.st.Some(nil, from); err != nil {
-			return err
-		}
+	if err := r.begin(from, resume); err != nil {
+		return err
 	}
 	r.source.f.opts.prefetch, r.source.f.spoil = false, nil
 	var commits sync.WaitGroup
@@ -63,6 +61,21 @@ func (r *receiving[K, V]) run(ctx context.Context, resume []byte) (err error) {
 			return err
 		}
 	}
+	return nil
+}
+
+// begin has a run stand where it begins. Whoever goes on must not ask anew where that is, also if nothing can be
+// received now: it is stored, and committed, for without a log it is the group that the next process asks.
+func (r *receiving[K, V]) begin(from, resume []byte) error {
+	r.beginsAt(from)
+	at, err := decodeRange(from)
+	if err != nil {
+		return err
+	}
+	if resume == nil {
+		return r.put(nil, at)
+	}
+	r.stored = at
 	return nil
 }
 
@@ -161,14 +174,14 @@ func (thread) Fail(err error) { panic(notRead{err}) }
 func (r *receiving[K, V]) read(ctx context.Context, i int, p piece) error {
 	var load []Record[K, V]
 	var failed error
-	bytes, reached := 0, p.From
+	size, reached := 0, p.From
 	err := r.decode(ctx, p, func(rec *recordbatch.Record, v Record[K, V]) bool {
-		load, bytes, reached = append(load, v), bytes+len(rec.Key)+len(rec.Value), rec.Offset+1
-		if len(load) < loadRecords && bytes < loadBytes {
+		load, size, reached = append(load, v), size+len(rec.Key)+len(rec.Value), rec.Offset+1
+		if len(load) < loadRecords && size < loadBytes {
 			return true
 		}
 		failed = r.store(ctx, i, reached, load)
-		load, bytes = nil, 0
+		load, size = nil, 0
 		return failed == nil
 	})
 	if failed != nil {
@@ -213,43 +226,49 @@ func (r *receiving[K, V]) store(ctx context.Context, i int, offset int64, load [
 	next := *r.at
 	next.Partitions = slices.Clone(next.Partitions)
 	next.Partitions[i].From, next.Partitions[i].Until = offset, offset
-	position, err := next.encode()
+	return r.put(load, &next)
+}
+
+// put stores a load, if there is one, and where reading goes on behind it. It is called by who has the turn, or while
+// no thread reads.
+func (r *receiving[K, V]) put(load []Record[K, V], at *batchRange) error {
+	position, err := at.encode()
 	if err != nil {
 		return ending{err}
 	}
 	if err := r.st.Some(load, position); err != nil {
 		return ending{err}
 	}
-	r.at = &next
+	r.at = at
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stored = r.at
+	r.stored = at
 	return nil
 }
 
-// commitOften commits what is stored to the group, now and then.
+// commitOften commits what is stored to the group, at once and then now and then.
 func (r *receiving[K, V]) commitOften(ctx context.Context) {
 	tick := time.NewTicker(commitEvery)
 	defer tick.Stop()
 	for {
+		if err := r.commit(ctx, commitDeadline); err != nil && ctx.Err() == nil {
+			r.st.Report(err) // Nothing hangs on it now: reading goes on from what is stored.
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		if err := r.commit(ctx, commitDeadline); err != nil && ctx.Err() == nil {
-			r.st.Report(err) // Nothing hangs on it: reading goes on from what is stored.
-		}
 	}
 }
 
-// commit commits what was stored since the last time.
+// commit commits what was stored since the last time, or the same once more when that is long ago.
 func (r *receiving[K, V]) commit(ctx context.Context, timeout time.Duration) error {
 	r.mu.Lock()
 	stored := r.stored
-	news := r.commits && stored != r.committed
+	due := r.commits && stored != nil && (stored != r.committed || time.Since(r.since) >= commitAgain)
 	r.mu.Unlock()
-	if !news {
+	if !due {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -259,7 +278,7 @@ func (r *receiving[K, V]) commit(ctx context.Context, timeout time.Duration) err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.committed = stored
+	r.committed, r.since = stored, time.Now()
 	return nil
 }
 

@@ -26,9 +26,11 @@ import (
 // spark.streaming.receiver.writeAheadLog.enable that is logged before anything is fetched, and then the offsets lie in
 // the log beside the records: after a restart reading goes on there, whatever the group has committed, and each record
 // is in exactly one batch; what was logged is committed to the group every second, for who watches its lag, whatever
-// enable.auto.commit says. Offsets that were imported into the checkpoint are where a log begins. Without the log what
-// was received and not processed is lost with the process; what was received is committed all the same, unless
-// enable.auto.commit is false; and imported offsets are refused, for the group has them.
+// enable.auto.commit says. Offsets that were imported into the checkpoint are where a log begins. Without the log a
+// restart goes on by the group alone. Where the first process begins is committed at once, and an offset that does not
+// change again every ten minutes, for brokers forget what they were told long ago; with enable.auto.commit=false
+// nothing is. What was received and not processed is lost with the process, and committed all the same; and imported
+// offsets are refused, for the group has them.
 //
 // Brokers that are away, and records that are gone, unless weir.kafka.failOnDataLoss is false, are reported, and asked
 // for again every second. A record that does not decode, or that the write ahead log cannot encode, is reported, and
@@ -182,4 +184,7 @@ const (
 	askTimeout, closeTimeout = 15 * time.Second, 3 * time.Second
 	// commitEvery is how often offsets are committed to the group.
 	commitEvery = time.Second
+	// commitAgain is how often an offset is committed that has not changed. Nothing joins the group, so brokers forget
+	// it offsets.retention.minutes after the commit: a day on those before 2.0, a week since, or what they are told.
+	commitAgain = 10 * time.Minute
 )
