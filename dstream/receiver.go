@@ -35,7 +35,9 @@ type ReceiverChecker interface{ Check() error }
 type ReceiverPositions interface {
 	// Covers tells whether a source that stands at the position last has given all up to position before. Records whose
 	// position the last one covers are not stored again. Of receivers that are no ReceiverPositions, those are dropped
-	// whose position equals the last one. It is called in the order of the records and must not block.
+	// whose position equals the last one. It is called in the order of the records and must not block. Where a source
+	// may go back on purpose, because other records have come to stand at the same places, a lower position is not
+	// covered, and is stored alone before what is read from there.
 	Covers(last, position []byte) bool
 }
 

@@ -218,11 +218,11 @@ func TestTopicCreatedAgain(t *testing.T) {
 	}
 }
 
-// unknown has the brokers not know the topic "t" until it is removed.
-func unknown(c *kafkatest.Cluster) *kfake.FaultHandle {
+// unknown has the brokers not know a topic until it is removed.
+func unknown(c *kafkatest.Cluster, topic string) *kfake.FaultHandle {
 	return c.Fault(kfake.Fault{
 		Keys:  []kmsg.Key{kmsg.Metadata, kmsg.ListOffsets},
-		Topic: "t",
+		Topic: topic,
 		Err:   kerr.UnknownTopicOrPartition,
 		Count: -1,
 	})
@@ -270,7 +270,7 @@ func TestTopicCreatedAgainWithoutIDs(t *testing.T) {
 					}
 					c.Produce("t", 0, numbered("new", 0, row.count)...)
 					if row.missing {
-						gone := unknown(c)
+						gone := unknown(c, "t")
 						pass(8 * time.Second)
 						gone.Remove()
 					}
@@ -303,7 +303,7 @@ func TestTopicForgottenForAWhile(t *testing.T) {
 				j := run(t, c, plan{})
 				c.Produce("t", 0, numbered("v", 0, 3)...)
 				pass(2500 * time.Millisecond)
-				forget := unknown(c)
+				forget := unknown(c, "t")
 				pass(8 * time.Second)
 				forget.Remove()
 				c.Produce("t", 0, numbered("v", 3, 6)...)
@@ -352,7 +352,7 @@ func TestTopicIsBack(t *testing.T) {
 		j := run(t, c, plan{settings: []string{"weir.kafka.failOnDataLoss", "false"}})
 		c.Produce("t", 0, numbered("v", 0, 3)...)
 		pass(2500 * time.Millisecond)
-		forget := unknown(c)
+		forget := unknown(c, "t")
 		pass(time.Minute)
 		forget.Remove()
 		c.Produce("t", 0, numbered("v", 3, 6)...)

@@ -89,6 +89,25 @@ func TestRetentionOvertakes(t *testing.T) {
 	}
 }
 
+// truncate elects a leader of partition 0 that lacks what lies behind an offset. The log of kfake is not truncated; the
+// new leader says that the old epoch ended there, so what follows is as if it had been written by it.
+func truncate(t *testing.T, c *kafkatest.Cluster, name string, end int64) {
+	t.Helper()
+	c.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+		topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
+		topic.Topic = name
+		p := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+		p.LeaderEpoch, p.EndOffset = 0, end
+		topic.Partitions = append(topic.Partitions, p)
+		resp.Topics = append(resp.Topics, topic)
+		return resp, nil, true
+	})
+	if err := c.MoveTopicPartition(name, 0, 1-c.LeaderFor(name, 0)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A new leader that lacks what was read, and has written other records in its place since: the stream says so, and
 // goes on where the logs part.
 func TestLogTruncated(t *testing.T) {
@@ -99,21 +118,7 @@ func TestLogTruncated(t *testing.T) {
 				c.Produce("t", 0, numbered("v", 0, 6)...)
 				j := run(t, c, plan{settings: []string{"weir.kafka.failOnDataLoss", fail}})
 				pass(1500 * time.Millisecond)
-				// The log of kfake is not truncated; the new leader says that the old epoch ended at 4, so offsets 4
-				// and 5 are as if they had been written by it.
-				c.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
-					resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
-					topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
-					topic.Topic = "t"
-					p := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
-					p.LeaderEpoch, p.EndOffset = 0, 4
-					topic.Partitions = append(topic.Partitions, p)
-					resp.Topics = append(resp.Topics, topic)
-					return resp, nil, true
-				})
-				if err := c.MoveTopicPartition("t", 0, 1-c.LeaderFor("t", 0)); err != nil {
-					t.Fatal(err)
-				}
+				truncate(t, c, "t", 4)
 				c.Produce("t", 0, "v6")
 				const lost = "t-0: offsets 4 to 5 are lost: they were read, and then a leader without them was elected"
 				if fail == "true" {

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -19,6 +20,7 @@ type receiving[K, V any] struct {
 
 	turn chan struct{} // held by who stores
 	at   *batchRange   // what is stored, never changed; replaced by who has the turn
+	last []byte        // at, as it was stored
 
 	mu        sync.Mutex
 	stored    *batchRange // to be committed
@@ -75,7 +77,7 @@ func (r *receiving[K, V]) begin(from, resume []byte) error {
 	if resume == nil {
 		return r.put(nil, at)
 	}
-	r.stored = at
+	r.last, r.stored = resume, at
 	return nil
 }
 
@@ -112,11 +114,8 @@ func (r *receiving[K, V]) round(ctx context.Context, from []byte) ([]byte, error
 	if err != nil {
 		return from, err
 	}
-	at := *planned
-	at.Partitions = slices.Clone(at.Partitions)
-	r.at = &at
-	for i := range r.at.Partitions {
-		r.at.Partitions[i].Until = r.at.Partitions[i].From
+	if err := r.stand(planned); err != nil {
+		return from, err
 	}
 	if n == 0 {
 		_ = pause(ctx, emptyRound)
@@ -127,6 +126,27 @@ func (r *receiving[K, V]) round(ctx context.Context, from []byte) ([]byte, error
 		return reached, errors.Join(err, encoding)
 	}
 	return rng, nil
+}
+
+// stand has the run stand where a range begins. If that is not where what was stored last ends, it is stored before
+// anything is read from there: the planner goes back, on purpose, where a log was truncated or a topic created again,
+// and what is read up to the same offset once more must not look like what was stored, nor be passed over by a next
+// process, which may have no proof any more that it is other records.
+func (r *receiving[K, V]) stand(planned *batchRange) error {
+	at := *planned
+	at.Partitions = slices.Clone(at.Partitions)
+	for i := range at.Partitions {
+		at.Partitions[i].Until = at.Partitions[i].From
+	}
+	position, err := at.encode()
+	if err != nil {
+		return ending{err}
+	}
+	if !bytes.Equal(position, r.last) {
+		return r.put(nil, &at)
+	}
+	r.at = &at
+	return nil
 }
 
 // receive has the threads of each topic read its pieces. One that fails holds up none of the others.
@@ -239,7 +259,7 @@ func (r *receiving[K, V]) put(load []Record[K, V], at *batchRange) error {
 	if err := r.st.Some(load, position); err != nil {
 		return ending{err}
 	}
-	r.at = at
+	r.at, r.last = at, position
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stored = at

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,11 +34,12 @@ import (
 // offsets are refused, for the group has them.
 //
 // Brokers that are away, and records that are gone, unless weir.kafka.failOnDataLoss is false, are reported, and asked
-// for again every second. A record that does not decode, or that the write ahead log cannot encode, is reported, and
-// the receiver is started again after spark.streaming.receiverRestartDelay, at that record: nothing behind it in its
-// partition is received before it can be. [ToDeadLetters] is for direct streams; here, receive [Bytes] and decode with
-// [dstream.MapTry] and [dstream.ToDeadLetters]. It takes spark.streaming.receiver.maxRate records a second; the limits
-// of direct streams do not hold. There is no ZooKeeper: parameters that name it are refused.
+// for again every second. With that setting false what stands at offsets that were received before is received as well,
+// where a log was truncated or a topic created again. A record that does not decode, or that the write ahead log cannot
+// encode, is reported, and the receiver is started again after spark.streaming.receiverRestartDelay, at that record:
+// nothing behind it in its partition is received before it can be. [ToDeadLetters] is for direct streams; here, receive
+// [Bytes] and decode with [dstream.MapTry] and [dstream.ToDeadLetters]. It takes spark.streaming.receiver.maxRate
+// records a second; the limits of direct streams do not hold. There is no ZooKeeper: parameters that name it are refused.
 func Stream[K, V any](ssc *dstream.Context, topics map[string]int, p Params, key Deserializer[K], value Deserializer[V],
 	opts ...Option,
 ) (*dstream.DStream[Record[K, V]], error) {
@@ -151,26 +153,13 @@ func (r *receiver[K, V]) Stop(ctx context.Context) error {
 // nobody writes to again.
 func (r *receiver[K, V]) HandsOver() {}
 
-// Covers implements dstream.ReceiverPositions: positions are the offsets of all partitions.
+// Covers implements dstream.ReceiverPositions: positions are the offsets of all partitions, and one covers itself only.
+// A run begins exactly at the last position that was stored, and stores nothing from before it a second time: there is
+// nothing to be dropped. Lower offsets are no sign of that, but of a log that was truncated or a topic that was created
+// again, whose records are others.
 func (r *receiver[K, V]) Covers(last, position []byte) bool {
-	before, err := decodeRange(last)
-	if err != nil || before == nil {
-		return false
-	}
-	these, err := decodeRange(position)
-	if err != nil || these == nil {
-		return false
-	}
-	reached := map[incarnation]int64{}
-	for _, p := range before.Partitions {
-		reached[p.incarnation()] = p.Until
-	}
-	for _, p := range these.Partitions {
-		if until, ok := reached[p.incarnation()]; !ok || until < p.Until {
-			return false
-		}
-	}
-	return true
+	at, err := decodeRange(position)
+	return err == nil && at != nil && bytes.Equal(last, position)
 }
 
 const (
