@@ -39,7 +39,8 @@ import (
 // encode, is reported, and the receiver is started again after spark.streaming.receiverRestartDelay, at that record:
 // nothing behind it in its partition is received before it can be. [ToDeadLetters] is for direct streams; here, receive
 // [Bytes] and decode with [dstream.MapTry] and [dstream.ToDeadLetters]. It takes spark.streaming.receiver.maxRate
-// records a second; the limits of direct streams do not hold. There is no ZooKeeper: parameters that name it are refused.
+// records a second; the limits of direct streams do not hold. There is no ZooKeeper: parameters that name it are
+// refused.
 func Stream[K, V any](ssc *dstream.Context, topics map[string]int, p Params, key Deserializer[K], value Deserializer[V],
 	opts ...Option,
 ) (*dstream.DStream[Record[K, V]], error) {
