@@ -29,6 +29,8 @@ type options struct {
 	discovery time.Duration
 	// produceBytes bounds what a producer writes in a second.
 	produceBytes int64
+	// settle is how long a sink waits for what old coordinators may yet tell, 0 for settleTime.
+	settle time.Duration
 	// transacts has transactional.id be the beginning of a sink's transactional ids; else it is refused.
 	transacts bool
 	// plain keeps a sink from using transactions.
@@ -67,6 +69,13 @@ func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l 
 // WithProduceBytesPerSecond bounds the bytes of keys and values that a producer or sink writes in a second. Without it
 // a sink keeps to weir.kafka.maxBytesPerSecond, and a producer has no limit.
 func WithProduceBytesPerSecond(n int64) Option { return func(o *options) { o.produceBytes = n } }
+
+// WithSettleTime is for sinks on brokers before 2.5, whose coordinators may tell late of the last transaction: where it
+// is in doubt, as after the death of a process, the sink waits until they have given the same answer for d, or 10
+// seconds if d is not positive or the option is left out. That is how much later the job goes on, and for how long a
+// coordinator may be busy, as with loading partitions of __consumer_offsets that have moved to it, before a batch may
+// be written twice. Brokers of 2.5 and later are not waited for.
+func WithSettleTime(d time.Duration) Option { return func(o *options) { o.settle = max(d, 0) } }
 
 // WithoutTransactions has a sink write at least once although the job has a checkpoint: without the 30 ms or so that a
 // transaction takes, and visible to readers that do not read committed records only.

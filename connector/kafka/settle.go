@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -61,9 +62,11 @@ func (s *ProducerSink[K, V]) doubts(t *transaction, id dstream.Effect, last int6
 	return last < newest
 }
 
-// settle asks again until there is no doubt, or the answer has been the same for settleTime.
+// settle asks again until there is no doubt, or the answer has been the same for settleTime, or what the program has
+// set.
 func (s *ProducerSink[K, V]) settle(ctx context.Context, t *transaction, id dstream.Effect, last int64) (int64, error) {
-	for since := time.Now(); time.Since(since) < settleTime; {
+	enough := cmp.Or(s.p.opts.settle, settleTime)
+	for since := time.Now(); time.Since(since) < enough; {
 		select {
 		case <-time.After(settlePause):
 		case <-ctx.Done():

@@ -48,7 +48,8 @@ func sinkSuite(c *realkafka.Cluster) weirtest.SinkSuite[textRecord] {
 				Process: func() dstream.Sink[textRecord] {
 					s, err := kafka.Sink(topic, kafka.Params{
 						"bootstrap.servers": c.Bootstrap(realkafka.PlaintextListener), "transactional.id": topic,
-					}, kafka.StringSerializer, kafka.StringSerializer)
+					}, kafka.StringSerializer, kafka.StringSerializer,
+						kafka.WithSettleTime(time.Second)) // Their coordinator has nothing else to do.
 					if err != nil {
 						t.Fatal(err)
 					}
