@@ -135,7 +135,7 @@ func TestLostLocalDisk(t *testing.T) {
 			func(d *dstream.DStream[int], got map[string]string, lose func()) {
 				sc := d.Context().RDD()
 				fixed := rdd.Map(rdd.Range(sc, 0, 20_000, 1, 2), func(i int64) int { return int(i) })
-				fixed.Persist(rdd.DiskOnly).LocalCheckpoint()
+				fixed.LocalCheckpoint()
 				sumsTwice(dstream.Transform(d, func(r *rdd.RDD[int], _ dstream.Time) *rdd.RDD[int] {
 					return rdd.Union(r, fixed)
 				}), got, lose)

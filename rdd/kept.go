@@ -142,7 +142,7 @@ func (k *kept) lose(p int, err error) {
 func (k *kept) whyLost(p int) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return nil
+	return k.lost[p]
 }
 
 // forget drops a partition that is not kept.
