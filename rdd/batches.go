@@ -106,10 +106,14 @@ func vectored[T, U any](r *RDD[T], out *RDD[U], f func(tc *TaskContext) func(in 
 	})
 }
 
-// room gives a slice of n elements, buf if that is large enough.
+// room gives a slice of n elements, buf if that is large enough. The first is as long as asked for: a partition of a
+// stream's batch is often one short piece, and nobody asks again.
 func room[T any](buf []T, n int) []T {
-	if cap(buf) < n {
-		return make([]T, n, max(n, batchLen))
+	switch {
+	case n <= cap(buf):
+		return buf[:n]
+	case buf == nil:
+		return make([]T, n)
 	}
-	return buf[:n]
+	return make([]T, n, max(n, batchLen))
 }

@@ -178,9 +178,6 @@ func readColumns[K, V any](tc *TaskContext, r *RDD[Pair[K, V]], p int, take func
 	var b shuffle.Bucket[K, V]
 	more := true
 	r.iterate(tc, p)(func(kv Pair[K, V]) bool {
-		if b.Keys == nil {
-			b = shuffle.Bucket[K, V]{Keys: make([]K, 0, batchLen), Values: make([]V, 0, batchLen)}
-		}
 		b.Keys, b.Values = append(b.Keys, kv.Key), append(b.Values, kv.Value)
 		if len(b.Keys) == batchLen {
 			more = take(b)

@@ -1,9 +1,11 @@
 package checkpoint
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -309,11 +311,13 @@ func decodeAs[E Entry](raw []byte) (Entry, error) {
 
 // encodeEntry gives the line of an entry: an object whose one field is named for its kind.
 func encodeEntry(e Entry) (json.RawMessage, error) {
-	line, err := encodeLine(map[string]Entry{e.kind(): e})
+	value, err := encodeLine(e)
 	if err != nil {
 		return nil, fmt.Errorf("%w: a %s entry cannot be encoded: %w", ErrOrder, e.kind(), err)
 	}
-	return line, nil
+	line := make([]byte, 0, len(e.kind())+len(value)+8)
+	line = append(strconv.AppendQuote(append(line, '{'), e.kind()), ':')
+	return append(append(line, bytes.TrimSuffix(value, []byte("\n"))...), "}\n"...), nil
 }
 
 func decodeEntry(line []byte) (Entry, error) {

@@ -1,8 +1,6 @@
 package checkpoint
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"io"
 
@@ -80,7 +78,7 @@ func (p Place) open(ctx context.Context, fsys vfs.FS, dir string) (*SegmentReade
 		part := File{Name: p.source.file.Name, Offset: p.offset, Length: p.length}
 		return OpenFrames(ctx, fsys, dir, part, p.first, before)
 	}
-	f := inlineFile{bytes.NewReader(p.source.inline[p.offset : p.offset+p.length])}
-	return &SegmentReader{name: p.source.name(dir), file: f, r: bufio.NewReader(f), need: Need{Before: before},
-		at: p.offset, next: p.first}, nil
+	r := readInline(p.source.name(dir), p.source.inline[p.offset:p.offset+p.length], Need{Before: before})
+	r.at, r.next = p.offset, p.first
+	return r, nil
 }

@@ -31,8 +31,8 @@ func encodeLine(v any) ([]byte, error) {
 // EncodeRecord gives the bytes of a record with the given lines: each is encoded as JSON, but for a json.RawMessage,
 // which is a line already.
 func EncodeRecord(kind string, lines ...any) ([]byte, error) {
-	var body bytes.Buffer
-	for _, line := range lines {
+	raws, body := make([]json.RawMessage, len(lines)), 0
+	for i, line := range lines {
 		raw, ok := line.(json.RawMessage)
 		if !ok {
 			var err error
@@ -40,11 +40,19 @@ func EncodeRecord(kind string, lines ...any) ([]byte, error) {
 				return nil, err
 			}
 		}
-		body.Write(raw)
+		raws[i], body = raw, body+len(raw)
 	}
-	summed := fmt.Appendf(nil, "%d %d\n", recordVersion, body.Len())
-	summed = append(summed, body.Bytes()...)
-	return append(fmt.Appendf(nil, "%s%s %08x ", recordMagic, kind, crc32.Checksum(summed, castagnoli)), summed...), nil
+	record := make([]byte, 0, headMax+body)
+	record = fmt.Appendf(record, "%s%s ", recordMagic, kind)
+	sum := len(record)
+	record = append(record, "00000000 "...)
+	summed := len(record)
+	record = fmt.Appendf(record, "%d %d\n", recordVersion, body)
+	for _, raw := range raws {
+		record = append(record, raw...)
+	}
+	copy(record[sum:], fmt.Sprintf("%08x", crc32.Checksum(record[summed:], castagnoli)))
+	return record, nil
 }
 
 // DecodeRecord gives the lines of a record, and refuses what is not whole. name is the file's, for errors.

@@ -240,10 +240,15 @@ type inlineFile struct{ io.Reader }
 func (inlineFile) Close() error            { return nil }
 func (inlineFile) Info() (vfs.Info, error) { return vfs.Info{}, nil }
 
+// readInline reads a segment that is in the log. Each batch has some, so the buffer is no larger than they are.
+func readInline(name string, data []byte, need Need) *SegmentReader {
+	f := inlineFile{bytes.NewReader(data)}
+	return &SegmentReader{name: name, file: f, r: bufio.NewReaderSize(f, min(len(data), 4096)), need: need}
+}
+
 func (s stateSource) open(ctx context.Context, fsys vfs.FS, dir string) (*SegmentReader, error) {
 	if s.inline != nil {
-		f := inlineFile{bytes.NewReader(s.inline)}
-		r := &SegmentReader{name: s.name(dir), file: f, r: bufio.NewReader(f), need: Need{Whole: true}}
+		r := readInline(s.name(dir), s.inline, Need{Whole: true})
 		return r, r.readHead(s.kind)
 	}
 	r, err := OpenSegment(ctx, fsys, s.name(dir), s.kind, Need{Whole: true})

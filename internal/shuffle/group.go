@@ -153,7 +153,7 @@ type numbered[K, V any] struct {
 	numbers []uint32
 }
 
-// slabMin is how many numbers are made room for at a time at least.
+// slabMin is how many numbers are made room for at a time at least, once there were as many.
 const slabMin = 4096
 
 // number takes a part into memory; false says that there is no room.
@@ -172,7 +172,7 @@ func (l *numbering[K, V]) number(p Part[K, V]) bool {
 		}
 	}
 	if len(l.slab) < b.Len() {
-		l.slab = make([]uint32, max(b.Len(), slabMin))
+		l.slab = make([]uint32, max(b.Len(), int(min(l.rows, slabMin))))
 	}
 	numbers := l.slab[:b.Len():b.Len()]
 	l.slab = l.slab[b.Len():]

@@ -25,6 +25,12 @@ type places struct {
 // have the bit freshPlace and a zero value. The result is valid until the next call.
 func (t *Table[K, V]) places(keys []K) []uint32 {
 	if t.together == nil {
+		if len(keys) <= len(t.few) {
+			for i, k := range keys {
+				t.few[i] = t.place(k)
+			}
+			return t.few[:len(keys)]
+		}
 		t.together = new(places)
 	}
 	at := t.together.at[:len(keys)]

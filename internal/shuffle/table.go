@@ -47,7 +47,8 @@ type Table[K comparable, V any] struct {
 	spare V   // the slot of a key that was refused
 	err   error
 
-	together *places // of keys that are looked up together; nil until some were
+	together *places   // of keys that are looked up together; nil until some were
+	few      [4]uint32 // what places gives for a few keys before that
 }
 
 // text is the entry of a string key. The value comes first because a struct that ends in an empty value is padded.
