@@ -97,7 +97,7 @@ func TestElementsAreKept(t *testing.T) {
 // TestElementsGo: the checkpoint holds what windows look back to, once, and little more, however long the program runs,
 // and of batches only those that it retains.
 func TestElementsGo(t *testing.T) {
-	for name, heavy := range map[string]int{"panes alike": 2000, "large ones, then small ones": 200} {
+	for name, heavy := range map[string]int{"panes alike": 1000, "large ones, then small ones": 200} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				disk := vfs.NewDisk("disk")
@@ -119,10 +119,10 @@ func TestElementsGo(t *testing.T) {
 					}).Named("out")
 					watch(dstream.Window(texts, 50*time.Second, 100*time.Second), "short", map[string]string{})
 				}, "weir.checkpoint.retainedBatches", "10")
-				time.Sleep(2000*time.Second + 500*time.Millisecond)
+				time.Sleep(1000*time.Second + 500*time.Millisecond)
 				l.stop(t)
 				most := 2 * 400 * 8000
-				if heavy < 2000 {
+				if heavy < 1000 {
 					most = 200 << 10
 				}
 				keepsLittle(t, l, disk, most)
