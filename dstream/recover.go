@@ -80,7 +80,8 @@ func (ssc *Context) beginReceiving(ctx context.Context) error {
 }
 
 // sweepReceived removes the write ahead logs of inputs that were dropped, and those that a process began that died
-// before it was logged where its inputs begin.
+// before it was logged where its inputs begin. A process that the checkpoint was taken over from removes none: the next
+// owner may have begun it.
 func (ssc *Context) sweepReceived(ctx context.Context) error {
 	d := &ssc.durable
 	state, err := ssc.log.State()
@@ -98,11 +99,16 @@ func (ssc *Context) sweepReceived(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, i := range infos {
-		if !needed[vfs.Base(i.Name)] {
-			if err := d.fs.RemoveAll(ctx, i.Name); err != nil {
-				return err
-			}
+	strays := slices.DeleteFunc(infos, func(i vfs.Info) bool { return needed[vfs.Base(i.Name)] })
+	if len(strays) == 0 {
+		return nil
+	}
+	if err := ssc.log.Check(ctx); err != nil { // After the listing, which it says this of.
+		return err
+	}
+	for _, i := range strays {
+		if err := d.fs.RemoveAll(ctx, i.Name); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -155,7 +155,7 @@ func (ssc *Context) toReplay(ctx context.Context, found, was *checkpoint.State, 
 		}
 	}
 	d.found, d.replays = was, true
-	if err := ssc.openStateStore(); err != nil {
+	if err := ssc.openStateStore(ctx); err != nil {
 		return err
 	}
 	if err := ssc.loadStates(ctx); err != nil {

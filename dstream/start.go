@@ -71,7 +71,7 @@ func (ssc *Context) start(ctx context.Context) error {
 	if err := ssc.takeRDDs(); err != nil {
 		return err
 	}
-	if err := ssc.openStateStore(); err != nil {
+	if err := ssc.openStateStore(ctx); err != nil {
 		return err
 	}
 	if err := ssc.loadStates(ctx); err != nil {

@@ -95,12 +95,12 @@ func (ssc *Context) stateStoreNamed() (StateStore, error) {
 
 // openStateStore opens the store, if states lie in one, and has them lie there. It comes after the log was opened, for
 // stores that an earlier owner of the checkpoint left behind are removed.
-func (ssc *Context) openStateStore() error {
+func (ssc *Context) openStateStore(ctx context.Context) error {
 	store, err := ssc.stateStoreNamed()
 	if err != nil || store == nil || !slices.ContainsFunc(ssc.states, (*keeping).keyed) {
 		return err
 	}
-	if ssc.rows.dir, err = ssc.stateRowsFolder(); err == nil {
+	if ssc.rows.dir, err = ssc.stateRowsFolder(ctx); err == nil {
 		ssc.rows.open, err = store.Open(ssc.rows.dir, int64(conf.StateMemory.Get(ssc.conf)))
 	}
 	for i, k := range ssc.states {
@@ -131,19 +131,19 @@ func (d *durability) place() string {
 // stateRowsFolder makes the folder of the store. Its name is the checkpoint's, by its job and place, and the owner's:
 // what stands there of other owners of this checkpoint is of no use any more, for only the last one can commit. A
 // replay owns nothing, and the owner may run beside it: its folder has the name of its process, and goes when that has.
-func (ssc *Context) stateRowsFolder() (string, error) {
+func (ssc *Context) stateRowsFolder(ctx context.Context) (string, error) {
 	var errs []error
 	for _, root := range conf.LocalDirs.Get(ssc.conf) {
 		name := fmt.Sprintf("weir-state-%s-%016x-", ssc.job, codec.Hash(0, []byte(ssc.durable.place())))
 		own := fmt.Sprintf("%s%d-", name, ssc.epoch)
 		replays := fmt.Sprintf("weir-replay-%s-", ssc.job)
-		ssc.removeRows(filepath.Join(root, replays+"*"), func(dir string) bool {
-			return processGone(strings.TrimPrefix(filepath.Base(dir), replays))
-		})
+		ssc.removeRows(slices.DeleteFunc(rowsLeft(root, replays), func(dir string) bool {
+			return !processGone(strings.TrimPrefix(filepath.Base(dir), replays))
+		}))
 		if ssc.durable.replays {
 			own = replays + processName(checkpoint.Here(""))
-		} else {
-			ssc.removeRows(filepath.Join(root, name+"*"), nil)
+		} else if err := ssc.removeOwnersRows(ctx, rowsLeft(root, name)); err != nil {
+			return "", err
 		}
 		dir, err := os.MkdirTemp(root, own)
 		if err == nil {
@@ -171,14 +171,28 @@ func processGone(text string) bool {
 	return strings.HasPrefix(text, processName(other)) && other.Gone()
 }
 
-// removeRows removes the stores that earlier processes have left behind, those for which may is true unless it is nil.
-// What cannot be listed is left there.
-func (ssc *Context) removeRows(pattern string, may func(dir string) bool) {
-	left, _ := filepath.Glob(pattern)
+// rowsLeft lists the stores whose names begin so. What cannot be listed is left there.
+func rowsLeft(root, name string) []string {
+	left, _ := filepath.Glob(filepath.Join(root, name+"*"))
+	return left
+}
+
+// removeOwnersRows removes the stores of other owners of this checkpoint, which were listed before. If it was taken
+// over meanwhile, one of them may be that of the next owner, who runs.
+func (ssc *Context) removeOwnersRows(ctx context.Context, left []string) error {
+	if len(left) == 0 {
+		return nil
+	}
+	if err := ssc.log.Check(ctx); err != nil {
+		return err
+	}
+	ssc.removeRows(left)
+	return nil
+}
+
+// removeRows removes stores that earlier processes have left behind.
+func (ssc *Context) removeRows(left []string) {
 	for _, dir := range left {
-		if may != nil && !may(dir) {
-			continue
-		}
 		if err := os.RemoveAll(dir); err != nil {
 			ssc.warn("a store of states that an earlier process left could not be removed", err, "folder", dir)
 		}

@@ -43,7 +43,7 @@ func TestReplayFolder(t *testing.T) {
 		}
 		ssc.job, ssc.epoch, ssc.durable.replays = "job", 3, replays
 		for range 2 {
-			dir, err := ssc.stateRowsFolder()
+			dir, err := ssc.stateRowsFolder(t.Context())
 			if replays {
 				stay = append(stay, dir) // Its process is this one.
 			}
@@ -77,7 +77,7 @@ func TestStateRowsFolder(t *testing.T) {
 		}
 		defer func() { _ = ssc.Stop(context.Background()) }()
 		ssc.job, ssc.epoch, ssc.durable.fs, ssc.durable.path = "job", epoch, fsys, path
-		dir, err := ssc.stateRowsFolder()
+		dir, err := ssc.stateRowsFolder(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,8 +37,9 @@ func (d *drowsy) step(s vfs.Step) vfs.Fault {
 	return vfs.None
 }
 
-// TestContest: processes that fall asleep wherever they are contend for a log. Whatever one of them was told is in the
-// log is there in the end, once, and in its order.
+// TestContest: processes that fall asleep wherever they are contend for a log, sweep what they find and commit states.
+// Whatever one of them was told is in the log is there in the end, once, and in its order, and so are the files that
+// the log names.
 func TestContest(t *testing.T) {
 	for seed := range uint64(25) {
 		synctest.Test(t, func(t *testing.T) {
@@ -73,6 +74,12 @@ func TestContest(t *testing.T) {
 					t.Errorf("seed %d: batch %d was acknowledged to %x, and the log has %+v", seed, sequence, who, b)
 				}
 			}
+			files := disk.Files()
+			for name := range s.Files() {
+				if _, ok := files[vfs.Join(dir, name)]; !ok {
+					t.Errorf("seed %d: the log names %s, which is not there", seed, name)
+				}
+			}
 			if seed == 0 {
 				t.Logf("%d epochs, %d batches, %d acknowledged", s.Owner.Epoch, len(s.Batches), len(acknowledged))
 			}
@@ -80,7 +87,7 @@ func TestContest(t *testing.T) {
 	}
 }
 
-// contend opens the log and plans and commits batches, until it is killed or loses the log.
+// contend opens the log, sweeps, and plans and commits batches, until it is killed or loses the log.
 func contend(t *testing.T, m *vfs.Mount, who uint64, acknowledge func(sequence int64, who uint64)) {
 	l, r, err := Open(t.Context(), m, dir, someone(fmt.Sprint(who)), Options{Every: 3 + int64(who%3), Wait: true})
 	if err != nil {
@@ -90,6 +97,9 @@ func contend(t *testing.T, m *vfs.Mount, who uint64, acknowledge func(sequence i
 		return
 	}
 	defer func() { _ = l.Close(t.Context()) }()
+	if m.MkdirAll(t.Context(), vfs.Join(dir, "state")) != nil || l.Sweep(t.Context(), "state") != nil {
+		return
+	}
 	for _, b := range r.Opened() {
 		if l.Append(t.Context(), Commit{Sequence: b.Plan.Sequence, Time: b.Plan.Time}) != nil {
 			return
@@ -102,6 +112,14 @@ func contend(t *testing.T, m *vfs.Mount, who uint64, acknowledge func(sequence i
 			return
 		}
 		acknowledge(next.Sequence, who)
-		l.Defer(Commit{Sequence: next.Sequence, Time: next.Time})
+		commit := Commit{Sequence: next.Sequence, Time: next.Time}
+		if next.Sequence%5 == 0 {
+			file := File{Name: fmt.Sprintf("state/op-%d-%d", r.Epoch, next.Sequence)}
+			if vfs.WriteFile(t.Context(), m, vfs.Join(dir, file.Name), nil) != nil {
+				return
+			}
+			commit.State = []StateChange{{Operator: "op", Snapshot: []File{file}, SnapshotAt: next.Sequence}}
+		}
+		l.Defer(commit)
 	}
 }

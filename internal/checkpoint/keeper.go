@@ -269,7 +269,8 @@ func (l *Log) removeFiles(ctx context.Context) error {
 }
 
 // Sweep removes the files of a folder in the checkpoint that no state refers to: what an owner left that did not come
-// to commit it. It must be called before anything is written there.
+// to commit it. It must be called before anything is written there. An owner that was taken over from removes nothing,
+// and gets a *FencedError: to what it knows, the files of the next owner are strays.
 func (l *Log) Sweep(ctx context.Context, dir string) error {
 	infos, err := l.folder.fs.List(ctx, vfs.Join(l.folder.dir, dir))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -281,12 +282,20 @@ func (l *Log) Sweep(ctx context.Context, dir string) error {
 	l.mu.Lock()
 	needed := l.state.Files()
 	l.mu.Unlock()
+	var strays []string
 	for _, i := range slices.Backward(infos) {
-		name := vfs.Join(dir, vfs.Base(i.Name))
-		if i.Dir || needed[name] {
-			continue
+		if !i.Dir && !needed[vfs.Join(dir, vfs.Base(i.Name))] {
+			strays = append(strays, i.Name)
 		}
-		if err := missingIsFine(l.folder.fs.Remove(ctx, i.Name)); err != nil {
+	}
+	if len(strays) == 0 {
+		return nil
+	}
+	if err := l.Check(ctx); err != nil { // After the listing, which else may show what the next owner writes.
+		return fmt.Errorf("sweep %s: %w", dir, err)
+	}
+	for _, name := range strays {
+		if err := missingIsFine(l.folder.fs.Remove(ctx, name)); err != nil {
 			return fmt.Errorf("sweep %s: %w", dir, err)
 		}
 	}

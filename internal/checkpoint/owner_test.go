@@ -94,6 +94,38 @@ func TestZombie(t *testing.T) {
 	}
 }
 
+// TestZombieSweeps: who slept while another took over removes nothing of what that has written and committed since.
+func TestZombieSweeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		s := &sleeper{make(chan struct{}), make(chan struct{})}
+		a, _ := mustOpen(t, disk.Mount(s.step), "a", 8)
+		close(s.stopped)
+		m := disk.Mount(nil)
+		b, _ := mustOpen(t, m, "b", 8)
+		if err := m.MkdirAll(t.Context(), dir+"/state"); err != nil {
+			t.Fatal(err)
+		}
+		if err := vfs.WriteFile(t.Context(), m, dir+"/state/op-2-1-all", nil); err != nil {
+			t.Fatal(err)
+		}
+		change := StateChange{Operator: "op", Snapshot: []File{{Name: "state/op-2-1-all"}}}
+		if err := b.Append(t.Context(), Plan{Time: 1}, Commit{Time: 1, State: []StateChange{change}}); err != nil {
+			t.Fatal(err)
+		}
+		close(s.awake)
+		err := a.Sweep(t.Context(), "state")
+		if fenced := (*FencedError)(nil); !errors.As(err, &fenced) || fenced.By.Host != "b" {
+			t.Errorf("the zombie sweeps: %v", err)
+		}
+		if _, ok := disk.Files()[dir+"/state/op-2-1-all"]; !ok {
+			t.Error("a state that is committed was removed")
+		}
+		_ = a.Close(t.Context())
+		mustClose(t, b)
+	})
+}
+
 // TestZombieIdle: an owner that logs nothing learns by its lease that it is none any more.
 func TestZombieIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
