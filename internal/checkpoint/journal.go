@@ -105,7 +105,9 @@ func (j *Journal) Seal(endRun context.CancelFunc) {
 }
 
 // Resume has frames taken again, those of another run, when all of the run before are settled, and gives the position
-// behind which the source is to go on: that of the last frame that has one.
+// behind which the source is to go on: that of the last frame that has one. That frame may never have been
+// acknowledged, and when it comes again it is, for its position is there: so Resume first asks, as a write does,
+// whether the log has another owner, for whom the frame does not count.
 func (j *Journal) Resume(ctx context.Context) ([]byte, error) {
 	select {
 	case j.writes.turn <- struct{}{}:
@@ -114,6 +116,9 @@ func (j *Journal) Resume(ctx context.Context) ([]byte, error) {
 	}
 	defer func() { <-j.writes.turn }()
 	j.writes.writeAll()
+	if err := j.check(ctx); err != nil {
+		return nil, fmt.Errorf("write ahead log: %w", err)
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.halted = nil
@@ -174,9 +179,7 @@ func (j *Journal) tryWrite(batch []*ticket[*journalled]) error {
 	if err != nil {
 		return fmt.Errorf("write ahead log: %w", err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errors.New("the checkpoint's log did not answer"))
-	defer cancel()
-	err = j.log.Check(ctx)
+	err = j.check(ctx)
 	for i, f := range frames { // Also after an error: it says nothing of the frames, which are there.
 		f.Logged(first+int64(i), at[i])
 	}
@@ -188,6 +191,12 @@ func (j *Journal) tryWrite(batch []*ticket[*journalled]) error {
 
 // checkTimeout bounds the question whether the log has another owner.
 const checkTimeout = 10 * time.Second
+
+func (j *Journal) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errors.New("the checkpoint's log did not answer"))
+	defer cancel()
+	return j.log.Check(ctx)
+}
 
 // fresh leaves out the frames whose position an earlier one covers.
 func (j *Journal) fresh(batch []*ticket[*journalled], last []byte) (frames []*journalled, at []byte, err error) {

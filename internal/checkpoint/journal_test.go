@@ -143,6 +143,13 @@ func TestJournalZombie(t *testing.T) {
 		if err := old.store(t.Context(), 2, place(2)); err == nil {
 			t.Error("a zombie's next record is acknowledged")
 		}
+		_, err = old.Resume(t.Context()) // Its receiver is started again, and the source gives the record once more.
+		if _, fenced := errors.AsType[*FencedError](err); !fenced {
+			t.Errorf("a zombie's next run: %v", err)
+		}
+		if err := old.store(t.Context(), 1, place(1)); err == nil {
+			t.Error("a zombie's record is acknowledged when it comes again")
+		}
 		if want := []string{payload(0)}; !slices.Equal(next.frames, want) {
 			t.Errorf("the next owner found %q, want %q", next.frames, want)
 		}
