@@ -71,6 +71,9 @@ func OpenJournal(ctx context.Context, log *Log, fsys vfs.FS, dir, series string,
 		}
 		return visit(f, head)
 	})
+	if err == nil {
+		err = j.segments.removeVoid(ctx, j.check)
+	}
 	if err != nil {
 		return nil, err
 	}

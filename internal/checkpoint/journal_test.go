@@ -82,6 +82,9 @@ func TestJournalCrash(t *testing.T) {
 						return err
 					}
 					at, err := k.Resume(t.Context())
+					if err != nil {
+						return errors.Join(err, k.Close(t.Context()), k.log.Close(t.Context()))
+					}
 					next := 0
 					if at != nil {
 						next = int(binary.BigEndian.Uint64(at)) + 1
@@ -306,6 +309,52 @@ func TestJournalCleans(t *testing.T) {
 		}
 		if err := errors.Join(next.Close(t.Context()), next.log.Close(t.Context())); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// TestJournalRestarts: a receiver of which no batch is planned, again and again, leaves no copy of its frames for each
+// start, nor what a start that was killed had begun.
+func TestJournalRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		var stored []string
+		for life := range 20 {
+			k, err := keep(t, disk.Mount(nil), 0, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(k.frames, stored) {
+				t.Fatalf("start %d found %q, want %q", life, k.frames, stored)
+			}
+			if life%5 == 0 {
+				if err := k.store(t.Context(), life, place(life)); err != nil {
+					t.Fatal(err)
+				}
+				stored = append(stored, payload(life))
+			}
+			if err := errors.Join(k.Close(t.Context()), k.log.Close(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			died := disk.Mount(func(s vfs.Step) vfs.Fault {
+				if s.Op == "write" && strings.Contains(s.Name, "/received/") {
+					return vfs.Die
+				}
+				return vfs.None
+			})
+			if _, err := keep(t, died, 0, nil); !errors.Is(err, vfs.ErrDead) {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour)
+		}
+		var left []string
+		for name := range disk.Files() {
+			if strings.Contains(name, "/received/") {
+				left = append(left, name)
+			}
+		}
+		if len(left) > len(stored)+1 { // Each start that stored something began a file; the last death left one, too.
+			t.Errorf("20 starts leave %q", left)
 		}
 	})
 }

@@ -138,6 +138,10 @@ func (l *Log) sign(ctx context.Context, sign lease) error {
 // tempAge is how old a file must be that was begun and never published before it is taken for a leftover.
 const tempAge = time.Hour
 
+func leftover(i vfs.Info) bool {
+	return strings.HasPrefix(vfs.Base(i.Name), ".") && time.Since(i.ModTime) > tempAge
+}
+
 // removeSlots removes the slots before the last base but one, in the order of their numbers: so the slots that are
 // there never have a gap, and who has read from a base can tell whether what it read was still the log. The slot of
 // a takeover is what a process that wakes up late would write next: a grave takes its place, for ever.
@@ -160,8 +164,7 @@ func (l *Log) removeSlots(ctx context.Context, graves map[int64]bool) error {
 			if buried {
 				graves[n] = true
 			}
-		case !ok && strings.HasPrefix(vfs.Base(i.Name), ".") && time.Since(i.ModTime) > tempAge &&
-			!l.spares.has(i.Name):
+		case !ok && leftover(i) && !l.spares.has(i.Name):
 			if err := missingIsFine(l.folder.fs.Remove(ctx, i.Name)); err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -49,6 +50,7 @@ type Segments struct {
 	next    int64       // sequence
 	number  int64       // of the next segment
 	last    segmentFile // of those that were read
+	void    []string    // files of earlier owners that no frame is read of, and what was never published
 	current vfs.Segment
 	name    string // of the current segment, in dir
 	length  int64
@@ -115,11 +117,12 @@ func OpenSegments(ctx context.Context, fsys vfs.FS, dir, series string, o Segmen
 	if err != nil {
 		return nil, err
 	}
-	files, err := s.files(ctx)
+	all, err := s.all(ctx)
 	if err != nil {
 		return nil, err
 	}
-	files = counting(files)
+	files := counting(all)
+	s.noteVoid(all, files, before)
 	for len(files) > 1 && files[1].first <= from {
 		files = files[1:] // Of those that were removed, a power failure may have brought some back, and not others.
 	}
@@ -147,13 +150,7 @@ func OpenSegments(ctx context.Context, fsys vfs.FS, dir, series string, o Segmen
 	return s, nil
 }
 
-// files gives the files of the series that have a head, in order, with the sequences at which they begin.
-func (s *Segments) files(ctx context.Context) ([]segmentFile, error) {
-	files, err := s.all(ctx)
-	return slices.DeleteFunc(files, func(f segmentFile) bool { return f.empty }), err
-}
-
-// all gives also those whose head was cut.
+// all gives the files of the series, in order, with the sequences at which they begin, also those whose head was cut.
 func (s *Segments) all(ctx context.Context) ([]segmentFile, error) {
 	infos, err := s.fs.List(ctx, vfs.Join(s.dir, s.series))
 	if err != nil {
@@ -162,10 +159,16 @@ func (s *Segments) all(ctx context.Context) ([]segmentFile, error) {
 	var files []segmentFile
 	for _, i := range infos {
 		f, ok := parseSegmentName(i.Name)
+		if leftover(i) {
+			s.void = append(s.void, i.Name)
+		}
 		if !ok {
 			continue
 		}
 		r, err := OpenSegment(ctx, s.fs, i.Name, s.opts.Kind, Need{})
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // The owner before has removed it meanwhile: it holds nothing that counts.
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -184,11 +187,15 @@ func (s *Segments) all(ctx context.Context) ([]segmentFile, error) {
 	return files, nil
 }
 
-// counting leaves out the files that hold no frame that counts: those that begin where a later one does, or behind.
+// counting leaves out the files that hold no frame that counts: those that begin where a later one does, or behind, and
+// those without a head.
 func counting(files []segmentFile) []segmentFile {
 	var count []segmentFile
 	least := int64(math.MaxInt64)
 	for _, f := range slices.Backward(files) {
+		if f.empty {
+			continue
+		}
 		if f.first < least {
 			count = append(count, f)
 		}
@@ -196,6 +203,34 @@ func counting(files []segmentFile) []segmentFile {
 	}
 	slices.Reverse(count)
 	return count
+}
+
+// noteVoid notes the files of earlier owners that hold no frame that counts, and none that may be in a plan: those of
+// plans have sequences before the sequence before.
+func (s *Segments) noteVoid(all, counting []segmentFile, before int64) {
+	for _, f := range all {
+		if f.epoch < s.opts.Epoch && (f.empty || f.first >= before) && !slices.Contains(counting, f) {
+			s.void = append(s.void, f.name)
+		}
+	}
+}
+
+// removeVoid removes what was found void when the series was opened. owned is asked before: the next owner may be
+// reading such a file, because he has not seen those that made it void.
+func (s *Segments) removeVoid(ctx context.Context, owned func(ctx context.Context) error) error {
+	if len(s.void) == 0 {
+		return nil
+	}
+	if err := owned(ctx); err != nil {
+		return err
+	}
+	for _, name := range s.void {
+		if err := missingIsFine(s.fs.Remove(ctx, name)); err != nil {
+			s.opts.Report("a file of the write ahead log that holds nothing cannot be removed", err)
+		}
+	}
+	s.void = nil
+	return nil
 }
 
 // readFile visits the frames of a file that count: those before until, which is negative for the last file.
