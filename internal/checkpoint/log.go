@@ -187,10 +187,16 @@ func (f folder) again(ctx context.Context, w *watch, before *tail) (*tail, error
 		return before, nil
 	}
 	t, err := f.tail(ctx)
-	if err == nil && t.last.Epoch != before.last.Epoch {
-		err = errMoved // Another one was faster, and is alive.
+	switch {
+	case err != nil:
+		return nil, err
+	case t == nil:
+		return nil, fmt.Errorf("the checkpoint %s was removed while its owner, %s (epoch %d), was waited for: start "+
+			"again to begin a new one, or put it back", f.dir, before.state.Owner.Owner, before.last.Epoch)
+	case t.last.Epoch != before.last.Epoch:
+		return nil, errMoved // Another one was faster, and is alive.
 	}
-	return t, err
+	return t, nil
 }
 
 // takeOver writes the first slot of an epoch.

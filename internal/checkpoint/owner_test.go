@@ -321,6 +321,26 @@ func TestWaitEnds(t *testing.T) {
 	})
 }
 
+// TestRemovedMeanwhile: a standby whose checkpoint is removed while it waits says so.
+func TestRemovedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		m := disk.Mount(nil)
+		a, _ := mustOpen(t, m, "a", 8)
+		time.AfterFunc(time.Minute, func() {
+			m.Kill()
+			if err := disk.Mount(nil).RemoveAll(t.Context(), dir); err != nil {
+				t.Error(err)
+			}
+		})
+		_, _, err := Open(t.Context(), disk.Mount(nil), dir, someone("b"), Options{Wait: true})
+		if err == nil || !contains(err, dir, "removed", "on a", "start again") {
+			t.Errorf("the standby: %v", err)
+		}
+		_ = a.Close(t.Context())
+	})
+}
+
 // TestZombieHides: an earlier owner that still signs, and so overwrites the lease, keeps nobody from taking over when
 // the owner is dead.
 func TestZombieHides(t *testing.T) {
