@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/internal/checkpoint"
 	"github.com/weirstream/weir/rdd"
 )
@@ -22,7 +23,7 @@ type elementPane struct {
 }
 
 // errPane is what is wrong with a row that no writer makes.
-var errPane = errors.New("it holds no pane of elements here")
+var errPane = fmt.Errorf("%w: it holds no pane of elements here", codec.ErrCorrupt)
 
 // newPane reads the first row of a pane.
 func newPane(r checkpoint.StateRow) (*elementPane, error) {

@@ -120,12 +120,14 @@ func (s *stateStore[K, S]) row(r checkpoint.StateRow) error {
 func decodeWhole[S any](values *codec.Codec[S], b []byte) (S, error) {
 	v, rest, err := values.Decode(b)
 	if err == nil && len(rest) > 0 {
-		err = fmt.Errorf("%d bytes follow the value", len(rest))
+		err = fmt.Errorf("%w: %d bytes follow the value", codec.ErrCorrupt, len(rest))
 	}
 	return v, err
 }
 
-func noKey[K any](k K) error { return fmt.Errorf("a row changes the key %v, which is not there", k) }
+func noKey[K any](k K) error {
+	return fmt.Errorf("%w: a row changes the key %v, which is not there", codec.ErrCorrupt, k)
+}
 
 // seal implements stateful.
 func (s *stateStore[K, S]) seal(ctx context.Context, b *Batch) (checkpoint.StateChange, error) {

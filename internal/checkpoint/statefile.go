@@ -80,7 +80,7 @@ func (r StateRow) Append(b []byte) []byte {
 	return append(b, r.Value...)
 }
 
-var errRow = errors.New("it holds no row here")
+var errRow = fmt.Errorf("%w: it holds no row here", codec.ErrCorrupt)
 
 // cutRow reads a row from the front of b, which it shares.
 func cutRow(b []byte) (r StateRow, rest []byte, err error) {
@@ -323,10 +323,18 @@ func (s *SegmentReader) rows(f Frame, take func(StateRow) error) error {
 			err = take(row)
 		}
 		if err != nil {
-			at := f.Offset + int64(frameHead+len(f.Payload)-len(b))
-			return &DamageError{File: s.name, Offset: at, What: err.Error(), Remedy: fromCopy}
+			return atRow(s.name, f.Offset+int64(frameHead+len(f.Payload)-len(b)), err)
 		}
 		b = rest
 	}
 	return nil
+}
+
+// atRow is the error of a row, by where it lies. The file is damaged if the row is no row, or one that no writer makes;
+// who takes rows may have other errors: a disk that is full, or a function of the user's.
+func atRow(name string, offset int64, err error) error {
+	if errors.Is(err, codec.ErrCorrupt) {
+		return &DamageError{File: name, Offset: offset, What: err.Error(), Remedy: fromCopy}
+	}
+	return fmt.Errorf("%s, offset %d: %w", name, offset, err)
 }

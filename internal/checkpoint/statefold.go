@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/bits"
+
+	"github.com/weirstream/weir/codec"
 )
 
 // Folds are those of some parts, one after the other.
@@ -161,7 +163,7 @@ func (f *fold) double() {
 // gone is the kind of a row that another took the place of, or that was given out.
 const gone RowKind = 0
 
-var errNoKey = errors.New("a row changes a key that is not there")
+var errNoKey = fmt.Errorf("%w: a row changes a key that is not there", codec.ErrCorrupt)
 
 // add takes a row of a newer run in.
 func (f *fold) add(hash uint64, r StateRow) error {

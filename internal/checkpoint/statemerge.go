@@ -125,7 +125,7 @@ func (m *StateMerge) panes(ctx context.Context) (File, error) {
 				return w.err
 			})
 			if err != nil {
-				w.err = err
+				w.Fail(err)
 				return
 			}
 		}
@@ -161,7 +161,7 @@ func (m *StateMerge) each(ctx context.Context, sources []stateSource, of *folds,
 			return err
 		}
 		if err := rows.flush(); err != nil {
-			return &DamageError{File: s.name(m.dir), Offset: s.bytes(), What: err.Error(), Remedy: fromCopy}
+			return atRow(s.name(m.dir), s.bytes(), err)
 		}
 	}
 	return nil
@@ -186,7 +186,7 @@ func (m *StateMerge) write(ctx context.Context, part int, of *folds) (File, erro
 		for _, fo := range of.parts {
 			failed = errors.Join(failed, fo.rest(h.Base, put))
 		}
-		w.err = failed
+		w.Fail(failed)
 	})
 	return f, err
 }
