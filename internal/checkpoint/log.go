@@ -524,7 +524,7 @@ func (l *Log) Close(ctx context.Context) error {
 	if again {
 		return nil
 	}
-	err := l.Append(ctx)
+	err := l.unlessStopped(l.Append(ctx))
 	if l.folder.fs == nil {
 		l.fail(ErrClosed)
 		return err
@@ -538,9 +538,19 @@ func (l *Log) Close(ctx context.Context) error {
 	}
 	l.spares.drop(ctx)
 	if l.Err() == nil {
-		err = errors.Join(err, l.release(ctx))
+		err = errors.Join(err, l.unlessStopped(l.release(ctx)))
 	}
 	l.fail(ErrClosed)
+	return err
+}
+
+// unlessStopped leaves out that the log was taken over after a clean stop: then it was taken from nobody.
+func (l *Log) unlessStopped(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, fenced := errors.AsType[*FencedError](err); fenced && l.state.Stopped {
+		return nil
+	}
 	return err
 }
 

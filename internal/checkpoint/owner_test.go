@@ -321,6 +321,27 @@ func TestWaitEnds(t *testing.T) {
 	})
 }
 
+// TestTakenOverAfterStop: who has logged a clean stop is not told that he has given no sign of life when another one
+// takes the log over before it is released.
+func TestTakenOverAfterStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, pause := range []time.Duration{0, 10 * time.Second} {
+			disk := vfs.NewDisk("disk")
+			a, _ := mustOpen(t, disk.Mount(nil), "a", 8)
+			if err := a.Append(t.Context(), Stop{}); err != nil {
+				t.Fatal(err)
+			}
+			b, _ := mustOpen(t, disk.Mount(nil), "b", 8)
+			time.Sleep(pause) // The first owner gives signs of life meanwhile.
+			if err := a.Close(t.Context()); err != nil {
+				t.Errorf("after %v: %v", pause, err)
+			}
+			batches(t, b, 1)
+			mustClose(t, b)
+		}
+	})
+}
+
 // TestRemovedMeanwhile: a standby whose checkpoint is removed while it waits says so.
 func TestRemovedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
