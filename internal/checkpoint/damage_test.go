@@ -273,6 +273,47 @@ func TestDropped(t *testing.T) {
 	})
 }
 
+// TestDamagedOldSlot: a slot that went bad when nobody needed it any more keeps no other one from going, and is told of
+// once.
+func TestDamagedOldSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		a, _ := mustOpen(t, disk.Mount(nil), "a", 4)
+		batches(t, a, 1)
+		mustClose(t, a)
+		var told []string
+		b, _, err := Open(t.Context(), disk.Mount(nil), dir, someone("b"), Options{Wait: true,
+			Report: func(message string, err error) { told = append(told, fmt.Sprint(message, ": ", err)) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		spoilt := folder{dir: dir}.slotName(1)
+		if err := disk.Spoil(spoilt, func(data []byte) []byte { data[len(data)/2] ^= 1; return data }); err != nil {
+			t.Fatal(err)
+		}
+		batches(t, b, 40)
+		synctest.Wait()
+		slots := 0
+		for name := range disk.Files() {
+			if _, ok := slotNumber(name); ok {
+				slots++
+			}
+		}
+		if slots > 12 {
+			t.Errorf("%d slots are left", slots)
+		}
+		if len(told) != 1 || !strings.Contains(told[0], spoilt) {
+			t.Errorf("it is told %q", told)
+		}
+		mustClose(t, b)
+		c, r := mustOpen(t, disk.Mount(nil), "c", 4)
+		if r.Committed.Sequence != 40 {
+			t.Errorf("the log ends with batch %d", r.Committed.Sequence)
+		}
+		mustClose(t, c)
+	})
+}
+
 func FuzzSlot(f *testing.F) {
 	for seed := range uint64(3) {
 		s := &slot{slotHead: slotHead{Job: "j", Number: 4, Every: 4, Epoch: 1, Writer: "w"}, base: newState("j", 1)}

@@ -173,7 +173,7 @@ func (l *Log) removeSlots(ctx context.Context, graves map[int64]bool) error {
 	return nil
 }
 
-// removeSlot removes a slot, or buries it.
+// removeSlot removes a slot, or buries it. What a damaged one held is not known: it is its own grave.
 func (l *Log) removeSlot(ctx context.Context, n, bytes int64) (buried bool, err error) {
 	name := l.folder.slotName(n)
 	if n > l.taken { // This process wrote it.
@@ -182,6 +182,10 @@ func (l *Log) removeSlot(ctx context.Context, n, bytes int64) (buried bool, err 
 	s, err := l.folder.read(ctx, n)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
+	}
+	if _, damaged := errors.AsType[*DamageError](err); damaged { // Nobody needs it, and it may be a takeover's.
+		l.opts.Report("an old slot of the log is damaged; it is not needed any more, and stays as it is", err)
+		return true, nil
 	}
 	if err != nil {
 		return false, err
