@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Here is this process as an owner.
@@ -16,7 +18,7 @@ func Here(program string) Owner {
 		host = "unknown"
 	}
 	o := Owner{Host: host, PID: os.Getpid(), Program: program, Machine: machine()}
-	o.Started, _ = started(o.PID)
+	o.Started, _ = started(procFolder, o.PID)
 	return o
 }
 
@@ -31,9 +33,12 @@ func machine() string {
 	return strings.TrimSpace(string(boot)) + " " + space
 }
 
+// procFolder is where a system shows its processes.
+const procFolder = "/proc"
+
 // started tells when a process began, in the kernel's ticks, so that a number that was given out again shows.
-func started(pid int) (string, error) {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+func started(proc string, pid int) (string, error) {
+	stat, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "stat"))
 	if err != nil {
 		return "", err
 	}
@@ -47,9 +52,15 @@ func started(pid int) (string, error) {
 
 // Gone tells that an owner is known not to be there any more. Not to know is false.
 func (o Owner) Gone() bool {
-	if o.Machine == "" || o.Started == "" || o.Machine != machine() {
-		return false
+	return o.Machine != "" && o.Started != "" && o.Machine == machine() && o.goneFrom(procFolder)
+}
+
+// goneFrom asks the folder, and of a process that it does not show the system: it may hide those of other users.
+func (o Owner) goneFrom(proc string) bool {
+	at, err := started(proc, o.PID)
+	if errors.Is(err, fs.ErrNotExist) {
+		p, err := os.FindProcess(o.PID)
+		return err == nil && errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 	}
-	at, err := started(o.PID)
-	return errors.Is(err, fs.ErrNotExist) || err == nil && at != o.Started
+	return err == nil && at != o.Started
 }

@@ -25,7 +25,7 @@ func TestGone(t *testing.T) {
 	}
 	other := here
 	other.PID = child.Process.Pid
-	other.Started, _ = started(other.PID)
+	other.Started, _ = started(procFolder, other.PID)
 	elsewhere, reused := other, other
 	elsewhere.Machine += "x"
 	reused.Started += "1"
@@ -38,11 +38,18 @@ func TestGone(t *testing.T) {
 	check("this process", here, false)
 	check("the child", other, false)
 	check("one whose number was given out again", reused, true)
+	hidden := t.TempDir() // A folder of processes that shows none.
+	if here.goneFrom(hidden) || other.goneFrom(hidden) {
+		t.Error("a process that is hidden is taken for dead")
+	}
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = child.Wait()
 	check("the child that was waited for", other, true)
+	if !other.goneFrom(hidden) {
+		t.Error("a process that is neither shown nor there is taken for alive")
+	}
 	check("a process elsewhere", elsewhere, false)
 	synctest.Test(t, func(t *testing.T) {
 		disk := vfs.NewDisk("disk")
@@ -62,7 +69,7 @@ func TestGone(t *testing.T) {
 	})
 	second := here
 	second.PID = later.Process.Pid
-	second.Started, _ = started(second.PID)
+	second.Started, _ = started(procFolder, second.PID)
 	synctest.Test(t, func(t *testing.T) {
 		disk := vfs.NewDisk("disk")
 		m := disk.Mount(nil)
