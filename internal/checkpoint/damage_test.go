@@ -38,8 +38,9 @@ func TestDamage(t *testing.T) {
 		says []string
 	}{
 		{"a slot in the middle is missing", remove(slotName(7)), []string{"07.slot, offset 0", "slot 10 is there"}},
-		{"the last slot but one is missing", remove(slotName(9)), []string{"09.slot", "slot 10 is there"}},
-		{"the last slot is missing", remove(slotName(10)), []string{"10.slot", "is there, or was"}},
+		{"the last slot but one is missing", remove(slotName(9)), []string{"09.slot", "slot 10 is there", "from a copy"}},
+		{"the last slot is missing", remove(slotName(10)), []string{"10.slot", "lease tells of slot 10",
+			"remove the lease"}},
 		{"slot 0 is missing", remove(slotName(0)), []string{"00.slot", "slot 1 is there"}},
 		{"the base is missing", remove(slotName(6)), []string{"06.slot", "slot 10 is there"}},
 		{"a slot is empty", spoil(slotName(9), func([]byte) []byte { return nil }), []string{"09.slot", "as a record does"}},
@@ -86,6 +87,26 @@ func TestDamage(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOlderCopy: a log that an older copy took the place of goes on from there when its lease is removed, as the error
+// says.
+func TestOlderCopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := logged(t, 6, 5)
+		remove(folder{dir: dir}.slotName(10))(t, disk)
+		remove(folder{dir: dir}.slotName(9))(t, disk)
+		_, _, err := Open(t.Context(), disk.Mount(nil), dir, someone("b"), Options{})
+		if err == nil || !contains(err, "09.slot", dir+"/lease tells of slot 10", "remove the lease") {
+			t.Errorf("an older copy: %v", err)
+		}
+		remove(folder{dir: dir}.lease())(t, disk)
+		l, r := mustOpen(t, disk.Mount(nil), "b", 6)
+		if r.Committed.Sequence != 3 {
+			t.Errorf("it goes on behind batch %d", r.Committed.Sequence)
+		}
+		mustClose(t, l)
+	})
 }
 
 func remove(name string) func(*testing.T, *vfs.Disk) {

@@ -242,8 +242,13 @@ func (f folder) nothingBehind(ctx context.Context, t *tail, listed []int64) erro
 	if _, err := f.read(ctx, t.next); !errors.Is(err, fs.ErrNotExist) {
 		return errMoved
 	}
-	return &DamageError{File: f.slotName(t.next), What: fmt.Sprintf("the file is missing, and slot %d is there, or was",
-		behind), Remedy: fromCopy}
+	missing := &DamageError{File: f.slotName(t.next), Remedy: fromCopy,
+		What: fmt.Sprintf("the file is missing, and slot %d is there", behind)}
+	if _, err := f.read(ctx, behind); errors.Is(err, fs.ErrNotExist) {
+		missing.What = fmt.Sprintf("the file is missing, and the lease %s tells of slot %d", f.lease(), behind)
+		missing.Remedy = "if an older copy of the checkpoint was put back on purpose, remove the lease; or " + fromCopy
+	}
+	return missing
 }
 
 // stillBase tells whether the base from which the log was read is there. While it is, no slot behind it has gone: slots
