@@ -3,8 +3,10 @@ package dstream
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,5 +63,16 @@ func TestTakenOverRemovesNothing(t *testing.T) {
 		if _, err := os.Stat(tt.folder); err != nil {
 			t.Errorf("the %s of the next owner: %v", tt.what, err)
 		}
+	}
+}
+
+// TestReleasedWhileRead: who reads a version that goes meanwhile is not told to put a file back.
+func TestReleasedWhileRead(t *testing.T) {
+	r := &StateReader[string, int]{name: "counts"}
+	err := r.failed(&stateView{}, &checkpoint.DamageError{File: "state/f", Remedy: "put the file back",
+		Cause: fs.ErrNotExist})
+	if !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "put the file back") ||
+		!strings.Contains(err.Error(), "read it again") {
+		t.Errorf("a version that was released: %v", err)
 	}
 }

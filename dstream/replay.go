@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"strings"
 
@@ -82,7 +83,7 @@ func (ssc *Context) replay(ctx context.Context, how Replay) (*Replayed, error) {
 		return nil, err
 	}
 	if err := ssc.toReplay(ctx, found, was, how.Effects); err != nil {
-		return nil, err
+		return nil, ssc.gone(ctx, found, how.Sequence, err)
 	}
 	ssc.properties = batchProperties(ctx)
 	go ssc.bus.run(ssc.sc.Inside(), ssc.listenerPanicked, ssc.listenerBehind)
@@ -98,7 +99,22 @@ func (ssc *Context) replay(ctx context.Context, how Replay) (*Replayed, error) {
 	done, err := l.replay(how)
 	close(l.over)
 	l.letGo()
-	return done, err
+	return done, ssc.gone(ctx, found, how.Sequence, err)
+}
+
+// gone says of a file of the checkpoint that is not there whether the program, which may run beside the replay, has
+// released meanwhile what the batch needs. found is the log as it was read before.
+func (ssc *Context) gone(ctx context.Context, found *checkpoint.State, sequence int64, err error) error {
+	if damage, ok := errors.AsType[*checkpoint.DamageError](err); !ok || !errors.Is(damage, fs.ErrNotExist) {
+		return err
+	}
+	now, readErr := checkpoint.Read(ctx, ssc.durable.fs, ssc.durable.path)
+	if readErr != nil || now == nil || now.Released <= found.Released {
+		return err
+	}
+	return fmt.Errorf("checkpoint %s: batches up to %d were released while batch %d was replayed, and what it needs "+
+		"has gone with them: replay a later one, or have more kept (%s)", ssc.durable.dir, now.Released, sequence,
+		conf.RetainedInCheckpoint.Name())
 }
 
 // replayable refuses a batch that would not be what it was.

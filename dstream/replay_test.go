@@ -350,3 +350,32 @@ func TestReplayOfReceivers(t *testing.T) {
 		})
 	}
 }
+
+// TestReplayOfReleased: a replay beside a program that releases meanwhile what the batch needs says that, and not that
+// a file is to be put back.
+func TestReplayOfReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		build := func(pause time.Duration) func(ssc *dstream.Context) {
+			return func(ssc *dstream.Context) {
+				d := dstream.ReceiverStream(ssc, "counting", &counting{every: 300 * time.Millisecond}).Named("numbers")
+				slow := dstream.Transform(d, func(r *rdd.RDD[string], _ dstream.Time) *rdd.RDD[string] {
+					time.Sleep(pause) // The records are read behind it.
+					return r
+				})
+				dstream.ForeachPartition(slow, new(world).write).Named("out")
+			}
+		}
+		disk := vfs.NewDisk("disk")
+		l := mustLive(t, disk, build(0), walSetting, "true", "weir.checkpoint.retainedBatches", "3")
+		time.Sleep(10500 * time.Millisecond)
+		last := clonedState(t, disk).Batches
+		_, _, err := replayOf(t, disk, build(10*time.Minute), dstream.Replay{Sequence: last[len(last)-1].Sequence},
+			walSetting, "true")
+		if err == nil || strings.Contains(err.Error(), "from a copy") ||
+			!strings.Contains(err.Error(), "were released while batch") ||
+			!strings.Contains(err.Error(), "weir.checkpoint.retainedBatches") {
+			t.Errorf("a batch that is released meanwhile: %v", err)
+		}
+		l.stop(t)
+	})
+}

@@ -228,6 +228,9 @@ func noState(s *checkpoint.State, name string) error {
 // failed completes an error.
 func (r *StateReader[K, S]) failed(v *stateView, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
+		if missing, ok := errors.AsType[*checkpoint.DamageError](err); ok {
+			err = missing.Cause // The remedy is another one.
+		}
 		err = fmt.Errorf("the version was released while it was read: read it again, a newer one, or let the program "+
 			"retain more of them (%s): %w", conf.RetainedInCheckpoint.Name(), err)
 	}

@@ -49,12 +49,17 @@ type DamageError struct {
 	Offset int64
 	What   string
 	Remedy string
+	// Cause is the error of the file system, if there is one.
+	Cause error
 }
 
 // Error implements error.
 func (e *DamageError) Error() string {
 	return fmt.Sprintf("%s, offset %d: %s: %s", e.File, e.Offset, e.What, e.Remedy)
 }
+
+// Unwrap gives the error of the file system.
+func (e *DamageError) Unwrap() error { return e.Cause }
 
 const (
 	fromCopy = "put the file back from a copy; without one, start with an empty checkpoint folder and say where the " +

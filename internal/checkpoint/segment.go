@@ -384,7 +384,7 @@ func OpenFrames(ctx context.Context, fsys vfs.FS, dir string, part File, first, 
 	name := vfs.Join(dir, part.Name)
 	f, err := fsys.Open(ctx, name, part.Offset, part.Length)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &DamageError{File: name, Offset: part.Offset, Remedy: fromCopy,
+		return nil, &DamageError{File: name, Offset: part.Offset, Remedy: fromCopy, Cause: err,
 			What: fmt.Sprintf("the file is not there, and frame %d of it is needed", first)}
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/weirstream/weir/codec"
 	"github.com/weirstream/weir/internal/vfs"
@@ -252,6 +253,10 @@ func (s stateSource) open(ctx context.Context, fsys vfs.FS, dir string) (*Segmen
 		return r, r.readHead(s.kind)
 	}
 	r, err := OpenSegment(ctx, fsys, s.name(dir), s.kind, Need{Whole: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &DamageError{File: s.name(dir), What: "the file is not there, and the log names it",
+			Remedy: fromCopy, Cause: err}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"syscall"
 	"testing"
@@ -73,5 +74,17 @@ func TestErrorsOfRows(t *testing.T) {
 			strings.Contains(err.Error(), "from a copy") != tt.damage {
 			t.Errorf("%v: %v, %v", tt.err, err, damage)
 		}
+	}
+}
+
+// TestMissingStateFile: a file that the log names and that is not there is damage, and known as not there.
+func TestMissingStateFile(t *testing.T) {
+	disk := vfs.NewDisk("disk")
+	delta := paneRows(t, disk, 3)
+	remove(vfs.Join(dir, delta.Files[0].Name))(t, disk)
+	err := ReadState(t.Context(), disk.Mount(nil), dir, nil, []Delta{delta}, 1, func(StateHead) error { return nil },
+		func(StateRow) error { return nil })
+	if !errors.Is(err, fs.ErrNotExist) || !contains(err, delta.Files[0].Name, "the log names it", "from a copy") {
+		t.Errorf("a file that is not there: %v", err)
 	}
 }
