@@ -183,9 +183,23 @@ type SegmentReader struct {
 
 	at     int64
 	next   int64
+	sum    *summing // nil if the checksum of the whole is not asked for
 	torn   bool
 	ended  bool
 	failed error
+}
+
+// summing sums what is read.
+type summing struct {
+	io.Reader
+	sum uint32
+}
+
+// Read implements io.Reader.
+func (s *summing) Read(b []byte) (int, error) {
+	n, err := s.Reader.Read(b)
+	s.sum = crc32.Update(s.sum, castagnoli, b[:n])
+	return n, err
 }
 
 // OpenSegment opens a segment for reading. Where nothing of a segment must be there, one whose head was cut is an empty
@@ -195,7 +209,13 @@ func OpenSegment(ctx context.Context, fsys vfs.FS, name string, kind uint32, nee
 	if err != nil {
 		return nil, err
 	}
-	s := &SegmentReader{name: name, file: f, r: bufio.NewReaderSize(f, 64<<10), need: need}
+	s := &SegmentReader{name: name, file: f, need: need}
+	if need.Whole {
+		s.sum = &summing{Reader: f}
+		s.r = bufio.NewReaderSize(s.sum, 64<<10)
+	} else {
+		s.r = bufio.NewReaderSize(f, 64<<10)
+	}
 	if err := s.readHead(kind); err != nil {
 		_ = f.Close()
 		return nil, err

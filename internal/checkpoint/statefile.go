@@ -295,7 +295,7 @@ func (s stateSource) frames(ctx context.Context, fsys vfs.FS, dir string, check 
 	for {
 		f, err := r.Read()
 		if err == io.EOF {
-			return nil
+			return s.same(r)
 		}
 		if err != nil {
 			return err
@@ -307,6 +307,15 @@ func (s stateSource) frames(ctx context.Context, fsys vfs.FS, dir string, check 
 			return err
 		}
 	}
+}
+
+// same compares the checksum of a file that was read to its end with the one in the log: a whole file may be another.
+func (s stateSource) same(r *SegmentReader) error {
+	if r.sum == nil || r.sum.sum == s.file.Sum {
+		return nil
+	}
+	r.at = 0
+	return r.damage("its checksum is %08x, and the log says %08x: it is another file", r.sum.sum, s.file.Sum)
 }
 
 // stateHead reads what the head says of the state.

@@ -88,3 +88,35 @@ func TestMissingStateFile(t *testing.T) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }
+
+// TestSwappedDeltas: a file of a state that is whole and as long as it should be, and is another one, is refused.
+func TestSwappedDeltas(t *testing.T) {
+	disk := vfs.NewDisk("disk")
+	m := disk.Mount(nil)
+	if err := m.MkdirAll(t.Context(), vfs.Join(dir, "state")); err != nil {
+		t.Fatal(err)
+	}
+	var deltas []Delta
+	for _, value := range []string{"one", "two"} {
+		f, err := WriteState(t.Context(), m, dir, "state/op-"+value, Deltas, StateHead{Operator: "op"},
+			func(w *StateWriter) { w.Row(StateRow{Kind: Came, Key: []byte("k"), Value: []byte(value)}) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		deltas = append(deltas, Delta{Files: []File{f}})
+	}
+	read := func() error {
+		return ReadState(t.Context(), m, dir, nil, deltas, 1, func(StateHead) error { return nil },
+			func(StateRow) error { return nil })
+	}
+	if err := read(); err != nil {
+		t.Error(err)
+	}
+	files := disk.Files()
+	first, second := dir+"/state/op-one", dir+"/state/op-two"
+	spoil(first, func([]byte) []byte { return files[second] })(t, disk)
+	spoil(second, func([]byte) []byte { return files[first] })(t, disk)
+	if err := read(); err == nil || !contains(err, first, "it is another file", "from a copy") {
+		t.Errorf("swapped: %v", err)
+	}
+}
