@@ -429,7 +429,7 @@ func TestStuck(t *testing.T) {
 	})
 }
 
-// TestSlotThatIsTooLarge: the error names what fills it.
+// TestSlotThatIsTooLarge: the error names what fills it. An owner can come in nevertheless, to release that.
 func TestSlotThatIsTooLarge(t *testing.T) {
 	plan := Plan{Sequence: 7, Ranges: map[string]Range{"small": {Data: []byte("x")},
 		"large": {Data: bytes.Repeat([]byte("x"), slotMax)}}}
@@ -437,5 +437,21 @@ func TestSlotThatIsTooLarge(t *testing.T) {
 	want := fmt.Sprintf(`what batch 7 takes from "large", has %d bytes`, slotMax)
 	if _, err := s.encode(); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %s", err, want)
+	}
+	takeover := Takeover{Epoch: 2}
+	s.entries, s.lines = []Entry{takeover, plan}, lines(t, takeover, plan)
+	if _, err := s.encode(); err != nil {
+		t.Errorf("a takeover: %v", err)
+	}
+	f := folder{vfs.NewDisk("disk").Mount(nil), dir}
+	err := f.fs.MkdirAll(t.Context(), f.logDir())
+	if err == nil {
+		err = vfs.WriteFile(t.Context(), f.fs, f.slotName(0), make([]byte, slotMax+1))
+	}
+	if err == nil {
+		_, err = f.read(t.Context(), 0)
+	}
+	if damage := (*DamageError)(nil); !errors.As(err, &damage) {
+		t.Errorf("a slot that is as large is not looked at: %v", err)
 	}
 }

@@ -18,6 +18,9 @@ import (
 const (
 	// slotMax bounds a slot, with a state that is packed.
 	slotMax = 64 << 20
+	// takeoverMax bounds one that begins an epoch. It is more, so that where a state has become too large for a slot an
+	// owner can come in at all, and release what is too much.
+	takeoverMax = 2 * slotMax
 	// packMin is from how many bytes on a state is packed: the batches of long windows are many, and alike.
 	packMin = 1 << 20
 	// stateMax bounds a state that is not packed.
@@ -57,7 +60,10 @@ func (s *slot) encode() ([]byte, error) {
 	var state json.RawMessage
 	if s.Base {
 		var err error
-		if state, err = encodeLine(s.base); err == nil && len(state) >= packMin {
+		if state, err = encodeLine(s.base); err == nil && len(state) > stateMax {
+			err = s.tooLarge(len(state), stateMax)
+		}
+		if err == nil && len(state) >= packMin {
 			s.Packed = true
 			state, err = pack(state)
 		}
@@ -73,12 +79,20 @@ func (s *slot) encode() ([]byte, error) {
 		lines = append(lines, line)
 	}
 	data, err := EncodeRecord("slot", lines...)
-	if err == nil && len(data) > slotMax {
-		err = fmt.Errorf("slot %d of the log would have %d bytes, and may have %d: it holds %d batches; fewer are "+
-			"needed where windows of elements are shorter, or the interval is longer, or fewer are retained; %s",
-			s.Number, len(data), slotMax, s.batches(), s.largest())
+	most := slotMax
+	if _, begins := s.takeover(); begins {
+		most = takeoverMax
+	}
+	if err == nil && len(data) > most {
+		err = s.tooLarge(len(data), most)
 	}
 	return data, err
+}
+
+func (s *slot) tooLarge(bytes, most int) error {
+	return fmt.Errorf("slot %d of the log would have %d bytes, and may have %d: it holds %d batches; fewer are "+
+		"needed where windows of elements are shorter, or the interval is longer, or fewer are retained; %s",
+		s.Number, bytes, most, s.batches(), s.largest())
 }
 
 // largest tells of the largest range in the slot.
@@ -229,7 +243,7 @@ func slotNumber(name string) (n int64, ok bool) {
 // read gives a slot, or an error that wraps fs.ErrNotExist.
 func (f folder) read(ctx context.Context, n int64) (*slot, error) {
 	name := f.slotName(n)
-	data, err := vfs.ReadFile(ctx, f.fs, name, slotMax)
+	data, err := vfs.ReadFile(ctx, f.fs, name, takeoverMax)
 	if err != nil {
 		return nil, err
 	}
