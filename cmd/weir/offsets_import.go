@@ -32,6 +32,7 @@ func offsetsImport() *cobra.Command {
 		Long: "Reads offsets from a FILE or standard input and commits them: to a group, or into a checkpoint.\n" +
 			"Each is that of the next record to read, as Kafka's groups, ZooKeeper's old ones and Spark's\n" +
 			"untilOffset have it. They are compared with what the topics hold, and all are committed or none.\n" +
+			"Partitions that the file does not have stay where they are, unless --missing is given.\n" +
 			"docs/migrating.md goes through it for jobs of Spark Streaming.\n\n" +
 			"Formats: csv has lines of topic,partition,offset, or columns of these names in any order under a\n" +
 			"line of names (until_offset is good for offset), as weir offsets export, kafka-consumer-groups.sh\n" +
@@ -48,7 +49,8 @@ func offsetsImport() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&i.format, "format", "csv", "`NAME` of the file's format: csv, spark or zookeeper")
-	f.StringVar(&i.missing, "missing", "", "`WHERE` partitions go on that the file does not have: earliest or latest")
+	f.StringVar(&i.missing, "missing", "",
+		"`WHERE` partitions of its topics go on that the file does not have: earliest or latest (default as now)")
 	f.BoolVar(&i.lastRead, "last-read", false, "the offsets are of the last records that were read: go on one behind")
 	f.BoolVar(&i.dryRun, "dry-run", false, "show what would be committed, and do nothing")
 	i.flagNew(c)
@@ -120,15 +122,17 @@ func (i *offsetsImporter) run(ctx context.Context, c *cobra.Command, a *kafka.Ad
 	if err != nil {
 		return err
 	}
-	if err := i.complete(ctx, a, topics, before, offsets); err != nil {
+	if err := i.complete(ctx, a, topics, offsets); err != nil {
 		return err
 	}
 	if err := whole(g, topics, before, offsets); err != nil {
 		return fmt.Errorf("%w: the file has to have it, or say where to begin by --missing", err)
 	}
 	err = g.set(ctx, a, topics, offsets, i.dryRun)
-	tps := slices.SortedFunc(maps.Keys(offsets), byTopicPartition)
-	return showMoved(c.OutOrStdout(), g, tps, before, offsets, i.dryRun, err)
+	now := maps.Clone(before) // What is not in the file is shown, too: it stays where it is.
+	maps.Copy(now, offsets)
+	tps := slices.SortedFunc(maps.Keys(now), byTopicPartition)
+	return showMoved(c.OutOrStdout(), g, tps, before, now, i.dryRun, err)
 }
 
 func byTopicPartition(x, y kafka.TopicPartition) int {
@@ -157,9 +161,10 @@ func topicsOf(ctx context.Context, a *kafka.Admin, offsets map[kafka.TopicPartit
 	return topics, nil
 }
 
-// complete compares the offsets with what the partitions hold, and adds those that the file does not have.
+// complete compares the offsets with what the partitions hold, and adds those that the file does not have: where the
+// goal is in them now is of no account, for a trial run may have left it there.
 func (i *offsetsImporter) complete(ctx context.Context, a *kafka.Admin, topics []kafka.TopicInfo,
-	before, offsets map[kafka.TopicPartition]int64) error {
+	offsets map[kafka.TopicPartition]int64) error {
 	var tps []kafka.TopicPartition
 	for _, t := range topics {
 		tps = append(tps, t.TopicPartitions()...)
@@ -172,7 +177,7 @@ func (i *offsetsImporter) complete(ctx context.Context, a *kafka.Admin, topics [
 		e := edges[tp]
 		offset, given := offsets[tp]
 		switch {
-		case !given && i.missing != "" && known(before, tp) == nil:
+		case !given && i.missing != "":
 			offsets[tp] = e.at
 		case !given:
 		case offset < e.first:

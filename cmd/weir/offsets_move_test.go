@@ -163,8 +163,19 @@ func TestOffsetsMove(t *testing.T) {
 			err: []string{"has no offset of other-1"}},
 		{args: "offsets import --checkpoint DIR --input line", stdin: "lines,0,0\n", code: 1,
 			err: []string{`has no input "line", but lines`, "did you mean lines?", "--new"}},
-		{args: "offsets import --checkpoint DIR", stdin: "lines,0,2\n", out: "" +
-			"input lines of DIR goes on there:\nTOPIC  PARTITION  BEFORE  NOW\nlines  0          3       2\n"},
+		{args: "offsets import --checkpoint DIR --missing latest", stdin: "lines,0,2\n", out: "" +
+			"input lines of DIR goes on there:\n" +
+			"TOPIC  PARTITION  BEFORE  NOW\nlines  0          3       2\nlines  1          0       2\n"},
+		{args: "offsets import --checkpoint DIR", stdin: "lines,1,1\n", out: "" +
+			"input lines of DIR goes on there:\n" +
+			"TOPIC  PARTITION  BEFORE  NOW\nlines  0          2       2\nlines  1          2       1\n"},
+		{args: "offsets import --checkpoint DIR --new --dry-run", stdin: "other,0,0\nother,1,0\n", out: "" +
+			"input lines of DIR would go on there; nothing was committed (--dry-run):\n" +
+			"TOPIC  PARTITION  BEFORE  NOW\nlines  0          2       2\nlines  1          1       1\n" +
+			"other  0          -       0\nother  1          -       0\n"},
+		{args: "offsets import --checkpoint DIR --missing earliest", stdin: "lines,0,2\n", out: "" +
+			"input lines of DIR goes on there:\n" +
+			"TOPIC  PARTITION  BEFORE  NOW\nlines  0          2       2\nlines  1          1       0\n"},
 	})
 	if got := reads(t, k, dir, 4); got != "0:2=c 0:3=d 1:0=x 1:1=y" {
 		t.Errorf("the second run reads %s", got)
@@ -176,7 +187,7 @@ func TestOffsetsMove(t *testing.T) {
 	planOne(t, torn, func() {
 		held := []string{"it is held by test, process ", "which is alive: stop it first (weir stop DIR)"}
 		wouldBe := "input lines of DIR would go on there; nothing was committed (--dry-run):\n" +
-			"TOPIC  PARTITION  BEFORE  NOW\nlines  0          4       2\n"
+			"TOPIC  PARTITION  BEFORE  NOW\nlines  0          4       2\nlines  1          2       2\n"
 		transcriptOn(t, k, torn, files, []said{
 			{args: "offsets import --checkpoint DIR --dry-run", stdin: "lines,0,2\n", code: 3, out: wouldBe,
 				err: append([]string{"checkpoint DIR: nothing was changed, and now the change would be refused: "}, held...)},
