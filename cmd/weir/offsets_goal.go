@@ -21,9 +21,10 @@ import (
 type goal interface {
 	// before makes sure that it is there, and gives where it goes on in the topics now.
 	before(ctx context.Context, a *kafka.Admin, topics []kafka.TopicInfo) (map[kafka.TopicPartition]int64, error)
-	// set has it go on elsewhere. A dry run changes nothing, and gives the error with which that would be refused now.
+	// set has it go on at offsets, and gives where it goes on then, nil if it was left as it was. A dry run changes
+	// nothing, and gives what it would be and the error with which that would be refused now.
 	set(ctx context.Context, a *kafka.Admin, topics []kafka.TopicInfo, offsets map[kafka.TopicPartition]int64,
-		dryRun bool) error
+		dryRun bool) (now map[kafka.TopicPartition]int64, err error)
 	// partial tells whether partitions may be left out that it has no offsets of.
 	partial() bool
 	String() string
@@ -80,12 +81,13 @@ func (g *goalFlag) goal(args []string) (goal, []string) {
 	if g.dir != "" {
 		return &checkpointGoal{dir: g.dir, input: g.input, new: g.new}, args
 	}
-	return &groupGoal{args[0], g.new}, args[1:]
+	return &groupGoal{group: args[0], new: g.new}, args[1:]
 }
 
 type groupGoal struct {
 	group string
 	new   bool
+	was   map[kafka.TopicPartition]int64 // what it had committed when it was looked for
 }
 
 func (g *groupGoal) String() string { return "group " + g.group }
@@ -105,28 +107,50 @@ func (g *groupGoal) before(ctx context.Context, a *kafka.Admin, topics []kafka.T
 		return nil, fmt.Errorf("group %q has live members, which would commit over it: %s; end them first", g.group,
 			strings.Join(who, ", "))
 	}
-	committed, err := a.GroupOffsets(ctx, g.group, namesOf(topics)...)
-	if err != nil {
+	if g.was, err = g.committed(ctx, a, topics); err != nil {
 		return nil, missing(ctx, a, err)
 	}
-	before := map[kafka.TopicPartition]int64{}
-	for _, o := range committed {
-		if o.Offset >= 0 {
-			before[o.TopicPartition()] = o.Offset
-		}
-	}
-	if !info.Exists() && len(before) == 0 && !g.new {
+	if !info.Exists() && len(g.was) == 0 && !g.new {
 		return nil, noGroup(ctx, a, g.group, "correct its name, or add --new to begin one")
 	}
-	return before, nil
+	return g.was, nil
 }
 
-func (g *groupGoal) set(ctx context.Context, a *kafka.Admin, _ []kafka.TopicInfo,
-	offsets map[kafka.TopicPartition]int64, dryRun bool) error {
-	if dryRun {
-		return nil // Members are refused before that.
+func (g *groupGoal) committed(ctx context.Context, a *kafka.Admin, topics []kafka.TopicInfo) (
+	map[kafka.TopicPartition]int64, error) {
+	list, err := a.GroupOffsets(ctx, g.group, namesOf(topics)...)
+	if err != nil {
+		return nil, err
 	}
-	return a.CommitGroupOffsets(ctx, g.group, offsets)
+	offsets := map[kafka.TopicPartition]int64{}
+	for _, o := range list {
+		if o.Offset >= 0 {
+			offsets[o.TopicPartition()] = o.Offset
+		}
+	}
+	return offsets, nil
+}
+
+func (g *groupGoal) set(ctx context.Context, a *kafka.Admin, topics []kafka.TopicInfo,
+	offsets map[kafka.TopicPartition]int64, dryRun bool) (map[kafka.TopicPartition]int64, error) {
+	if dryRun {
+		return offsets, nil // Members are refused before that.
+	}
+	err := a.CommitGroupOffsets(ctx, g.group, offsets)
+	if err == nil {
+		return offsets, nil
+	}
+	// The broker takes each partition by itself: it may refuse one topic's and take the others.
+	now, failed := g.committed(ctx, a, topics)
+	switch {
+	case failed != nil:
+		return nil, errors.Join(err, fmt.Errorf("some may be committed all the same, and the group could not be "+
+			"asked: %w; look with weir offsets show %s", failed, g.group))
+	case maps.Equal(now, g.was):
+		return nil, err
+	}
+	return now, errors.Join(err, errors.New("the group has moved in part: the table shows where it goes on now; when "+
+		"this is mended, the same command does the rest"))
 }
 
 func namesOf(topics []kafka.TopicInfo) (names []string) {
@@ -221,16 +245,20 @@ func kafkaInput(info *dstream.CheckpointInfo, dir, name, remedy string) (string,
 }
 
 func (g *checkpointGoal) set(ctx context.Context, _ *kafka.Admin, topics []kafka.TopicInfo,
-	offsets map[kafka.TopicPartition]int64, dryRun bool) error {
+	offsets map[kafka.TopicPartition]int64, dryRun bool) (map[kafka.TopicPartition]int64, error) {
 	position, err := kafka.MoveRange(g.position, topics, offsets)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	opts := []dstream.MoveOption{dstream.MoveFrom(map[string][]byte{g.input: g.position})}
 	if dryRun {
 		opts = append(opts, dstream.MoveDryRun())
 	}
-	return inContext(ctx, func(sc *rdd.Context) error {
+	err = inContext(ctx, func(sc *rdd.Context) error {
 		return dstream.MoveInputs(ctx, sc, g.dir, map[string][]byte{g.input: position}, opts...)
 	})
+	if err != nil && !showsAnyway(dryRun, err) {
+		return nil, err
+	}
+	return offsets, err
 }

@@ -31,7 +31,8 @@ func offsetsImport() *cobra.Command {
 		Short: "Have a group, or a program's input, go on at the offsets of a file",
 		Long: "Reads offsets from a FILE or standard input and commits them: to a group, or into a checkpoint.\n" +
 			"Each is that of the next record to read, as Kafka's groups, ZooKeeper's old ones and Spark's\n" +
-			"untilOffset have it. They are compared with what the topics hold, and all are committed or none.\n" +
+			"untilOffset have it. They are compared with what the topics hold before any is committed. A\n" +
+			"checkpoint takes all or none; of a group the brokers may refuse some, and what it is then is shown.\n" +
 			"Partitions that the file does not have stay where they are, unless --missing is given.\n" +
 			"docs/migrating.md goes through it for jobs of Spark Streaming.\n\n" +
 			"Formats: csv has lines of topic,partition,offset, or columns of these names in any order under a\n" +
@@ -128,10 +129,10 @@ func (i *offsetsImporter) run(ctx context.Context, c *cobra.Command, a *kafka.Ad
 	if err := whole(g, topics, before, offsets); err != nil {
 		return fmt.Errorf("%w: the file has to have it, or say where to begin by --missing", err)
 	}
-	err = g.set(ctx, a, topics, offsets, i.dryRun)
-	now := maps.Clone(before) // What is not in the file is shown, too: it stays where it is.
-	maps.Copy(now, offsets)
-	tps := slices.SortedFunc(maps.Keys(now), byTopicPartition)
+	now, err := g.set(ctx, a, topics, offsets, i.dryRun)
+	all := maps.Clone(before) // What is not in the file is shown, too: it stays where it is.
+	maps.Copy(all, offsets)
+	tps := slices.SortedFunc(maps.Keys(all), byTopicPartition)
 	return showMoved(c.OutOrStdout(), g, tps, before, now, i.dryRun, err)
 }
 

@@ -11,7 +11,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/connector/kafka"
@@ -214,6 +217,57 @@ func TestOffsetsMove(t *testing.T) {
 	if !strings.Contains(out.out, "lines  0          4          4        -      -    -\n") {
 		t.Errorf("without a broker:\n%s", out.out)
 	}
+}
+
+// TestOffsetsInPart: of a group that the broker lets move in some topics only, what became of it is shown.
+func TestOffsetsInPart(t *testing.T) {
+	k := cluster(t, kfake.SeedTopics(1, "lines", "other"), kfake.MaxVersions(kversion.V3_0_0()))
+	must(t, k, "", "produce", "lines", "a", "b", "--brokers", "%")
+	admin := kadm.NewClient(client(t, k))
+	lines := kadm.Offsets{}
+	lines.AddOffset("lines", 0, 2, -1)
+	k.ControlKey(int16(kmsg.OffsetCommit), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		req := kreq.(*kmsg.OffsetCommitRequest)
+		if len(req.Topics) == 1 {
+			return nil, nil, false
+		}
+		k.SleepControl(func() { // The broker takes the one topic before it refuses the other.
+			if err := admin.CommitAllOffsets(t.Context(), "g", lines); err != nil {
+				t.Error(err)
+			}
+		})
+		return refusing(req, "other"), nil, true
+	})
+	const why = "has no right to the topic (other/0)"
+	const inPart = "weir: the group has moved in part: the table shows where it goes on now"
+	transcriptOn(t, k, "", "", []said{
+		{args: "offsets import g --new", stdin: "lines,0,1\n", out: "" +
+			"group g goes on there:\nTOPIC  PARTITION  BEFORE  NOW\nlines  0          -       1\n"},
+		{args: "offsets import g", stdin: "lines,0,2\nother,0,0\n", code: 1, err: []string{why, inPart}, out: "" +
+			"group g goes on there:\n" +
+			"TOPIC  PARTITION  BEFORE  NOW\nlines  0          1       2\nother  0          -       -\n"},
+		{args: "offsets import g", stdin: "lines,0,2\nother,0,0\n", code: 1, err: []string{why}},
+	})
+}
+
+// refusing answers a commit as a broker does on which the client may not read a topic.
+func refusing(req *kmsg.OffsetCommitRequest, topic string) *kmsg.OffsetCommitResponse {
+	resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
+	for _, rt := range req.Topics {
+		st := kmsg.NewOffsetCommitResponseTopic()
+		st.Topic, st.TopicID = rt.Topic, rt.TopicID
+		for _, rp := range rt.Partitions {
+			sp := kmsg.NewOffsetCommitResponseTopicPartition()
+			sp.Partition = rp.Partition
+			if rt.Topic == topic {
+				sp.ErrorCode = kerr.TopicAuthorizationFailed.Code
+			}
+			st.Partitions = append(st.Partitions, sp)
+		}
+		resp.Topics = append(resp.Topics, st)
+	}
+	return resp
 }
 
 // TestOffsetsImport reads the formats of other tools, and refuses what does not fit.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,8 +111,8 @@ func (r *reset) run(ctx context.Context, c *cobra.Command, a *kafka.Admin, args 
 	if err := whole(g, topics, before, offsets); err != nil {
 		return fmt.Errorf("%w; reset all partitions of the topic", err)
 	}
-	err = g.set(ctx, a, topics, offsets, r.dryRun)
-	return showMoved(c.OutOrStdout(), g, tps, before, offsets, r.dryRun, err)
+	now, err := g.set(ctx, a, topics, offsets, r.dryRun)
+	return showMoved(c.OutOrStdout(), g, tps, before, now, r.dryRun, err)
 }
 
 // whole refuses to leave out partitions of a topic that a goal must have.
@@ -132,11 +133,12 @@ func whole(g goal, topics []kafka.TopicInfo, before, offsets map[kafka.TopicPart
 // showsAnyway tells that a dry run shows what it would do although that would be refused: the checkpoint is held now.
 func showsAnyway(dryRun bool, refused error) bool { return dryRun && is[*dstream.HeldError](refused) }
 
-// showMoved shows where a goal goes on. refused is why it does not, nil if it does.
-func showMoved(out io.Writer, g goal, tps []kafka.TopicPartition, before, offsets map[kafka.TopicPartition]int64,
-	dryRun bool, refused error) error {
-	if refused != nil && !showsAnyway(dryRun, refused) {
-		return refused
+// showMoved shows where a goal goes on: now and err are what its set gave. It is where it was in partitions that now
+// does not have.
+func showMoved(out io.Writer, g goal, tps []kafka.TopicPartition, before, now map[kafka.TopicPartition]int64,
+	dryRun bool, err error) error {
+	if now == nil {
+		return err
 	}
 	w := table(out)
 	what := "%v goes on there:\n"
@@ -146,7 +148,8 @@ func showMoved(out io.Writer, g goal, tps []kafka.TopicPartition, before, offset
 	fmt.Fprintf(w, what, g)
 	fmt.Fprintln(w, "TOPIC\tPARTITION\tBEFORE\tNOW")
 	for _, tp := range tps {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%d\n", tp.Topic, tp.Partition, dash(known(before, tp)), offsets[tp])
+		was := known(before, tp)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", tp.Topic, tp.Partition, dash(was), dash(cmp.Or(known(now, tp), was)))
 	}
-	return errors.Join(w.Flush(), refused)
+	return errors.Join(w.Flush(), err)
 }
