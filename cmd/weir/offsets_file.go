@@ -22,10 +22,21 @@ var offsetFormats = map[string]func(io.Reader) (map[kafka.TopicPartition]int64, 
 	"csv": readCSV, "spark": readSpark, "zookeeper": readZooKeeper,
 }
 
-// An offsetTable collects offsets, each once.
-type offsetTable map[kafka.TopicPartition]int64
+// An offsetTable collects offsets, each once, of one group.
+type offsetTable struct {
+	offsets map[kafka.TopicPartition]int64
+	group   string // of the rows so far, "" if they name none
+}
 
-func (t offsetTable) add(topic, partition, offset string) error {
+func newOffsetTable() *offsetTable { return &offsetTable{offsets: map[kafka.TopicPartition]int64{}} }
+
+// add takes a row in. A file may hold what several groups have committed: rows of two would make a third of them.
+func (t *offsetTable) add(group, topic, partition, offset string) error {
+	if len(t.offsets) > 0 && group != t.group {
+		return fmt.Errorf("it is of %s, and those before are of %s: give one of them", groupText(group),
+			groupText(t.group))
+	}
+	t.group = group
 	p, err := strconv.ParseInt(partition, 10, 32)
 	if err != nil || p < 0 || topic == "" {
 		return fmt.Errorf("%q is no partition of %q: lines are topic,partition,offset, or have columns of these names "+
@@ -36,34 +47,54 @@ func (t offsetTable) add(topic, partition, offset string) error {
 		return fmt.Errorf("%q is no offset", offset)
 	}
 	tp := kafka.TopicPartition{Topic: topic, Partition: int32(p)}
-	if _, twice := t[tp]; twice {
+	if _, twice := t.offsets[tp]; twice {
 		return fmt.Errorf("%s comes twice: keep the row that counts", tp)
 	}
-	t[tp] = n
+	t.offsets[tp] = n
 	return nil
 }
 
-// columns are what the columns of a table of offsets may be called, without what people vary.
-var columns = map[string]int{"topic": 0, "topicname": 0, "partition": 1, "partitionid": 1, "kafkapartition": 1,
-	"offset": 2, "untiloffset": 2, "nextoffset": 2, "currentoffset": 2}
+func groupText(name string) string {
+	if name == "" {
+		return "no group"
+	}
+	return "the group " + name
+}
 
-var plainName = strings.NewReplacer("_", "", "-", "", " ", "", "#", "")
+// The columns of a table of offsets.
+const (
+	topicColumn = iota
+	partitionColumn
+	offsetColumn
+	groupColumn
+	columnCount
+)
 
-// headOf gives which columns are topic, partition and offset, if a row is a line of names. It does not choose between
-// two that may be meant.
-func headOf(row []string) (at [3]int, ok bool, err error) {
-	at = [3]int{-1, -1, -1}
+var columnTexts = [columnCount]string{"topic", "partition", "offset", "group"}
+
+// columns are what they may be called, without what people vary.
+var columns = map[string]int{"topic": topicColumn, "topicname": topicColumn, "partition": partitionColumn,
+	"partitionid": partitionColumn, "kafkapartition": partitionColumn, "offset": offsetColumn,
+	"untiloffset": offsetColumn, "nextoffset": offsetColumn, "currentoffset": offsetColumn, "group": groupColumn,
+	"groupid": groupColumn, "consumergroup": groupColumn}
+
+var plainName = strings.NewReplacer("_", "", "-", "", " ", "", "#", "", ".", "")
+
+// headOf gives where the columns are, -1 for none, if a row is a line of names. It does not choose between two that may
+// be meant.
+func headOf(row []string) (at [columnCount]int, ok bool, err error) {
+	at = [columnCount]int{-1, -1, -1, -1}
 	for i, name := range row {
 		c, known := columns[plainName.Replace(strings.ToLower(strings.TrimSpace(name)))]
 		if known && at[c] >= 0 && err == nil {
 			err = fmt.Errorf("the columns %q and %q may both be the %s: leave one out, or rename it", row[at[c]], name,
-				[3]string{"topic", "partition", "offset"}[c])
+				columnTexts[c])
 		}
 		if known {
 			at[c] = i
 		}
 	}
-	ok = at[0] >= 0 && at[1] >= 0 && at[2] >= 0
+	ok = at[topicColumn] >= 0 && at[partitionColumn] >= 0 && at[offsetColumn] >= 0
 	if !ok {
 		err = nil
 	}
@@ -74,12 +105,12 @@ func headOf(row []string) (at [3]int, ok bool, err error) {
 func readCSV(in io.Reader) (map[kafka.TopicPartition]int64, error) {
 	r := csv.NewReader(in)
 	r.FieldsPerRecord, r.TrimLeadingSpace, r.Comment = -1, true, '#'
-	t := offsetTable{}
-	at, named := [3]int{0, 1, 2}, false
+	t := newOffsetTable()
+	at, named := [columnCount]int{0, 1, 2, -1}, false
 	for first := true; ; first = false {
 		row, err := r.Read()
 		if err == io.EOF {
-			return t, nil
+			return t.offsets, nil
 		}
 		if err != nil {
 			return nil, err
@@ -97,7 +128,7 @@ func readCSV(in io.Reader) (map[kafka.TopicPartition]int64, error) {
 		}
 		cells, err := cellsOf(row, at, named)
 		if err == nil {
-			err = t.add(cells[0], cells[1], cells[2])
+			err = t.add(cells[groupColumn], cells[topicColumn], cells[partitionColumn], cells[offsetColumn])
 		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", line, err)
@@ -105,13 +136,13 @@ func readCSV(in io.Reader) (map[kafka.TopicPartition]int64, error) {
 	}
 }
 
-// cellsOf picks the three columns. Without a line of names a fourth one in front is the group, as Kafka's tool has it.
-func cellsOf(row []string, at [3]int, named bool) (cells [3]string, err error) {
+// cellsOf picks the columns. Without a line of names a fourth one in front is the group, as Kafka's tool has it.
+func cellsOf(row []string, at [columnCount]int, named bool) (cells [columnCount]string, err error) {
 	if !named {
 		switch len(row) {
 		case 3:
 		case 4:
-			at = [3]int{1, 2, 3}
+			at = [columnCount]int{1, 2, 3, 0}
 		default:
 			return cells, fmt.Errorf("it has %d columns, where topic,partition,offset are meant: put a line of names "+
 				"in front of the others", len(row))
@@ -121,7 +152,9 @@ func cellsOf(row []string, at [3]int, named bool) (cells [3]string, err error) {
 		if column >= len(row) {
 			return cells, fmt.Errorf("it has %d columns only", len(row))
 		}
-		cells[i] = strings.TrimSpace(row[column])
+		if column >= 0 {
+			cells[i] = strings.TrimSpace(row[column])
+		}
 	}
 	return cells, nil
 }
@@ -130,7 +163,7 @@ func cellsOf(row []string, at [3]int, named bool) (cells [3]string, err error) {
 var zooPath = regexp.MustCompile(`^\S*/consumers/([^/\s]+)/offsets/([^/\s]+)/(?:\d+-)?(\d+)[\s:=,]+(\S+)$`)
 
 func readZooKeeper(in io.Reader) (map[kafka.TopicPartition]int64, error) {
-	t, group := offsetTable{}, ""
+	t := newOffsetTable()
 	lines := bufio.NewScanner(in)
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
@@ -140,16 +173,13 @@ func readZooKeeper(in io.Reader) (map[kafka.TopicPartition]int64, error) {
 		m := zooPath.FindStringSubmatch(line)
 		err := errors.New("it is not of the form /consumers/GROUP/offsets/TOPIC/PARTITION:OFFSET")
 		if m != nil {
-			if err = t.add(m[2], m[3], m[4]); group != "" && group != m[1] {
-				err = fmt.Errorf("it is of the group %s, and those before are of %s: give one of them", m[1], group)
-			}
-			group = m[1]
+			err = t.add(m[1], m[2], m[3], m[4])
 		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 	}
-	return t, lines.Err()
+	return t.offsets, lines.Err()
 }
 
 // readSpark reads an offset file of Structured Streaming: its version, a line of settings, and a line for each source.
@@ -160,7 +190,7 @@ func readSpark(in io.Reader) (map[kafka.TopicPartition]int64, error) {
 		return nil, fmt.Errorf("it is no offset file of Structured Streaming: its first line is %q, not v1",
 			strings.TrimSpace(version))
 	}
-	t := offsetTable{}
+	t := newOffsetTable()
 	for n := 2; err == nil; n++ {
 		var line string
 		if line, err = lines.ReadString('\n'); err != nil && err != io.EOF {
@@ -175,13 +205,13 @@ func readSpark(in io.Reader) (map[kafka.TopicPartition]int64, error) {
 		}
 		for topic, partitions := range topics {
 			for p, offset := range partitions {
-				if err := t.add(topic, p, offset.String()); err != nil {
+				if err := t.add("", topic, p, offset.String()); err != nil {
 					return nil, fmt.Errorf("line %d: %w", n, err)
 				}
 			}
 		}
 	}
-	return t, nil
+	return t.offsets, nil
 }
 
 // sparkOffsets finds the offset file of the last batch that Spark has committed: path is the checkpoint folder, or

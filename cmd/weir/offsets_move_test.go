@@ -303,6 +303,15 @@ func TestOffsetsImport(t *testing.T) {
 			`"offset" and "until_offset" may both be the offset: leave one out, or rename it`}},
 		{"", "id,Until_Offset,TOPIC,\"partition\"\n7,3,lines,0\n", "3", nil},
 		{"", "GROUP,TOPIC,PARTITION,CURRENT-OFFSET,LOG-END-OFFSET,LAG\ng,lines,0,2,4,2\n", "2", nil},
+		{"", "old,lines,0,3\nold,lines,1,0\n", "3 0", nil},
+		{"", "old,lines,0,3\nother,lines,1,0\n", "", []string{"standard input: line 2: it is of the group other, and " +
+			"those before are of the group old: give one of them"}},
+		{"", "GROUP,TOPIC,PARTITION,CURRENT-OFFSET\ng,lines,0,2\nh,lines,1,0\n", "",
+			[]string{"line 3: it is of the group h, and those before are of the group g"}},
+		{"", "topic,group.id,partition,offset\nlines,g,0,2\nlines,h,1,0\n", "",
+			[]string{"line 3: it is of the group h, and those before are of the group g"}},
+		{"", "topic,partition,offset,group\nlines,0,2\n", "", []string{"line 2: it has 3 columns only"}},
+		{"", "old,lines,0,3\nlines,1,0\n", "", []string{"line 2: it is of no group, and those before are of the group old"}},
 		{"--last-read", "lines,0,3\n", "4", nil},
 		{"--missing latest", "lines,1,0\n", "4 0", nil},
 		{"--format zookeeper", "/consumers/g/offsets/lines/0:2\n/kafka/consumers/g/offsets/lines/0-1 = 0\n", "2 0", nil},
@@ -325,7 +334,7 @@ func TestOffsetsImport(t *testing.T) {
 		{"--format spark", "lines,0,1\n", "", []string{"is no offset file of Structured Streaming", "not v1"}},
 		{"--format zookeeper", "lines 0 1\n", "", []string{"line 1: it is not of the form /consumers/GROUP/offsets/"}},
 		{"--format zookeeper", "/consumers/g/offsets/lines/0:2\n/consumers/h/offsets/lines/1:2\n", "",
-			[]string{"line 2: it is of the group h, and those before are of g"}},
+			[]string{"line 2: it is of the group h, and those before are of the group g"}},
 	} {
 		args := strings.Fields("offsets import g --new --dry-run --brokers % " + strings.ReplaceAll(s.args, "FILES", files))
 		r := weirOn(t, k, s.stdin, args...)
