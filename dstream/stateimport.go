@@ -87,7 +87,8 @@ func importState[K, S any](ctx context.Context, sc *rdd.Context, dir string, r *
 		return StateImport{}, err
 	}
 	i := &stateImporter{o: o, updates: map[string]checkpoint.StateRow{}}
-	i.done.Version = StateVersion{c.found.Planned.Sequence + 1, Time(c.found.Planned.Time) + 1}
+	i.done.Version = StateVersion{Sequence: c.found.Planned.Sequence + 1, Time: Time(c.found.Planned.Time) + 1,
+		Imported: true}
 	for n, u := range updates {
 		if err := addUpdate(i, r, u); err != nil {
 			return StateImport{}, fmt.Errorf("the state %q: update %d: %w", r.name, n+1, err)
@@ -98,9 +99,7 @@ func importState[K, S any](ctx context.Context, sc *rdd.Context, dir string, r *
 		return StateImport{}, err
 	}
 	if len(rows) == 0 {
-		i.done.Version = StateVersion{c.found.Committed.Sequence, Time(c.found.Committed.Time)}
-	}
-	if len(rows) == 0 {
+		i.done.Version = versionAt(c.found, c.found.Committed.Sequence)
 		return i.done, nil
 	}
 	if o.dry {

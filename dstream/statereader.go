@@ -32,6 +32,9 @@ type StateDiff[K, S any] struct {
 type StateVersion struct {
 	Sequence int64
 	Time     Time
+	// Imported tells that it is an import ([ImportState]), which is a batch of its own. When it was made is not kept:
+	// Time is the millisecond after the batch before.
+	Imported bool
 }
 
 // A StateInfo says what lies in a checkpoint of the state of an operator, as of a version.
@@ -137,13 +140,24 @@ func (r *StateReader[K, S]) Versions(ctx context.Context) ([]StateVersion, error
 func versionsOf(s *checkpoint.State) (all []StateVersion) {
 	for _, b := range s.Batches {
 		if !b.Open() {
-			all = append(all, StateVersion{b.Plan.Sequence, Time(b.Plan.Time)})
+			all = append(all, versionAt(s, b.Plan.Sequence))
 		}
 	}
 	if all == nil && s.Committed.Sequence >= 0 {
-		all = append(all, StateVersion{s.Committed.Sequence, Time(s.Committed.Time)})
+		all = append(all, versionAt(s, s.Committed.Sequence))
 	}
 	return all
+}
+
+// versionAt is the version of a sequence. It has no time if its batch is neither kept nor the last one.
+func versionAt(s *checkpoint.State, sequence int64) StateVersion {
+	v := StateVersion{Sequence: sequence}
+	if b := s.Batch(sequence); b != nil {
+		v.Time, v.Imported = Time(b.Plan.Time), b.Import != nil
+	} else if sequence == s.Committed.Sequence {
+		v.Time = Time(s.Committed.Time)
+	}
+	return v
 }
 
 // A stateView is a version of a state.
@@ -193,11 +207,7 @@ func (v *stateView) find(s *checkpoint.State, name string, at int64) error {
 		return versionError{fmt.Errorf("it is not kept as of batch %d any more, but from %d to %d (set %s before)", at,
 			oldest, s.Committed.Sequence, conf.RetainedInCheckpoint.Name())}
 	}
-	if b := s.Batch(at); b != nil {
-		v.version.Time = Time(b.Plan.Time)
-	} else if at == s.Committed.Sequence {
-		v.version.Time = Time(s.Committed.Time)
-	}
+	v.version = versionAt(s, at)
 	v.snapshot, v.deltas = s.Version(name, at)
 	return nil
 }

@@ -50,27 +50,28 @@ type rawState = dstream.StateReader[[]byte, []byte]
 type rawEntry = dstream.StateEntry[[]byte, []byte]
 
 // atHelp is what --at takes.
-const atHelp = "as of `BATCH`: its number, or a time, for the last one that is not after it (default the newest)"
+const atHelp = "as of `BATCH`: its number, or a time, for the last one that is not after it and no import " +
+	"(default the newest)"
 
 // A stateView is a version of a state, with what shows it.
 type stateView struct{ *dstream.StateView }
 
 // viewState finds a version of a state: a number, a time, or "" for the newest.
-func viewState(ctx context.Context, sc *rdd.Context, dir, name, at string) (*stateView, error) {
+func viewState(c *cobra.Command, sc *rdd.Context, dir, name, at string) (*stateView, error) {
 	r := dstream.OpenRawState(sc, dir, name)
-	sequence, err := sequenceOf(ctx, r, at)
+	sequence, err := sequenceOf(c, r, at)
 	if err != nil {
 		return nil, err
 	}
 	if sequence >= 0 {
 		r = r.At(sequence)
 	}
-	v, err := dstream.ViewState(ctx, r)
+	v, err := dstream.ViewState(c.Context(), r)
 	return &stateView{v}, err
 }
 
 // sequenceOf finds the batch that is meant, -1 for the newest.
-func sequenceOf(ctx context.Context, r *rawState, at string) (int64, error) {
+func sequenceOf(c *cobra.Command, r *rawState, at string) (int64, error) {
 	if at == "" {
 		return -1, nil
 	}
@@ -81,21 +82,40 @@ func sequenceOf(ctx context.Context, r *rawState, at string) (int64, error) {
 	if !ok {
 		return 0, usagef("a batch is given by its number or a time (%s), not by %q", timeForms, at)
 	}
-	versions, err := r.Versions(ctx)
-	if err != nil {
-		return 0, err
+	versions, err := r.Versions(c.Context())
+	if err != nil || len(versions) == 0 {
+		return -1, err
 	}
-	found := int64(-1)
+	found, imported := lastNotAfter(versions, t)
+	switch {
+	case found < 0 && imported >= 0:
+		return 0, fmt.Errorf("of the batches that are not after %s only imports are kept, up to number %d, and when "+
+			"those were made is not: give a number", at, imported)
+	case found < 0:
+		return 0, fmt.Errorf("the oldest batch that is kept is number %d, of %s, which is after %s",
+			versions[0].Sequence, timeText(versions[0].Time), at)
+	case imported > found:
+		warn(c.ErrOrStderr(), fmt.Errorf("that is batch %d: states were changed by hand after it, up to batch %d, and "+
+			"when is not kept; to see them as of then, give the number", found, imported))
+	}
+	return found, nil
+}
+
+// lastNotAfter finds the last batch that is not after a time, and the last import before the next one, -1 for none. An
+// import has no time of its own: it may be younger than t.
+func lastNotAfter(versions []dstream.StateVersion, t time.Time) (found, imported int64) {
+	found, imported = -1, -1
 	for _, v := range versions {
-		if !v.Time.Std().After(t) {
+		switch {
+		case v.Time.Std().After(t):
+			return found, imported
+		case v.Imported:
+			imported = v.Sequence
+		default:
 			found = v.Sequence
 		}
 	}
-	if found < 0 && len(versions) > 0 {
-		return 0, fmt.Errorf("the oldest batch that is kept is number %d, of %s, which is after %s",
-			versions[0].Sequence, timeText(versions[0].Time), at)
-	}
-	return found, nil
+	return found, imported
 }
 
 func timeText(t dstream.Time) string { return t.Std().UTC().Format("2006-01-02T15:04:05.000Z") }
@@ -184,7 +204,7 @@ func stateGet() *cobra.Command {
 		Args: takes(3, false, "a DIR, a STATE and a KEY"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return inContext(c.Context(), func(sc *rdd.Context) error {
-				v, err := viewState(c.Context(), sc, args[0], args[1], at)
+				v, err := viewState(c, sc, args[0], args[1], at)
 				if err != nil {
 					return err
 				}

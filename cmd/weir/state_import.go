@@ -52,7 +52,7 @@ func stateExport() *cobra.Command {
 		Args: takesUpTo(2, 3, "a DIR, a STATE and perhaps a FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return inContext(c.Context(), func(sc *rdd.Context) error {
-				v, err := viewState(c.Context(), sc, args[0], args[1], at)
+				v, err := viewState(c, sc, args[0], args[1], at)
 				if err != nil {
 					return err
 				}
@@ -146,7 +146,7 @@ func stateImport() *cobra.Command {
 }
 
 func (i *importer) run(c *cobra.Command, sc *rdd.Context, args []string) error {
-	v, err := viewState(c.Context(), sc, args[0], args[1], "")
+	v, err := viewState(c, sc, args[0], args[1], "")
 	if err != nil {
 		return err
 	}

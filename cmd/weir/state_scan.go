@@ -29,7 +29,7 @@ func stateScan() *cobra.Command {
 		PreRunE: func(c *cobra.Command, _ []string) error { return checkLimit(limit, c.Flags().Changed("max")) },
 		RunE: func(c *cobra.Command, args []string) error {
 			return inContext(c.Context(), func(sc *rdd.Context) error {
-				v, err := viewState(c.Context(), sc, args[0], args[1], at)
+				v, err := viewState(c, sc, args[0], args[1], at)
 				if err != nil {
 					return err
 				}
@@ -94,7 +94,8 @@ func stateDiff() *cobra.Command {
 		Short: "Show what has changed in a state between two batches",
 		Long: "Writes a line for each key whose value as of the second batch, or the newest one, is another than\n" +
 			"as of the first: + for keys that came, - for those that are gone, ~ for others. A BATCH is its\n" +
-			"number, or a time, for the last one that is not after it. The checkpoint may be in use.",
+			"number, or a time, for the last one that is not after it and no import, whose time is not kept. The\n" +
+			"checkpoint may be in use.",
 		Example: "  weir state diff ./ckpt counts 120\n  weir state diff ./ckpt counts 120 130 --json\n" +
 			"  weir state diff ./ckpt counts -- -15m",
 		Args: takesUpTo(3, 4, "a DIR, a STATE and one BATCH or two"),
@@ -104,11 +105,11 @@ func stateDiff() *cobra.Command {
 				if len(args) > 3 {
 					to = args[3]
 				}
-				v, err := viewState(c.Context(), sc, args[0], args[1], to)
+				v, err := viewState(c, sc, args[0], args[1], to)
 				if err != nil {
 					return err
 				}
-				since, err := sequenceOf(c.Context(), v.Reader, args[2])
+				since, err := sequenceOf(c, v.Reader, args[2])
 				if err != nil {
 					return err
 				}
