@@ -128,10 +128,10 @@ func stateImport() *cobra.Command {
 		Long: "Reads what export writes, from a FILE or standard input, and makes it the state's next version:\n" +
 			"all of it, or nothing. The program must have been stopped (weir stop), and goes on with that. Keys\n" +
 			"that the file does not have stay as they are, unless --whole is given; {\"key\":K,\"removed\":true}\n" +
-			"takes a key out. A file with a first line about the state must have the last one with the number of\n" +
-			"keys, or it was cut; lines of one's own need neither. The version before stays readable for as long\n" +
-			"as others do. The lines are held in memory. A checkpoint that a program holds is refused, with the\n" +
-			"exit code 3; --dry-run says what would be changed then, too.",
+			"takes a key out. A file with a first line about the state must be of the state of that name, and\n" +
+			"have the last line with the number of keys, or it was cut; lines of one's own need neither. The\n" +
+			"version before stays readable for as long as others do. The lines are held in memory. A checkpoint\n" +
+			"that a program holds is refused, with the exit code 3; --dry-run says what would be changed then, too.",
 		Example: "  weir state import ./ckpt counts counts.jsonl --dry-run\n" +
 			"  echo '{\"key\":\"alice\",\"value\":7}' | weir state import ./ckpt counts --yes",
 		Args: takesUpTo(2, 3, "a DIR, a STATE and perhaps a FILE"),
@@ -321,7 +321,7 @@ func (v *stateView) update(l stateLine) (u dstream.StateUpdate[[]byte, []byte], 
 	return u, err
 }
 
-// fits refuses a head of another version, or of a state of other types.
+// fits refuses a head of another version, and that of another state: one of the same types would be taken for this one.
 func (v *stateView) fits(l stateLine) error {
 	var key, value string
 	_ = json.Unmarshal(l.Key, &key)
@@ -330,6 +330,9 @@ func (v *stateView) fits(l stateLine) error {
 	case l.Weir != "state" || l.Version != exportVersion:
 		return fmt.Errorf("version %d of %q is none that this release knows: it reads version %d of \"state\"",
 			l.Version, l.Weir, exportVersion)
+	case l.Operator != v.Info.Operator:
+		return fmt.Errorf("the file is of the state %q: if it is meant for %q, correct the name in its first line",
+			l.Operator, v.Info.Operator)
 	case key != v.Info.Key || value != v.Info.Value:
 		return fmt.Errorf("the file has keys %s and values %s, and the state %s and %s: what differs must be rewritten",
 			cmp.Or(key, "-"), cmp.Or(value, "-"), cmp.Or(v.Info.Key, "-"), cmp.Or(v.Info.Value, "-"))

@@ -192,10 +192,15 @@ func TestStateImport(t *testing.T) {
 			{args: "state export DIR sums " + file},
 			{args: "state export DIR sums " + file, code: 1, err: []string{file + " exists already: remove it"}},
 			{args: "state import DIR sums " + file, out: "came 0, changed 0, removed 0, the same 2: nothing was changed\n"},
-			{args: "state import DIR places " + file, code: 1, err: []string{file + ", line 1: the file has keys string and " +
-				"values int64, and the state {City string; No int64} and {N int64; Names []string}"}},
+			{args: "state import DIR places " + file, code: 1, err: []string{file + `, line 1: the file is of the state "sums"`}},
+			{args: "state import DIR places", stdin: strings.Replace(head, `"sums"`, `"places"`, 1), code: 1,
+				err: []string{"standard input, line 1: the file has keys string and values int64, and the state " +
+					"{City string; No int64} and {N int64; Names []string}"}},
 			{args: "state import DIR sums", stdin: strings.Replace(head, `version":1`, `version":2`, 1), code: 1,
 				err: []string{`standard input, line 1: version 2 of "state" is none that this release knows`}},
+			{args: "state import DIR sums --whole --yes", stdin: strings.Replace(head, `"sums"`, `"totals"`, 1) + rows + end,
+				code: 1, err: []string{`standard input, line 1: the file is of the state "totals": if it is meant for ` +
+					`"sums", correct the name in its first line`}},
 			{args: "state import DIR sums", stdin: head + head, code: 1, err: []string{"line 2: a second head"}},
 			{args: "state import DIR sums", stdin: head + `{"key":"a","value":"b"}`, code: 1,
 				err: []string{`standard input, line 2: the value: `, `"b" is no int64`}},
