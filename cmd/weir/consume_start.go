@@ -74,15 +74,16 @@ func (s start) find(ctx context.Context, a *kafka.Admin, tps []kafka.TopicPartit
 	if err != nil {
 		return nil, err
 	}
-	ends, err := a.ListOffsets(ctx, kafka.LatestOffset, tps...)
-	if err != nil {
-		return nil, err
-	}
 	timed := map[kafka.TopicPartition]int64{}
 	if s.kind == atTime {
 		if timed, err = a.ListOffsets(ctx, kafka.OffsetAt(s.time), tps...); err != nil {
 			return nil, err
 		}
+	}
+	// The ends come last: a time may be at the end, and records that come meanwhile must not put it beyond.
+	ends, err := a.ListOffsets(ctx, kafka.LatestOffset, tps...)
+	if err != nil {
+		return nil, err
 	}
 	out := make(map[kafka.TopicPartition]edges, len(tps))
 	for _, tp := range tps {

@@ -219,6 +219,24 @@ func TestOffsetsMove(t *testing.T) {
 	}
 }
 
+// TestResetWhileWritten: records that come while it is asked where a topic begins and ends are no hindrance.
+func TestResetWhileWritten(t *testing.T) {
+	k := cluster(t, kfake.SeedTopics(1, "lines"))
+	write := func() {
+		weirOn(t, k, "", "produce", "lines", "--timestamp", "2023-11-14T22:13:20Z", "a", "--brokers", "%").wants(t, 0)
+	}
+	write()
+	k.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		k.SleepControl(write)
+		return nil, nil, false
+	})
+	r := weirOn(t, k, "", "offsets", "reset", "g", "--new", "--topic", "lines", "--at", "2100-01-01", "--brokers", "%")
+	if r.wants(t, 0); !strings.HasPrefix(r.out, "group g goes on there:\n") {
+		t.Errorf("it says %q", r.out)
+	}
+}
+
 // TestOffsetsInPart: of a group that the broker lets move in some topics only, what became of it is shown.
 func TestOffsetsInPart(t *testing.T) {
 	k := cluster(t, kfake.SeedTopics(1, "lines", "other"), kfake.MaxVersions(kversion.V3_0_0()))
