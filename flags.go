@@ -98,26 +98,23 @@ var submitSettings = []struct{ flag, setting string }{
 	{"queue", "spark.yarn.queue"}, {"principal", "spark.kerberos.principal"}, {"keytab", "spark.kerberos.keytab"},
 }
 
-// submitOnly defines spark-submit's flags that are no settings. Those that would have the program do what it cannot are
-// refused.
+// submitOnly defines spark-submit's flags that are no settings.
 func submitOnly(set *flag.FlagSet, f *flags) {
 	set.Func("class", "", func(string) error { f.passed = append(f.passed, "--class"); return nil })
 	for _, name := range []string{"supervise", "verbose"} {
 		set.BoolFunc(name, "", func(string) error { f.passed = append(f.passed, "--"+name); return nil })
 	}
-	for name, instead := range map[string]string{
-		"proxy-user": "weir acts as the user that runs it: start the program as the other user",
-		"kill":       "a program is its own process: end it with Ctrl-C or SIGTERM",
-		"status":     "a program is its own process: ask the system for it",
-	} {
-		set.Func(name, "", func(string) error { return refusal(instead) })
+	for name, instead := range submitRefused {
+		set.Func(name, "", func(string) error { return errors.New(instead) })
 	}
 }
 
-// A refusal is the reason why a flag of spark-submit is refused.
-type refusal string
-
-func (r refusal) Error() string { return string(r) }
+// submitRefused are spark-submit's flags that would have the program do what it cannot, and what does it instead.
+var submitRefused = map[string]string{
+	"proxy-user": "weir acts as the user that runs it: start the program as the other user",
+	"kill":       "a program is its own process: end it with Ctrl-C or SIGTERM",
+	"status":     "a program is its own process: ask the system for it",
+}
 
 // writeHelp lists the flags, but for those of spark-submit that are only passed over.
 func writeHelp(w io.Writer, name string, set *flag.FlagSet) {
@@ -135,13 +132,11 @@ func writeHelp(w io.Writer, name string, set *flag.FlagSet) {
 // flagError says in one line what package flag found, with the nearest flag for one that there is not.
 func flagError(set *flag.FlagSet, err error) error {
 	text := err.Error()
-	if _, rest, ok := strings.Cut(text, " for flag -"); ok {
-		name, why, _ := strings.Cut(rest, ": ")
-		return fmt.Errorf("--%s is not for weir: %s", name, why)
+	if value, ok := strings.CutPrefix(text, "invalid value "); ok {
+		return valueError(value, false)
 	}
-	if _, rest, ok := strings.Cut(text, " for -"); ok && strings.HasPrefix(text, "invalid boolean value ") {
-		name, _, _ := strings.Cut(rest, ":")
-		return fmt.Errorf("--%s takes no value; see --help", name)
+	if value, ok := strings.CutPrefix(text, "invalid boolean value "); ok {
+		return valueError(value, true)
 	}
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
 		return fmt.Errorf("--%s needs a value; see --help", name)
@@ -156,6 +151,23 @@ func flagError(set *flag.FlagSet, err error) error {
 		return fmt.Errorf("unknown flag --%s: did you mean --%s? see --help", unknown, like)
 	}
 	return fmt.Errorf("unknown flag --%s; see --help", unknown)
+}
+
+// valueError is flagError for a value that a flag does not take: package flag repeats it, quoted, and then names the
+// flag and the reason.
+func valueError(text string, boolean bool) error {
+	quoted, err := strconv.QuotedPrefix(text)
+	_, rest, _ := strings.Cut(text[len(quoted):], "-")
+	name, why, ok := strings.Cut(rest, ": ")
+	switch {
+	case err != nil || !ok:
+		return errors.New("a flag does not take the value that it was given; see --help")
+	case submitRefused[name] != "":
+		return fmt.Errorf("--%s is not for weir: %s", name, why)
+	case boolean && why == "parse error":
+		return fmt.Errorf("--%s takes true, false or no value; see --help", name)
+	}
+	return fmt.Errorf("--%s does not take the value that it was given: %s; see --help", name, why)
 }
 
 // check reads what the flags were given.

@@ -208,7 +208,7 @@ func TestMainsFlags(t *testing.T) {
 		{"--interval 0", nil, ExitUsage, "",
 			"job: --interval must be more than 0, with a unit, such as 500ms or 30s, not 0\n"},
 		{"--interval 0s", nil, ExitUsage, "", "job: --interval: weir.streaming.interval=0s: must be whole milliseconds, at least 1ms"},
-		{"--settings=maybe", nil, ExitUsage, "", "job: --settings takes no value; see --help\n"},
+		{"--settings=maybe", nil, ExitUsage, "", "job: --settings takes true, false or no value; see --help\n"},
 		{"--for 50ms --interval 10ms --master local[1] --class org.x.Main --deploy-mode client --executor-memory 2g " +
 			"--num-executors 4 --jars a.jar --supervise", nil, ExitDrained, "local[1] job 1 10ms",
 			`were passed over" flags="--class --supervise"`},
@@ -269,18 +269,34 @@ func TestMainsOwnFlags(t *testing.T) {
 		{"--for 50ms --interval 10ms", ExitDrained, "lines", ""},
 		{"--for 50ms --topic words --interval 10ms", ExitDrained, "words", ""},
 		{"--topik words", ExitUsage, "", "unknown flag --topik: did you mean --topic?"},
+		{"--count secret", ExitUsage, "", "job: --count does not take the value that it was given: parse error; see --help\n"},
+		{"--count=_for_flag_-x:_secret", ExitUsage, "", "job: --count does not take the value"},
+		{"--fast=secret", ExitUsage, "", "job: --fast takes true, false or no value; see --help\n"},
+		{"--from secret", ExitUsage, "", "job: --from does not take the value that it was given: it is no city; see --help\n"},
+		{"--now=secret", ExitUsage, "", "job: --now does not take the value that it was given: it is late; see --help\n"},
 	} {
 		var topic, seen string
 		var stderr bytes.Buffer
+		args := strings.Fields(tt.args)
+		for i, a := range args {
+			args[i] = strings.ReplaceAll(a, "_", " ")
+		}
 		build := func(ssc *dstream.Context) error {
 			seen = topic
 			dstream.Print(dstream.QueueStream(ssc, dstream.NewQueue[int]()), 1)
 			return nil
 		}
-		own := Flags(func(set *flag.FlagSet) { set.StringVar(&topic, "topic", "lines", "the `topic` that is read") })
-		code := mainCode(t.Context(), "job", strings.Fields(tt.args), io.Discard, &stderr, build,
+		own := Flags(func(set *flag.FlagSet) {
+			set.StringVar(&topic, "topic", "lines", "the `topic` that is read")
+			set.Int("count", 1, "how many")
+			set.Bool("fast", false, "in haste")
+			set.Func("from", "the `city` of departure", func(string) error { return errors.New("it is no city") })
+			set.BoolFunc("now", "at once", func(string) error { return errors.New("it is late") })
+		})
+		code := mainCode(t.Context(), "job", args, io.Discard, &stderr, build,
 			[]Option{own, Output(io.Discard)})
-		if code != tt.code || seen != tt.seen || !strings.Contains(stderr.String(), tt.says) {
+		if code != tt.code || seen != tt.seen || !strings.Contains(stderr.String(), tt.says) ||
+			strings.Contains(stderr.String(), "secret") {
 			t.Errorf("%s: exit %d, saw %q, said %q; want %d, %q, %q", tt.args, code, seen, stderr.String(), tt.code,
 				tt.seen, tt.says)
 		}
