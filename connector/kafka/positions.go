@@ -119,9 +119,10 @@ func (s *source[K, V]) byReset(ctx context.Context, open []client.TopicPartition
 
 // noPosition is the error of partitions without a position under auto.offset.reset=none.
 func (s *source[K, V]) noPosition(open []client.TopicPartition) error {
-	which := TopicPartition(open[0]).String()
+	first := TopicPartition(open[0])
+	which := first.String()
 	if len(open) > 1 {
-		which += fmt.Sprintf(" and %d more partitions", len(open)-1)
+		which += fmt.Sprintf(", one of %d such partitions,", len(open))
 	}
 	if s.cfg.GroupID == "" {
 		return fmt.Errorf(
@@ -131,8 +132,8 @@ func (s *source[K, V]) noPosition(open []client.TopicPartition) error {
 		)
 	}
 	return fmt.Errorf("%s has no first offset: group %q has committed none, and auto.offset.reset=none: "+
-		"commit one (weir offsets reset %[2]s --topic TOPIC --to earliest --new), give offsets to the strategy, or "+
-		"set auto.offset.reset", which, s.cfg.GroupID)
+		"commit one (weir offsets reset %[2]s --new --topic %[3]s --partition %[4]d --to earliest), give offsets to "+
+		"the strategy, or set auto.offset.reset", which, s.cfg.GroupID, first.Topic, first.Partition)
 }
 
 // list asks for one end of partitions. A time after the last record means the end.

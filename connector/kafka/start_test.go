@@ -60,7 +60,8 @@ func TestStartPosition(t *testing.T) {
 		{name: "latest", committed: -1, params: []string{"auto.offset.reset", "latest"}, from: 10},
 		{name: "latest is the default", committed: -1, params: []string{"auto.offset.reset", ""}, from: 10},
 		{name: "none", committed: -1, params: []string{"auto.offset.reset", "none"},
-			err: "t-0 has no first offset: group \"g\" has committed none, and auto.offset.reset=none: commit one"},
+			err: "t-0 has no first offset: group \"g\" has committed none, and auto.offset.reset=none: commit one " +
+				"(weir offsets reset g --new --topic t --partition 0 --to earliest)"},
 		{name: "none without a group", committed: 4, params: []string{"auto.offset.reset", "none", "group.id", ""},
 			err: "t-0 has no first offset: no group.id is set"},
 		{name: "no group, so what one has committed is not asked", committed: 4, params: []string{"group.id", ""}, from: 2},
