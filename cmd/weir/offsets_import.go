@@ -130,10 +130,12 @@ func (i *offsetsImporter) run(ctx context.Context, c *cobra.Command, a *kafka.Ad
 		return fmt.Errorf("%w: the file has to have it, or say where to begin by --missing", err)
 	}
 	now, err := g.set(ctx, a, topics, offsets, i.dryRun)
-	all := maps.Clone(before) // What is not in the file is shown, too: it stays where it is.
-	maps.Copy(all, offsets)
-	tps := slices.SortedFunc(maps.Keys(all), byTopicPartition)
-	return showMoved(c.OutOrStdout(), g, tps, before, now, i.dryRun, err)
+	tps := slices.Collect(maps.Keys(before)) // What is not in the file is shown, too: it stays where it is.
+	for _, t := range topics {
+		tps = append(tps, t.TopicPartitions()...)
+	}
+	slices.SortFunc(tps, byTopicPartition)
+	return showMoved(c.OutOrStdout(), g, slices.Compact(tps), before, now, i.dryRun, err)
 }
 
 func byTopicPartition(x, y kafka.TopicPartition) int {
