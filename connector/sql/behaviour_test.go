@@ -34,7 +34,8 @@ func TestDatabase(t *testing.T) {
 		{"wrong statements", testWrongStatements}, {"panic", testPanic}, {"slow", testSlow}, {"shared", testShared},
 		{"no checkpoint", testNoCheckpoint}, {"asynchronous", testAsynchronous}, {"owner", testOwner}, {"open transaction", testOpenTransaction},
 		{"strangers", testStrangers}, {"full pool", testFullPool}, {"drain fails", testDrainFails}, {"burn", testBurn},
-		{"secret", testPassword}, {"crash", testCrash},
+		{"secret", testPassword}, {"trouble by code", testTroubleByCode}, {"no trouble", testNoTrouble},
+		{"trouble of a program", testTroubleOfProgram}, {"crash", testCrash}, {"trouble of the server", testTroubleOfServer},
 	} {
 		t.Run(row.name, func(t *testing.T) { row.run(t, db) })
 	}
@@ -561,9 +562,7 @@ func testCrash(t *testing.T, db *realsql.Server) {
 			}
 		}
 	})
-	if err == nil {
-		t.Error("a batch is stored by a server that has crashed")
-	}
+	says(t, err, marked)
 	db.Up(t)
 	for range 2 {
 		write(t, s, 1, 1)

@@ -32,4 +32,10 @@
 // predecessor is refused, and those that are open are ended by pg_terminate_backend, which a role may do to its own
 // sessions. Connections through PgBouncer work in the pooling mode of sessions, and in that of transactions with
 // default_query_exec_mode=exec in the connection string.
+//
+// # What fails
+//
+// A row that the tables refuse fails its batch, which is given up where weir.streaming.failedBatch says so. While the
+// database is away, has no room, is read-only, lacks a table or a right, or has a lock that is held for too long, no
+// batch is given up: it is tried again, then the program ends with an error that says so, and the next start goes on.
 package sql

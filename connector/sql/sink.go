@@ -151,10 +151,7 @@ func (s *DatabaseSink[T]) patient(ctx context.Context) (context.Context, context
 	return context.WithTimeoutCause(ctx, s.timeout, s.late())
 }
 
-func (s *DatabaseSink[T]) late() error {
-	return fmt.Errorf("the database did not answer within %v (sql.WithTimeout); pg_stat_activity tells what it "+
-		"waits for", s.timeout)
-}
+func (s *DatabaseSink[T]) late() error { return lateError{s.timeout} }
 
 // Close gives the connections back.
 func (s *DatabaseSink[T]) Close(ctx context.Context) error {

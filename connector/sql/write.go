@@ -26,18 +26,30 @@ func (s *DatabaseSink[T]) Write(ctx context.Context, id dstream.Effect, in iter.
 	if !ok {
 		return f.err
 	}
+	given := false
 	c, err := s.acquire(ctx)
 	if err == nil {
 		defer c.Release()
-		w := &watch{limit: s.timeout}
-		ctx = w.start(ctx, s.late())
-		defer w.end()
-		err = s.explain(ctx, s.transact(ctx, c, id, f, head, w))
+		given, err = s.watched(ctx, c, id, f, head)
 	}
-	if err != nil {
-		return fmt.Errorf("store partition %d of batch %d: %w", id.Partition, id.Sequence, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if own := !given || ofDatabase(c.Conn(), err); own && ctx.Err() == nil && !errors.Is(err, dstream.ErrFenced) {
+		err = s.trouble(err)
+	}
+	return fmt.Errorf("store partition %d of batch %d: %w", id.Partition, id.Sequence, err)
+}
+
+// watched makes the transaction, and ends it when the database does not answer. given tells whether that has come to
+// the records.
+func (s *DatabaseSink[T]) watched(ctx context.Context, c *pgxpool.Conn, id dstream.Effect, f *feed[T], head []T,
+) (given bool, err error) {
+	w := &watch{limit: s.timeout}
+	ctx = w.start(ctx, s.late())
+	defer w.end()
+	given, err = s.transact(ctx, c, id, f, head, w)
+	return given, s.explain(ctx, err)
 }
 
 // acquire waits for a connection as long as the task may: while others hold them all it is not the database that does
@@ -53,10 +65,10 @@ func (s *DatabaseSink[T]) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 }
 
 func (s *DatabaseSink[T]) transact(ctx context.Context, c *pgxpool.Conn, id dstream.Effect, f *feed[T], head []T,
-	w *watch) error {
+	w *watch) (given bool, err error) {
 	tx, err := c.BeginTx(ctx, readCommitted)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() {
 		// After a commit it does nothing. A connection on which it fails is closed, which the server takes for the
@@ -66,15 +78,15 @@ func (s *DatabaseSink[T]) transact(ctx context.Context, c *pgxpool.Conn, id dstr
 		_ = tx.Rollback(back)
 	}()
 	if mine, err := s.claim(ctx, tx, id); err != nil || !mine {
-		return err
+		return false, err
 	}
 	r := reading[T]{of: f, head: head, watch: w}
 	err = s.statement.store(ctx, within{tx}, id, r.all)
 	if err = cmp.Or(err, r.failed(), ctx.Err()); err != nil {
-		return err
+		return true, err
 	}
 	w.goOn()
-	return tx.Commit(ctx)
+	return true, tx.Commit(ctx)
 }
 
 const rollbackTimeout = 5 * time.Second
