@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -218,9 +219,9 @@ func (s *Producer[K, V]) checkTopic(ctx context.Context, c *client.Client, topic
 	}
 	switch err := md.Topics[topic].Err; {
 	case client.KindOf(err) == client.NoTopic:
-		return missingTopic(ctx, &view{c: c}, topic)
+		return s.blame(topic, err, missingTopic(ctx, &view{c: c}, topic))
 	case err != nil:
-		return err
+		return s.blame(topic, err, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -307,7 +308,7 @@ func (s *Producer[K, V]) sendBy(
 	wanted := out.Partition
 	c.Kgo().Produce(deadlines.context(), out, func(r *kgo.Record, err error) {
 		if err != nil {
-			err = s.explain(c, r, wanted, err)
+			err = s.blame(r.Topic, err, s.explain(c, r, wanted, err))
 		}
 		ended(r, size, err)
 	})
@@ -324,8 +325,8 @@ func (s *Producer[K, V]) reserve(ctx context.Context, c *client.Client, r *kgo.R
 		size += int64(len(h.Key) + len(h.Value))
 	}
 	if size > s.room.size {
-		return 0, fmt.Errorf("write to topic %q: a record of %d bytes is larger than buffer.memory, which is %d: "+
-			"raise it", r.Topic, size, s.room.size)
+		return 0, recordError{fmt.Errorf("write to topic %q: a record of %d bytes is larger than buffer.memory, which "+
+			"is %d: raise it", r.Topic, size, s.room.size)}
 	}
 	size += recordCost
 	if s.room.try(size, false) {
@@ -460,11 +461,37 @@ func (s *Producer[K, V]) explain(c *client.Client, r *kgo.Record, wanted int32, 
 			s.cfg.Produce.MaxRequestBytes)
 	case wanted >= 0 && strings.HasPrefix(err.Error(), "invalid record partitioning "+
 		"choice"): // Not exported by franz-go.
-		return fmt.Errorf("write to topic %q: it has no partition %d: %w", r.Topic, wanted, err)
+		return recordError{fmt.Errorf("write to topic %q: it has no partition %d: %w", r.Topic, wanted, err)}
 	}
 	err = c.Explain(err)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%w (%v): %w", errDelivery, s.cfg.Produce.DeliveryTimeout, err)
 	}
 	return fmt.Errorf("write to topic %q: %w", r.Topic, err)
+}
+
+// A recordError is of a record that brokers refuse which take others, or that cannot be sent. What else goes wrong is
+// of the brokers, or of the producer's topic.
+type recordError struct{ error }
+
+// Unwrap gives the cause.
+func (e recordError) Unwrap() error { return e.error }
+
+var (
+	// refusesRecord are the answers of brokers to what is in a record, as to one without a key for a topic that is
+	// compacted.
+	refusesRecord = []error{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp,
+		kerr.CorruptMessage, kerr.PolicyViolation}
+	// refusesTopic are those to the topic of a record. It is the record's if it is not the producer's.
+	refusesTopic = []error{kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidTopicException,
+		kerr.TopicAuthorizationFailed}
+)
+
+// blame makes a recordError of what is told of an answer, if it is that of a record for a topic.
+func (s *Producer[K, V]) blame(topic string, answer, told error) error {
+	is := func(code error) bool { return errors.Is(answer, code) }
+	if slices.ContainsFunc(refusesRecord, is) || topic != s.topic && slices.ContainsFunc(refusesTopic, is) {
+		return recordError{told}
+	}
+	return told
 }

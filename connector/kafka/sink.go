@@ -110,6 +110,10 @@ func (s *ProducerSink[K, V]) Open(ctx context.Context, job string, epoch int64) 
 // Write writes the records and returns when all of them are acknowledged. The first error ends it; some of the
 // records are then written.
 func (s *ProducerSink[K, V]) Write(ctx context.Context, _ dstream.Effect, in iter.Seq[ProducerRecord[K, V]]) error {
+	return s.trouble(ctx, s.writePlain(ctx, in))
+}
+
+func (s *ProducerSink[K, V]) writePlain(ctx context.Context, in iter.Seq[ProducerRecord[K, V]]) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	d := deadlines{parent: ctx, timeout: s.p.cfg.Produce.DeliveryTimeout}
@@ -126,8 +130,10 @@ func (s *ProducerSink[K, V]) Write(ctx context.Context, _ dstream.Effect, in ite
 		w.finish(err)
 	}
 	for r := range in {
-		var out *kgo.Record
-		if out, err = s.p.record(&r); err == nil && ctx.Err() == nil {
+		out, bad := s.p.record(&r)
+		if bad != nil {
+			err = recordError{bad}
+		} else if ctx.Err() == nil {
 			err = s.p.send(ctx, &d, out, &w, ended)
 		}
 		if err != nil || ctx.Err() != nil {
@@ -138,6 +144,19 @@ func (s *ProducerSink[K, V]) Write(ctx context.Context, _ dstream.Effect, in ite
 		return lost
 	}
 	return cmp.Or(err, context.Cause(ctx)) // A task that is cancelled has not written all.
+}
+
+// trouble marks what brokers, or the sink's topic, are the reason of, and no record. Of a call that was cut they said
+// nothing, and the log is asked about another owner, and about what is in doubt.
+func (s *ProducerSink[K, V]) trouble(ctx context.Context, err error) error {
+	_, record := errors.AsType[recordError](err)
+	_, lost := errors.AsType[*dstream.FencedError](err)
+	if err == nil || record || lost || ctx.Err() != nil || errors.Is(err, dstream.ErrFenced) ||
+		errors.Is(err, dstream.ErrInDoubt) {
+		return err
+	}
+	return dstream.SinkTrouble(fmt.Errorf("%w (no batch is given up for that: see that the brokers run, and that "+
+		"topic %q is there, with its replicas and the right to write to it, and start again)", err, s.p.topic))
 }
 
 // Close waits for what is being written and ends the connections.

@@ -152,7 +152,7 @@ func (s *ProducerSink[K, V]) WriteAll(ctx context.Context, effects []dstream.Sta
 	defer t.leave()
 	if err := s.takeOver(ctx, t, effects[0].ID); err != nil {
 		t.drop()
-		return err
+		return s.trouble(ctx, err)
 	}
 	effects = slices.DeleteFunc(slices.Clone(effects), func(e dstream.Staged) bool { return e.ID.Sequence <= t.last })
 	if len(effects) == 0 {
@@ -160,7 +160,7 @@ func (s *ProducerSink[K, V]) WriteAll(ctx context.Context, effects []dstream.Sta
 	}
 	if err := s.transact(ctx, t, effects); err != nil {
 		t.drop()
-		return err
+		return s.trouble(ctx, err)
 	}
 	return nil
 }
@@ -298,10 +298,10 @@ func (s *ProducerSink[K, V]) sendAll(ctx context.Context, c *client.Client, effe
 			if err == nil {
 				r, err = readStaged(raw)
 			}
-			if err == nil {
-				err = send(r)
+			if err != nil {
+				return recordError{err}
 			}
-			if err == nil && ctx.Err() != nil {
+			if err = send(r); err == nil {
 				err = context.Cause(ctx)
 			}
 			if err != nil {
