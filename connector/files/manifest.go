@@ -90,11 +90,7 @@ func (s *FolderSink[T]) read(ctx context.Context, e *effect) error {
 	}
 	if e.last = -1; len(numbers) > 0 {
 		e.last = numbers[len(numbers)-1]
-		m, err := s.manifest(ctx, e, e.last)
-		if err != nil {
-			return err
-		}
-		if err := s.show(ctx, m.Files); err != nil {
+		if _, err := s.found(ctx, e, e.last); err != nil {
 			return err
 		}
 	}
@@ -117,6 +113,18 @@ func (s *FolderSink[T]) manifest(ctx context.Context, e *effect, seq int64) (m m
 	if err == nil && (m.Job != s.job || m.Output != e.output || m.Effect != e.name || m.Sequence != seq) {
 		err = fmt.Errorf("%s is that of batch %d of output %q, effect %q, of job %s: it was copied there", name,
 			m.Sequence, m.Output, m.Effect, m.Job)
+	}
+	return m, err
+}
+
+// found shows the files of a manifest that was there. Who has put it may have died, or met an error, before it was
+// durable: without it a later process would show the batch in files of its own, beside these.
+func (s *FolderSink[T]) found(ctx context.Context, e *effect, seq int64) (m manifest, err error) {
+	if m, err = s.manifest(ctx, e, seq); err == nil {
+		err = vfs.MakeSure(ctx, s.fs, e.dir)
+	}
+	if err == nil {
+		err = s.show(ctx, m.Files)
 	}
 	return m, err
 }
@@ -269,10 +277,7 @@ func (s *FolderSink[T]) commit(ctx context.Context, e *effect, id dstream.Effect
 		err = s.show(ctx, files)
 	default:
 		s.drop(ctx, files)
-		var theirs manifest
-		if theirs, err = s.manifest(ctx, e, id.Sequence); err == nil {
-			err = s.show(ctx, theirs.Files)
-		}
+		_, err = s.found(ctx, e, id.Sequence)
 	}
 	if e.last = newest; err != nil {
 		return err
@@ -370,12 +375,12 @@ func (s *FolderSink[T]) Burn(ctx context.Context, id dstream.Effect, _ int) (in 
 			return 0, err
 		}
 	}
-	there, err := s.manifest(ctx, e, id.Sequence)
+	there, err := s.found(ctx, e, id.Sequence)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && there.Burned:
 		return 0, nil
 	case err != nil:
 		return 0, err
 	}
-	return 1, s.show(ctx, there.Files)
+	return 1, nil
 }

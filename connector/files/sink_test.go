@@ -588,3 +588,76 @@ func TestFolderHelps(t *testing.T) {
 		}
 	})
 }
+
+// TestFolderManifestIsSure: who shows the files of a manifest that another one has put, or itself by a call that
+// failed, has made it durable: a power failure takes no manifest away and leaves the files, beside which the next
+// process would show its own.
+func TestFolderManifestIsSure(t *testing.T) {
+	type sink = files.FolderSink[string]
+	again := func(f *folder, s, _ *sink, made [][]byte) error { return s.Commit(f.t.Context(), effect(0), made) }
+	another := func(f *folder, _, _ *sink, _ [][]byte) error {
+		last, _, err := f.open().Newest(f.t.Context(), "out", "")
+		if last != 0 {
+			err = fmt.Errorf("the newest batch is %d", last)
+		}
+		return err
+	}
+	commits := func(f *folder, _, other *sink, _ [][]byte) error {
+		return other.Commit(f.t.Context(), effect(0), f.prepare(other, 0, "a"))
+	}
+	burns := func(f *folder, _, other *sink, _ [][]byte) error {
+		in, err := other.Burn(f.t.Context(), effect(0), 0)
+		if in != 1 {
+			err = fmt.Errorf("%d are in", in)
+		}
+		return err
+	}
+	for name, tt := range map[string]struct {
+		fault vfs.Fault
+		times int // PutOnce asks up to three times
+		then  func(f *folder, s, other *sink, made [][]byte) error
+	}{
+		"its process dies, and another starts":            {vfs.Die, 1, another},
+		"its process dies, and another runs the batch":    {vfs.Die, 1, commits},
+		"its process dies, and another gives it up":       {vfs.Die, 1, burns},
+		"it cannot be synced, and is committed again":     {vfs.Fail, 3, again},
+		"it cannot be synced, and another process starts": {vfs.Fail, 3, another},
+	} {
+		for seed := range uint64(16) {
+			t.Run(fmt.Sprint(name, ", seed ", seed), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					f := newFolder(t)
+					left := tt.times
+					s := files.NewFolderSink(f.disk.Mount(func(s vfs.Step) vfs.Fault {
+						if left == 0 || s.Op != "syncdir" || !strings.HasSuffix(s.Name, "/aad370b6c54a") {
+							return vfs.None
+						}
+						left--
+						return tt.fault
+					}), "disk:/out", files.Text[string](), func(string) {})
+					if err := s.Open(t.Context(), sinkJob, 1); err != nil {
+						t.Fatal(err)
+					}
+					made := f.prepare(s, 0, "a")
+					f.epoch = 1
+					other := f.open()
+					if last, _, err := other.Newest(t.Context(), "out", ""); last != -1 || err != nil {
+						t.Fatal(last, err)
+					}
+					s.SetOwner(2) // It has looked before that.
+					if err := again(f, s, other, made); err == nil || left > 0 {
+						t.Fatalf("error %v, %d faults are left", err, left)
+					}
+					if err := tt.then(f, s, other, made); err != nil {
+						t.Fatal(err)
+					}
+					f.disk = f.disk.Crash(seed)
+					f.write(f.open(), 0, "a")
+					if got := f.names("part-"); len(got) != 1 || len(f.warned) > 0 {
+						t.Errorf("files %q, want one of the batch; warned of %q", got, f.warned)
+					}
+				})
+			})
+		}
+	}
+}

@@ -158,7 +158,8 @@ func open(ctx context.Context, f folder, w *watch, owner Owner, opts Options) (*
 	l.writes = newGroup(l.write)
 	r.Epoch = l.epoch
 	if !r.First {
-		if err := f.makeSure(ctx); err != nil {
+		// The slots that were read must outlive a power failure before anything is put behind them.
+		if err := vfs.MakeSure(ctx, f.fs, f.logDir()); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -170,15 +171,6 @@ func open(ctx context.Context, f folder, w *watch, owner Owner, opts Options) (*
 	}
 	go l.keep()
 	return l, r, nil
-}
-
-// sureName is a file of no content that counts.
-const sureName = ".sure"
-
-// makeSure has the slots that were read outlive a power failure, before anything is put behind them: their owner may
-// have died before he had synced the folder. Publishing a file there does that.
-func (f folder) makeSure(ctx context.Context) error {
-	return vfs.WriteFile(ctx, f.fs, vfs.Join(f.logDir(), sureName), nil)
 }
 
 // again reads the log again if the owner was waited for.

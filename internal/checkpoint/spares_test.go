@@ -41,7 +41,7 @@ func TestSpares(t *testing.T) {
 		}
 		mustClose(t, l)
 		for name := range disk.Files() {
-			if strings.HasPrefix(vfs.Base(name), ".") && vfs.Base(name) != sureName {
+			if strings.HasPrefix(vfs.Base(name), ".") && vfs.Base(name) != vfs.SureName {
 				t.Errorf("%s is left", name)
 			}
 		}

@@ -238,6 +238,15 @@ func WriteFile(ctx context.Context, fsys FS, name string, data []byte) error {
 	return fsys.Publish(ctx, p)
 }
 
+// MakeSure makes what others have put into a directory outlive a power failure: they may have died before they had
+// synced it. Publishing a file there, of no content that counts, does that.
+func MakeSure(ctx context.Context, fsys FS, dir string) error {
+	return WriteFile(ctx, fsys, Join(dir, SureName), nil)
+}
+
+// SureName is the file of [MakeSure].
+const SureName = ".sure"
+
 // ErrChanged says that a file is not the one any more that was planned to be read.
 var ErrChanged = errors.New("the file has changed")
 
