@@ -94,12 +94,6 @@ func (s *FolderSink[T]) read(ctx context.Context, e *effect) error {
 			return err
 		}
 	}
-	if !e.swept {
-		if err := s.sweep(ctx, e); err != nil {
-			return err
-		}
-		e.swept = true
-	}
 	e.known = true
 	return nil
 }
@@ -150,9 +144,13 @@ func (s *FolderSink[T]) show(ctx context.Context, files []file) error {
 // sweepAge is the age from which files that nobody shows any more go.
 const sweepAge = time.Hour
 
-// sweep removes what attempts have left that died before this process. What the manifests list has been shown, and what
-// this process has prepared may be of the very batch that is being committed.
+// sweep removes, once, what attempts have left that died before this process. Before this one has committed a batch
+// another that stands still may put its manifest, which lists files that are old by then. Afterwards none up to that
+// batch counts any more that is not there; and what the manifests list has been shown.
 func (s *FolderSink[T]) sweep(ctx context.Context, e *effect) error {
+	if e.swept {
+		return nil
+	}
 	infos, err := s.fs.List(ctx, s.dir)
 	if err != nil {
 		return err
@@ -166,6 +164,7 @@ func (s *FolderSink[T]) sweep(ctx context.Context, e *effect) error {
 			}
 		}
 	}
+	e.swept = true
 	return nil
 }
 
@@ -276,13 +275,17 @@ func (s *FolderSink[T]) commit(ctx context.Context, e *effect, id dstream.Effect
 	case ours:
 		err = s.show(ctx, files)
 	default:
-		s.drop(ctx, files)
-		_, err = s.found(ctx, e, id.Sequence)
+		if _, err = s.found(ctx, e, id.Sequence); err == nil {
+			s.drop(ctx, files)
+		}
 	}
 	if e.last = newest; err != nil {
 		return err
 	}
-	return s.forget(ctx, e, numbers)
+	if err := s.forget(ctx, e, numbers); err != nil || newest > id.Sequence {
+		return err
+	}
+	return s.sweep(ctx, e)
 }
 
 // put puts a manifest; ours is false if there is one.

@@ -296,6 +296,45 @@ func TestFolderLate(t *testing.T) {
 	})
 }
 
+// A process whose batch took longer than files that nobody shows are left alone stands still while it puts the
+// manifest, and dies before it shows them: the next one, which has begun meanwhile, does.
+func TestFolderLateFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFolder(t)
+		f.write(f.open(), 0, "a")
+		var next *files.FolderSink[string]
+		dying := files.NewFolderSink(f.disk.Mount(func(s vfs.Step) vfs.Fault {
+			switch {
+			case s.Op == "renameNew" && strings.HasSuffix(s.Name, "1.manifest"):
+				next = f.open()
+				if last, _, err := next.Newest(t.Context(), "out", ""); last != 0 || err != nil {
+					t.Errorf("newest %d, %v", last, err)
+				}
+			case s.Op == "rename" && strings.Contains(s.Name, "part-0000000001"):
+				return vfs.Die
+			}
+			return vfs.None
+		}), "disk:/out", files.Text[string](), func(string) {})
+		f.epoch++
+		if err := dying.Open(t.Context(), sinkJob, f.epoch); err != nil {
+			t.Fatal(err)
+		}
+		made := f.prepare(dying, 1, "b")
+		time.Sleep(2 * time.Hour)
+		if err := dying.Commit(t.Context(), effect(1), made); !errors.Is(err, vfs.ErrDead) {
+			t.Fatal(err)
+		}
+		f.write(next, 1, "b")
+		if got := f.names("part-0000000001"); len(got) != 1 || len(f.warned) > 0 {
+			t.Errorf("files of batch 1: %q; warned of %q", got, f.warned)
+		}
+		f.write(next, 2, "c")
+		if got := f.names(".part"); len(got) > 0 {
+			t.Errorf("hidden files %q", got)
+		}
+	})
+}
+
 // A batch that is given up does not come in by who stood still between a look at the owner and the put of its manifest.
 func TestFolderBurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
