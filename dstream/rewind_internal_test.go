@@ -79,6 +79,34 @@ func TestRewinder(t *testing.T) {
 	}
 }
 
+// TestLossOfPartitions: of batches that the user accepts as lost no partition is written, whatever identity it has.
+func TestLossOfPartitions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &rowSink{&bank{plain: true}, 1}
+		j := newSinkJob(t, s.bank, []string{"weir.sink.accept", "out=loss"}, []string{"a", "b"}, []string{"c"},
+			[]string{"d", "e"})
+		j.ssc.outputs[0].sink, j.ssc.sinks.all = s, []held{s}
+		j.know(logState(-1), owned)
+		if err := j.ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3500 * time.Millisecond)
+		if err := j.ssc.Stop(t.Context(), Graceful()); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range s.calls {
+			if text, ok := strings.CutPrefix(c, "plain "); ok {
+				got = append(got, text)
+			}
+		}
+		slices.Sort(got)
+		if want := []string{"2.0: d", "2.1: e"}; !slices.Equal(got, want) {
+			t.Errorf("written %q, want %q", got, want)
+		}
+	})
+}
+
 // TestPartitionsFenced: a sink without transactions that was fenced is tried again as long as the log says that the job
 // is ours.
 func TestPartitionsFenced(t *testing.T) {

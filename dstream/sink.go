@@ -194,6 +194,7 @@ func store[T any](ctx context.Context, b *Batch, o *Output, name string, r *rdd.
 // write has the sink store each partition by itself. What the sink does not read is computed all the same: an identity
 // that is there suppresses the write, never the task.
 func write[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd.RDD[T], s Sink[T]) error {
+	passes := b.ssc.sinks.passes(id)
 	task := func(tc *rdd.TaskContext, in iter.Seq[T]) (n int64, err error) {
 		id := id
 		id.Partition = tc.PartitionID()
@@ -206,7 +207,9 @@ func write[T any](ctx context.Context, b *Batch, o *Output, id Effect, r *rdd.RD
 				more = more && yield(v)
 			}
 		}
-		err = b.writing(o, id.Name, func() error { return s.Write(tc, id, all) })
+		if !passes {
+			err = b.writing(o, id.Name, func() error { return s.Write(tc, id, all) })
+		}
 		if err != nil || begun {
 			return n, err
 		}

@@ -37,6 +37,7 @@ type identity struct {
 	back  SinkRewinder // nil for a Transactor
 	burns SinkBurner   // nil for a Transactor
 	whole bool         // it is one for all partitions
+	until int64        // no batch before it is written, for the user accepts that as a loss
 	of    *Output
 	last  Effect
 	held  bool      // there is one
@@ -237,7 +238,7 @@ func (ssc *Context) ahead(ctx context.Context, o *Output, kept *identity, last i
 	id, planned := kept.last, ssc.sinks.log.planned
 	switch accepted := ssc.accepted(id.Output); {
 	case accepted == acceptLoss:
-		kept.held, kept.last.Sequence = true, last
+		kept.held, kept.last.Sequence, kept.until = true, last, last+1
 		ssc.warn("a sink is ahead of the log; what it holds is not written again, as weir.sink.accept says", nil,
 			"output", o.label(), "holds", last, "planned", planned)
 		return nil
@@ -262,6 +263,15 @@ func (ssc *Context) ahead(ctx context.Context, o *Output, kept *identity, last i
 		"batch %d%s",
 		o.label(), o.node.site, last, planned, planned+1, last, conf.SinkAccept.Name(),
 		shown(idSetting(id.Output)+"=loss"), last+1, again)
+}
+
+// passes tells that an effect is not written, for the user accepts its loss. A sink whose partitions have identities of
+// their own would take those that had no records, or were not there, in the batches that it holds.
+func (ss *sinks) passes(id Effect) bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	kept := ss.known[effectOf{id.Output, id.Name}]
+	return kept != nil && id.Sequence < kept.until
 }
 
 func (i *identity) canGoBack() bool { return i.sink != nil || i.back != nil }

@@ -35,7 +35,8 @@ func TestDatabase(t *testing.T) {
 		{"no checkpoint", testNoCheckpoint}, {"asynchronous", testAsynchronous}, {"owner", testOwner}, {"open transaction", testOpenTransaction},
 		{"strangers", testStrangers}, {"full pool", testFullPool}, {"drain fails", testDrainFails}, {"burn", testBurn},
 		{"secret", testPassword}, {"trouble by code", testTroubleByCode}, {"no trouble", testNoTrouble},
-		{"trouble of a program", testTroubleOfProgram}, {"crash", testCrash}, {"trouble of the server", testTroubleOfServer},
+		{"trouble of a program", testTroubleOfProgram}, {"accepted loss", testAcceptedLoss}, {"crash", testCrash},
+		{"trouble of the server", testTroubleOfServer},
 	} {
 		t.Run(row.name, func(t *testing.T) { row.run(t, db) })
 	}

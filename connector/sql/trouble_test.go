@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -136,33 +137,39 @@ func (counting) Committed(context.Context, *dstream.Batch, []byte) error { retur
 
 func (counting) Released(context.Context, []byte) error { return nil }
 
+// numbersProgram runs a program that stores counting's numbers in a table t, until batch last is in, or it ends.
+func numbersProgram(t *testing.T, dsn, dir string, last int64, settings ...string) error {
+	t.Helper()
+	c := conf.New().Set("spark.master", "local[2]").Set("spark.streaming.checkpoint.directory", dir)
+	for i := 0; i+1 < len(settings); i += 2 {
+		c.Set(settings[i], settings[i+1])
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	build := func(ssc *dstream.Context) error {
+		sink, err := sql.Sink(dsn, insertN())
+		if err != nil {
+			return err
+		}
+		numbers := dstream.FromSource(ssc, "numbers", dstream.Source[int](counting{})).Named("numbers")
+		dstream.WriteTo(numbers, sink).Named("t")
+		ssc.AddListener(func(e dstream.Event) {
+			if done, ok := e.(dstream.BatchCommitted); ok && done.Sequence >= last && last >= 0 {
+				cancel()
+			}
+		})
+		return nil
+	}
+	return weir.Run(ctx, build, weir.Interval(20*time.Millisecond), weir.Conf(c), weir.Output(io.Discard))
+}
+
 // A program that skips batches which fail does not skip the stream while a table takes no rows: it ends, and the next
 // one stores what it lacks.
 func testTroubleOfProgram(t *testing.T, db *realsql.Server) {
 	dsn, schema := fails(t, db, "IF NEW.n >= 3 THEN RAISE 'no room' USING ERRCODE = '53100'; END IF")
 	dir := t.TempDir()
-	c := conf.New().Set("spark.master", "local[2]").Set("spark.streaming.checkpoint.directory", dir).
-		Set("weir.streaming.failedBatch", "skip").Set("weir.streaming.failedBatch.backoff", "1ms")
-	run := func(last int64) error {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		build := func(ssc *dstream.Context) error {
-			sink, err := sql.Sink(dsn, insertN())
-			if err != nil {
-				return err
-			}
-			numbers := dstream.FromSource(ssc, "numbers", dstream.Source[int](counting{})).Named("numbers")
-			dstream.WriteTo(numbers, sink).Named("t")
-			ssc.AddListener(func(e dstream.Event) {
-				if done, ok := e.(dstream.BatchCompleted); ok && done.Err == nil && done.Sequence == last {
-					cancel()
-				}
-			})
-			return nil
-		}
-		return weir.Run(ctx, build, weir.Interval(20*time.Millisecond), weir.Conf(c), weir.Output(io.Discard))
-	}
-	says(t, run(-1), "no room", marked)
+	skip := []string{"weir.streaming.failedBatch", "skip", "weir.streaming.failedBatch.backoff", "1ms"}
+	says(t, numbersProgram(t, dsn, dir, -1, skip...), "no room", marked)
 	rows := func() []string { return db.Query(t, "SELECT n FROM "+schema+".t WHERE n < 5 ORDER BY n") }
 	same(t, rows(), "0", "1", "2")
 	sc, err := rdd.NewContext(nil)
@@ -175,8 +182,35 @@ func testTroubleOfProgram(t *testing.T, db *realsql.Server) {
 		t.Errorf("%v, given up are %+v", err, info.Skipped)
 	}
 	db.Query(t, "DROP TRIGGER f ON "+schema+".t")
-	if err := run(4); err != nil {
+	if err := numbersProgram(t, dsn, dir, 4, skip...); err != nil {
 		t.Error(err)
 	}
 	same(t, rows(), "0", "1", "2", "3", "4")
+}
+
+// After an older checkpoint was restored, and its loss accepted, no batch that the table holds is stored once more,
+// into however many partitions it is planned now.
+func testAcceptedLoss(t *testing.T, db *realsql.Server) {
+	dsn, schema := db.Schema(t)
+	db.Query(t, "CREATE TABLE "+schema+".t (n int)")
+	now, before := t.TempDir(), t.TempDir()
+	if err := numbersProgram(t, dsn, now, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(before, os.DirFS(now)); err != nil {
+		t.Fatal(err)
+	}
+	if err := numbersProgram(t, dsn, now, 9); err != nil {
+		t.Fatal(err)
+	}
+	stored := db.Query(t, "SELECT max(sequence) FROM "+schema+".weir_identities")[0]
+	last, err := strconv.ParseInt(stored, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = numbersProgram(t, dsn, before, last, "weir.sink.accept", "t=loss", "spark.default.parallelism", "4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, db.Query(t, "SELECT count(*) - count(DISTINCT n) FROM "+schema+".t"), "0")
 }
