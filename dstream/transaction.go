@@ -158,8 +158,8 @@ func (ssc *Context) insist(ctx context.Context, f func() error) error {
 			return errors.Join(lost, err)
 		}
 		if try == insistTries {
-			return admissionError{fmt.Errorf("%w (tried %d times, while the log says that this process owns the job: "+
-				"does another program use its transactional ids?)", err, try)}
+			return admissionError{fmt.Errorf("%w (tried %d times, while the log says that this process owns the job%s)",
+				err, try, rivalText(err))}
 		}
 		ssc.warn("a transaction was fenced, or its end is in doubt; trying again", err, "try", try+1)
 		select {
@@ -169,6 +169,14 @@ func (ssc *Context) insist(ctx context.Context, f func() error) error {
 		}
 		pause *= 2
 	}
+}
+
+// rivalText is who may be behind an error of a sink that is fenced again and again.
+func rivalText(err error) string {
+	if !errors.Is(err, ErrFenced) {
+		return ""
+	}
+	return ": another copy of this checkpoint runs, or, with Kafka, another program uses its transactional ids: end it"
 }
 
 // announce has the log know a transaction before it is used.

@@ -289,7 +289,11 @@ func TestInsist(t *testing.T) {
 		{"at once", nil, nil, 1, ""},
 		{"fenced once", []error{ErrFenced}, nil, 2, ""},
 		{"in doubt, then fenced", []error{ErrInDoubt, fmt.Errorf("kafka: %w", ErrFenced)}, nil, 3, ""},
-		{"fenced for ever", []error{ErrFenced, ErrFenced, ErrFenced, ErrFenced, ErrFenced}, nil, 4, "tried 4 times"},
+		{"fenced for ever", []error{ErrFenced, ErrFenced, ErrFenced, ErrFenced, ErrFenced}, nil, 4,
+			"tried 4 times, while the log says that this process owns the job: another copy of this checkpoint runs, or, " +
+				"with Kafka, another program uses its transactional ids: end it"},
+		{"in doubt for ever", []error{ErrInDoubt, ErrInDoubt, ErrInDoubt, ErrInDoubt, ErrInDoubt}, nil, 4,
+			"tried 4 times, while the log says that this process owns the job)"},
 		{"another owner", []error{ErrFenced}, lost, 1, lost.Error()},
 		{"another error", []error{errors.New("too large")}, nil, 1, "too large"},
 	} {

@@ -343,6 +343,16 @@ func testOwner(t *testing.T, db *realsql.Server) {
 	says(t, err, "another process has taken the job over")
 	write(t, restored, 1, 3)
 	same(t, db.Query(t, "SELECT n FROM "+schema+".t ORDER BY n"), "1", "3")
+	db.Query(t, "DELETE FROM "+schema+".weir_identities WHERE partition = -1")
+	says(t, restored.Write(t.Context(), effect(2), slices.Values([]int{4})),
+		"is gone from table weir_identities: start again")
+	again := open(t, dsn, st)
+	again.SetInstance("a third")
+	if err := again.Open(t.Context(), job, 6); err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close(context.Background())
+	write(t, again, 2, 4)
 }
 
 // A predecessor that stands still in the middle of a transaction, with locks on rows, holds nobody up.

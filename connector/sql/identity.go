@@ -142,7 +142,8 @@ func (s *DatabaseSink[T]) settled(answers pgx.BatchResults) error {
 	err := answers.QueryRow().Scan(&owner)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return fmt.Errorf("the row of the job is gone from table %s: %w", s.table, dstream.ErrFenced)
+		return fmt.Errorf("the row of the job is gone from table %s: start again, which makes it (%w)", s.table,
+			dstream.ErrFenced)
 	case err == nil && owner != s.token:
 		return fmt.Errorf("another process has taken the job over: table %s names %s, and not %s: %w", s.table, owner,
 			s.token, dstream.ErrFenced)
