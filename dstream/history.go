@@ -164,6 +164,11 @@ func (l *loop) timesAfter(from, until Time) iter.Seq[Time] {
 				return
 			}
 		}
+		for _, t := range strange { // The batch at until itself may be one of them.
+			if from < t && t <= until && !yield(t) {
+				return
+			}
+		}
 	}
 }
 

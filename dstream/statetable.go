@@ -38,6 +38,7 @@ func (e *kept[S]) live() bool { return e.touch != noTouch }
 type bucket[K comparable, S any] struct {
 	table          *shuffle.Table[K, kept[S]] // nil before the first key
 	oldest, newest int32                      // of the list of touches, as in kept
+	latest         int32                      // the one that was touched last; others may have been said to be younger
 	dead           int
 }
 
@@ -146,7 +147,7 @@ func (b *bucket[K, S]) add(k K, value S) (n int, err error) {
 	return n, nil
 }
 
-// touch makes the entry the last in the order of touches.
+// touch puts the entry into the order of touches.
 func (b *bucket[K, S]) touch(n int, at Time, timed bool) {
 	e := b.at(n)
 	e.touch = at
@@ -154,13 +155,41 @@ func (b *bucket[K, S]) touch(n int, at Time, timed bool) {
 		return
 	}
 	b.unlink(e, n)
-	e.older, e.newer = b.newest, 0
-	if b.newest != 0 {
-		b.at(int(b.newest) - 1).newer = int32(n + 1)
+	self := int32(n + 1)
+	e.older = b.notAfter(at)
+	e.newer = b.after(e.older)
+	if e.older != 0 {
+		b.at(int(e.older) - 1).newer = self
 	} else {
-		b.oldest = int32(n + 1)
+		b.oldest = self
 	}
-	b.newest = int32(n + 1)
+	if e.newer != 0 {
+		b.at(int(e.newer) - 1).older = self
+	} else {
+		b.newest = self
+	}
+	b.latest = self
+}
+
+// notAfter finds the last entry that was not touched after a time. It looks from the one that was touched last, for
+// batches come in the order of their times, and behind it lies only what an import has said to be younger.
+func (b *bucket[K, S]) notAfter(at Time) int32 {
+	n := b.latest
+	for n != 0 && b.at(int(n)-1).touch > at {
+		n = b.at(int(n) - 1).older
+	}
+	for next := b.after(n); next != 0 && b.at(int(next)-1).touch <= at; next = b.after(n) {
+		n = next
+	}
+	return n
+}
+
+// after gives the entry behind one in the order of touches: the oldest for 0, and 0 behind the newest.
+func (b *bucket[K, S]) after(n int32) int32 {
+	if n == 0 {
+		return b.oldest
+	}
+	return b.at(int(n) - 1).newer
 }
 
 // unlink takes an entry out of the order of touches, if it is there.
@@ -168,6 +197,9 @@ func (b *bucket[K, S]) unlink(e *kept[S], n int) {
 	self := int32(n + 1)
 	if e.older == 0 && b.oldest != self {
 		return // It is in no list.
+	}
+	if b.latest == self {
+		b.latest = e.older
 	}
 	if e.older != 0 {
 		b.at(int(e.older) - 1).newer = e.newer
@@ -210,7 +242,7 @@ func (b *bucket[K, S]) compact() {
 		_, e := table.At(i)
 		e.older, e.newer = moved[e.older], moved[e.newer]
 	}
-	*b = bucket[K, S]{table: table, oldest: moved[b.oldest], newest: moved[b.newest]}
+	*b = bucket[K, S]{table: table, oldest: moved[b.oldest], newest: moved[b.newest], latest: moved[b.latest]}
 }
 
 // sortTouches puts all keys in the order of their touches.
@@ -223,7 +255,7 @@ func (b *bucket[K, S]) sortTouches() {
 		}
 	}
 	slices.SortStableFunc(all, func(x, y int) int { return int(b.at(x).touch - b.at(y).touch) })
-	b.oldest, b.newest = 0, 0
+	b.oldest, b.newest, b.latest = 0, 0, 0
 	for _, n := range all {
 		b.touch(n, b.at(n).touch, true)
 	}
