@@ -19,6 +19,30 @@ import (
 
 type updates = []dstream.StateUpdate[string, int]
 
+// TestImportWithoutSchema: a state that no batch has reached yet is left alone, for it is not known how it is dealt, and
+// the program goes on.
+func TestImportWithoutSchema(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		build := func(ssc *dstream.Context) {
+			d := keyed(dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers"))
+			states, _ := dstream.UpdateTouchedStateByKey(dstream.Window(d, time.Minute, time.Minute),
+				func(vs []int, _ int, _ bool) (int, bool) { return len(vs), true })
+			watch(states.Named("late"), "out", map[string]string{})
+		}
+		l := mustLive(t, disk, build)
+		time.Sleep(3500 * time.Millisecond)
+		l.stop(t)
+		_, err := dstream.ImportState(t.Context(), outside(t, disk), "disk:/ck", "late", updates{{Key: "a", Value: 7}})
+		if err == nil || !strings.Contains(err.Error(), `the state "late" has no schema yet`) {
+			t.Errorf("%v", err)
+		}
+		l = mustLive(t, disk, build)
+		time.Sleep(1500 * time.Millisecond)
+		l.stop(t)
+	})
+}
+
 // TestStateImport changes a state between two lives of a program: the second one goes on with what was imported, its
 // windows hold what batches gave before that, and the version before it is still there.
 func TestStateImport(t *testing.T) {
