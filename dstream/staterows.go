@@ -132,19 +132,20 @@ func (d *durability) place() string {
 // what stands there of other owners of this checkpoint is of no use any more, for only the last one can commit. A
 // replay owns nothing, and the owner may run beside it: its folder has the name of its process, and goes when that has.
 func (ssc *Context) stateRowsFolder(ctx context.Context) (string, error) {
+	name := fmt.Sprintf("weir-state-%s-%016x-", ssc.job, codec.Hash(0, []byte(ssc.durable.place())))
+	own := fmt.Sprintf("%s%d-", name, ssc.epoch)
+	replays := fmt.Sprintf("weir-replay-%s-", ssc.job)
+	roots := conf.LocalDirs.Get(ssc.conf)
+	ssc.removeRows(slices.DeleteFunc(rowsLeft(roots, replays), func(dir string) bool {
+		return !processGone(strings.TrimPrefix(filepath.Base(dir), replays))
+	}))
+	if ssc.durable.replays {
+		own = replays + processName(checkpoint.Here(""))
+	} else if err := ssc.removeOwnersRows(ctx, rowsLeft(roots, name)); err != nil {
+		return "", err
+	}
 	var errs []error
-	for _, root := range conf.LocalDirs.Get(ssc.conf) {
-		name := fmt.Sprintf("weir-state-%s-%016x-", ssc.job, codec.Hash(0, []byte(ssc.durable.place())))
-		own := fmt.Sprintf("%s%d-", name, ssc.epoch)
-		replays := fmt.Sprintf("weir-replay-%s-", ssc.job)
-		ssc.removeRows(slices.DeleteFunc(rowsLeft(root, replays), func(dir string) bool {
-			return !processGone(strings.TrimPrefix(filepath.Base(dir), replays))
-		}))
-		if ssc.durable.replays {
-			own = replays + processName(checkpoint.Here(""))
-		} else if err := ssc.removeOwnersRows(ctx, rowsLeft(root, name)); err != nil {
-			return "", err
-		}
+	for _, root := range roots {
 		dir, err := os.MkdirTemp(root, own)
 		if err == nil {
 			return dir, nil
@@ -171,9 +172,17 @@ func processGone(text string) bool {
 	return strings.HasPrefix(text, processName(other)) && other.Gone()
 }
 
-// rowsLeft lists the stores whose names begin so. What cannot be listed is left there.
-func rowsLeft(root, name string) []string {
-	left, _ := filepath.Glob(filepath.Join(root, name+"*"))
+// rowsLeft lists the stores whose names begin so, in all folders: which of them an earlier process could write to is
+// not known. What cannot be listed is left there.
+func rowsLeft(roots []string, name string) (left []string) {
+	for _, root := range roots {
+		entries, _ := os.ReadDir(root)
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), name) {
+				left = append(left, filepath.Join(root, e.Name()))
+			}
+		}
+	}
 	return left
 }
 

@@ -68,10 +68,15 @@ func TestReplayFolder(t *testing.T) {
 // TestStateRowsFolder: what an earlier owner of a checkpoint left goes, and what the program has that runs on a copy of
 // the checkpoint stays.
 func TestStateRowsFolder(t *testing.T) {
-	root := t.TempDir()
+	// The other folder has what was left while this one could not be written to; [ is no pattern.
+	root, other := filepath.Join(t.TempDir(), "[a"), t.TempDir()
+	if err := os.Mkdir(root, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	folder := func(fsys vfs.FS, path string, epoch int64) string {
 		t.Helper()
-		ssc, err := NewContext(conf.New().Set("spark.master", "local").Set("spark.local.dir", root), time.Second)
+		ssc, err := NewContext(conf.New().Set("spark.master", "local").Set("spark.local.dir", root+","+other),
+			time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,12 +89,18 @@ func TestStateRowsFolder(t *testing.T) {
 		return dir
 	}
 	first := folder(vfs.Local{}, "here/ck", 1)
+	there := filepath.Join(other, filepath.Base(first))
+	if err := os.Mkdir(there, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	others := []string{folder(vfs.Local{}, "there/ck", 1), folder(vfs.NewMemory("mem"), "here/ck", 1)}
 	t.Chdir("testdata")
 	others = append(others, folder(vfs.Local{}, "here/ck", 1))
 	others = append(others, folder(vfs.Local{}, "../here/ck", 2)) // This is the first one's.
-	if _, err := os.Stat(first); !os.IsNotExist(err) {
-		t.Errorf("the folder of the owner before is still there: %v", err)
+	for _, dir := range []string{first, there} {
+		if _, err := os.Stat(dir); !os.IsNotExist(err) {
+			t.Errorf("%s of the owner before is still there: %v", dir, err)
+		}
 	}
 	for _, dir := range others {
 		if _, err := os.Stat(dir); err != nil {

@@ -54,13 +54,14 @@ const (
 	blockSize  = 4 << 10  // of what is read and cached at a time: states are looked up key by key
 	fileSize   = 16 << 20 // of the deepest levels' files, whose indexes and filters are read whole
 	openFiles  = 512
+	tableMax   = 1 << 30 // of what is not written yet; pebble takes less than 4 GiB
 )
 
 // options are pebble's. Half of the memory is the cache of what is read; what is not written yet is at most three
 // tables of an eighth each.
 func (r *rows) options(fs vfs.FS, memory int64) *pebble.Options {
 	o := &pebble.Options{
-		FS: fs, CacheSize: memory / 2, MemTableSize: uint64(memory / 8), MemTableStopWritesThreshold: 3,
+		FS: fs, CacheSize: memory / 2, MemTableSize: uint64(min(memory/8, tableMax)), MemTableStopWritesThreshold: 3,
 		MaxOpenFiles: openFiles, L0CompactionThreshold: 2, L0StopWritesThreshold: 24, LBaseMaxBytes: memory / 2,
 		FormatMajorVersion: pebble.FormatNewest, Logger: logger{r},
 		DisableWAL: true, // What is lost in a crash is in the checkpoint.

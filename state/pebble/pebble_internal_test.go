@@ -46,6 +46,17 @@ func TestCannotGoOn(t *testing.T) {
 	}
 }
 
+// TestLargeMemory: pebble takes what weir.state.memory may be on a large machine.
+func TestLargeMemory(t *testing.T) {
+	for _, memory := range []int64{8 << 20, 8 << 30, 64 << 30} {
+		o := (&rows{}).options(vfs.NewMem(), memory)
+		o.EnsureDefaults()
+		if err := o.Validate(); err != nil {
+			t.Errorf("%d bytes: %v", memory, err)
+		}
+	}
+}
+
 // TestHalt: a goroutine that came to pebble by this package gets an error, and what a user's function panics with stays
 // what it is.
 func TestHalt(t *testing.T) {
