@@ -284,8 +284,8 @@ func (l *loop) collectLetters(b *Batch) error {
 	// Behind the steps' numbers, which are below 0.
 	scope := &exec.Scope{Batch: b.Sequence, BatchTime: int64(b.Time), Output: -2 - len(l.ssc.steps), Seed: b.seed}
 	ctx := scope.In(l.life)
+	box := ls.box.Value()
 	for _, in := range b.graves {
-		box := ls.box.Value()
 		var missing []int
 		for p := range in.partitions {
 			if !box.read[letterPlace{in.batch, in.node.number, p, allRead}] {
@@ -299,8 +299,8 @@ func (l *loop) collectLetters(b *Batch) error {
 			return fmt.Errorf("batch %d (%v): collect the dead letters of %s (%s): %w", b.Sequence, b.Time,
 				in.node.label(), in.node.site, err)
 		}
+		box = ls.box.Value()
 	}
-	box := ls.box.Value()
 	if box.full {
 		return fmt.Errorf("batch %d (%v): more than %d records are dead letters, which speaks against the program and "+
 			"not against the records; if that is meant, raise %s", b.Sequence, b.Time, box.most,

@@ -190,3 +190,30 @@ func TestTooManyDeadLetters(t *testing.T) {
 func coalesced(d *dstream.DStream[int]) *dstream.DStream[int] {
 	return dstream.Transform(d, func(r *rdd.RDD[int], _ dstream.Time) *rdd.RDD[int] { return rdd.Coalesce(r, 1) })
 }
+
+// TestDeadLettersOfOtherJobs: a job that a body has begun and does not wait for buries while the letters are collected.
+func TestDeadLettersOfOtherJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := map[string]string{}
+		l := mustLive(t, vfs.NewDisk("disk"), func(ssc *dstream.Context) {
+			d := dstream.FromSource(ssc, "numbers", dstream.Source[int](twos{})).Named("numbers")
+			good := dstream.MapTry(dstream.Repartition(d, 200), noFives, dstream.ToDeadLetters()).Named("checked")
+			dstream.ForeachRDD(good, func(ctx context.Context, r *rdd.RDD[int], _ *dstream.Batch) error {
+				rdd.CountAsync(ctx, r)
+				return nil
+			}).Named("out")
+			buried(ssc, got)
+		})
+		time.Sleep(20500 * time.Millisecond)
+		l.stop(t)
+		for n := range 20 { // Batch n has the numbers 2n and 2n+1.
+			letters, want := got[fmt.Sprintf("%02d dead", n)], 0
+			if 2*n%5 == 0 || (2*n+1)%5 == 0 {
+				want = 1
+			}
+			if got := strings.Count(letters, "checked"); got != want {
+				t.Errorf("batch %d has %d letters, want %d: %q", n, got, want, letters)
+			}
+		}
+	})
+}

@@ -39,9 +39,7 @@ func newLetterBox(most int) *letterBox {
 func (x *letterBox) IsZero() bool { return len(x.held) == 0 && len(x.read) == 0 && !x.full }
 
 // Copy gives a box with the same letters.
-func (x *letterBox) Copy() rdd.AccumulatorV2[letter, *letterBox] {
-	return &letterBox{held: maps.Clone(x.held), read: maps.Clone(x.read), most: x.most, full: x.full}
-}
+func (x *letterBox) Copy() rdd.AccumulatorV2[letter, *letterBox] { return x.clone() }
 
 // Reset forgets all letters.
 func (x *letterBox) Reset() { *x = *newLetterBox(x.most) }
@@ -68,8 +66,12 @@ func (x *letterBox) Merge(other rdd.AccumulatorV2[letter, *letterBox]) {
 	maps.Copy(x.read, o.read)
 }
 
-// Value is the box itself, which is read while no task of the batch runs.
-func (x *letterBox) Value() *letterBox { return x }
+// Value is a copy: a job that a body has begun and does not wait for may put letters in while the others are read.
+func (x *letterBox) Value() *letterBox { return x.clone() }
+
+func (x *letterBox) clone() *letterBox {
+	return &letterBox{held: maps.Clone(x.held), read: maps.Clone(x.read), most: x.most, full: x.full}
+}
 
 // sorted lists the letters of a batch by operator and place.
 func (x *letterBox) sorted(batch int64) (list []DeadLetter) {
