@@ -203,8 +203,9 @@ var (
 	// ReceiverLogBytes bounds what each receiver has logged and no batch has taken.
 	ReceiverLogBytes = Setting[Bytes]{
 		kind: sizes, name: "weir.receiver.logBytes", unit: "b", def: 1 << 30, check: atLeast(Bytes(64 << 10)),
-		doc: "Bytes in the write ahead log of one receiver that are in no batch yet. When there are more its " +
-			"sender has to wait until a batch is planned, and no batch takes more of them.",
+		doc: "Bytes in the write ahead log of one receiver that are in no batch yet, and 128 for each call that " +
+			"stored some. When there are more its sender has to wait until a batch is planned, and no batch takes " +
+			"more of them.",
 		why: "Minutes of an ordinary sender, and a batch that a transaction can still hold.",
 	}
 )

@@ -162,13 +162,18 @@ func (w *wal[T]) lookBack(id string) error {
 	return nil
 }
 
+// frameCost counts, as bytes of the log, what is known in memory of a frame: without it as many small ones as the log
+// may hold would take far more than they have.
+const frameCost = 128
+
 // recoveredBlock is how many bytes of frames that are found in the log become one block.
 const recoveredBlock = 4 << 20
 
 // found takes in a frame that was logged before this process began, and not planned.
 func (w *wal[T]) found(f checkpoint.Frame, head checkpoint.ReceivedBlock) error {
 	at := checkpoint.File{Name: f.File, Offset: f.Offset, Length: f.Length()}
-	fr := walFrame[T]{records: int64(head.Count), held: at.Length, at: at, position: slices.Clone(head.Position)}
+	fr := walFrame[T]{records: int64(head.Count), held: at.Length + frameCost, at: at,
+		position: slices.Clone(head.Position)}
 	w.room.held += fr.held
 	fr.begins = len(w.list) == 0
 	if n := len(w.list); n > 0 {
@@ -204,7 +209,7 @@ func (w *wal[T]) add(run context.Context, vs []T, position []byte, own bool) err
 		return refused
 	}
 	f.records = int64(len(vs))
-	f.held = int64(len(payload))
+	f.held = int64(len(payload)+len(position)) + frameCost
 	if err := w.enter(run, f.held); err != nil {
 		return err
 	}

@@ -131,3 +131,28 @@ func TestSendersOfALogWait(t *testing.T) {
 		}
 	})
 }
+
+// TestSmallFramesWait: what is known of a frame in memory counts as bytes of the log, or small ones would fill it.
+func TestSmallFramesWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent atomic.Int64
+		f := &feed{run: func(_ context.Context, st *dstream.Store[string], _ int) error {
+			go func() {
+				for st.One("x") == nil {
+					sent.Add(1)
+				}
+			}()
+			return nil
+		}}
+		disk, w := vfs.NewDisk("disk"), &world{}
+		for _, wait := range []time.Duration{900, 50} { // The second process finds the frames that the first one left.
+			l := mustLive(t, disk, sizes(f, w, time.Millisecond, new([]int64)), walSetting, "true",
+				"weir.receiver.logBytes", "64k")
+			time.Sleep(wait * time.Millisecond) // No batch has taken any.
+			if n := sent.Load(); n < 300 || n > 64<<10/128 {
+				t.Errorf("%d frames are in no batch", n)
+			}
+			stopNow(t, l.Context)
+		}
+	})
+}
