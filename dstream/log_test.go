@@ -118,3 +118,32 @@ func TestSilentInput(t *testing.T) {
 		}
 	})
 }
+
+// TestReceiverGoneIsLogged: a stream that will give nothing more is told of once, whatever its receiver stopped for.
+func TestReceiverGoneIsLogged(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end  func(st *dstream.Store[string], n int)
+		want int
+	}{
+		"at its end":          {func(st *dstream.Store[string], _ int) { st.Stop(nil) }, 1},
+		"for an error":        {func(st *dstream.Store[string], _ int) { st.Stop(errors.New("lost")) }, 1},
+		"with the program":    {func(*dstream.Store[string], int) {}, 0},
+		"to be started again": {func(st *dstream.Store[string], _ int) { st.Restart(errors.New("lost")) }, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ssc, log := newLogged(t)
+			f := &feed{run: func(_ context.Context, st *dstream.Store[string], n int) error { tt.end(st, n); return nil }}
+			dstream.Print(dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)), 1)
+			if err := ssc.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+			if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(log.String(), `msg="a receiver has stopped for good`); n != tt.want {
+				t.Errorf("%s: it is logged %d times, want %d:\n%s", name, n, tt.want, log)
+			}
+		})
+	}
+}

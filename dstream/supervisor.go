@@ -160,6 +160,10 @@ func (s *supervisor[T]) supervise() {
 	for again := true; again; {
 		again = s.run()
 	}
+	if s.life.Err() == nil { // Else the program ends, and says so.
+		s.ssc.logger.Warn("a receiver has stopped for good; its stream goes on with what it has stored",
+			"receiver", s.state(func(*ReceiverInfo) {}).Name)
+	}
 }
 
 // run is a run of the receiver, with the pause after it. again tells that another one follows.
