@@ -35,27 +35,61 @@ func compare[T any](got, want []T, same func(got, want T) bool, ordered bool) *d
 	return &diff[T]{lines, same}
 }
 
-// compareBags gives each wanted element the first one got that is left.
+// compareBags gives each wanted element one that was got and is left. Where same has a tolerance, an element may be the
+// same as several, and those that were given before are given anew if all find one so.
 func compareBags[T any](got, want []T, same func(got, want T) bool) (d []line[T]) {
-	left := slices.Clone(got)
-	var missing []line[T]
-	for _, w := range want {
-		i := slices.IndexFunc(left, func(g T) bool { return same(g, w) })
-		if i < 0 {
-			missing = append(missing, line[T]{'-', w})
-			continue
+	owner := make([]int, len(got)) // which wanted element has it, -1 for none
+	for i := range owner {
+		owner[i] = -1
+	}
+	first := 0 // Those before it have owners.
+	free := func(j int) bool {
+		for first < len(got) && owner[first] >= 0 {
+			first++
 		}
-		d = append(d, line[T]{' ', w})
-		left = slices.Delete(left, i, i+1)
+		i := first
+		for i < len(got) && (owner[i] >= 0 || !same(got[i], want[j])) {
+			i++
+		}
+		if i < len(got) {
+			owner[i] = j
+		}
+		return i < len(got)
+	}
+	var find func(j int, tried []bool) bool
+	find = func(j int, tried []bool) bool {
+		if free(j) {
+			return true
+		}
+		for i := range got {
+			if tried[i] || !same(got[i], want[j]) {
+				continue
+			}
+			if tried[i] = true; find(owner[i], tried) {
+				owner[i] = j
+				return true
+			}
+		}
+		return false
+	}
+	var missing []line[T]
+	for j, w := range want {
+		if free(j) || len(got)*len(want) <= alignMax && find(j, make([]bool, len(got))) {
+			d = append(d, line[T]{' ', w})
+		} else {
+			missing = append(missing, line[T]{'-', w})
+		}
 	}
 	d = append(d, missing...)
-	for _, g := range left {
-		d = append(d, line[T]{'+', g})
+	for i, g := range got {
+		if owner[i] < 0 {
+			d = append(d, line[T]{'+', g})
+		}
 	}
 	return d
 }
 
-// alignMax bounds the lists that are aligned, which takes the product of their lengths.
+// alignMax bounds the lists that are aligned, or given anew, which takes the product of their lengths.
 const alignMax = 1_000_000
 
 // compareLists aligns two lists by their longest common subsequence, after what they begin with in common.

@@ -95,3 +95,21 @@ func TestReport(t *testing.T) {
 		}
 	}
 }
+
+// TestTolerance: an element that is the same as several is given to the one that has no other.
+func TestTolerance(t *testing.T) {
+	near := func(got, want float64) bool { return max(got-want, want-got) <= 0.1 }
+	for _, tt := range []struct {
+		got, want []float64
+		equal     bool
+	}{
+		{[]float64{1.00, 1.09}, []float64{1.05, 0.95}, true},
+		{[]float64{1.09, 1.00}, []float64{0.95, 1.05}, true},
+		{[]float64{1.00, 1.09, 1.18}, []float64{1.15, 1.05, 0.95}, true},
+		{[]float64{1.00, 1.00}, []float64{1.05, 1.2}, false},
+	} {
+		if d := compare(tt.got, tt.want, near, false); (d == nil) != tt.equal {
+			t.Errorf("%v and %v: %v", tt.got, tt.want, d)
+		}
+	}
+}
