@@ -24,6 +24,8 @@ type storage[T any] interface {
 	add(run context.Context, vs []T, position []byte, own bool) error
 	// seal ends a run of the receiver: what it stored before is there for the next cut, what comes later is refused.
 	seal(endRun context.CancelFunc)
+	// settle waits until what was handed in before it was sealed is stored, or is not.
+	settle(ctx context.Context) error
 	// cut makes a block of what was stored since the last one.
 	cut()
 	// extend lets in what a receiver that is stopped still has in hand.
@@ -158,6 +160,9 @@ func (b *blocks[T]) seal(endRun context.CancelFunc) {
 	defer b.mu.Unlock()
 	endRun()
 }
+
+// settle implements storage.
+func (b *blocks[T]) settle(context.Context) error { return nil }
 
 func (b *blocks[T]) addOne(ctx context.Context, v T) error {
 	n := b.size(v)

@@ -7,11 +7,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/checkpoint"
+	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/rdd"
 )
 
@@ -147,6 +150,135 @@ func TestADrainIsNotSlowed(t *testing.T) {
 		}
 		if fmt.Sprint(rates) != "[100]" || got != inHand {
 			t.Errorf("rates %v; of %d records in hand %d were processed", rates, inHand, got)
+		}
+	})
+}
+
+// A late drain is one of a receiver that stores records while it is stopped.
+type lateDrain struct {
+	stored, processed, batches int
+	took                       time.Duration
+	err                        error
+	clean                      bool // says the checkpoint, if there is one
+}
+
+// drainLate stops a program whose receiver stores a record at each of these times, from when it is stopped on.
+func drainLate(t *testing.T, at []time.Duration, logs bool) (d lateDrain) {
+	synctest.Test(t, func(t *testing.T) {
+		var st *dstream.Store[string]
+		f := &feed{run: func(_ context.Context, s *dstream.Store[string], _ int) error { st = s; return nil }}
+		f.stop = func(context.Context) error {
+			stopped := time.Now()
+			for _, at := range at {
+				time.Sleep(at - time.Since(stopped))
+				if st.One("late") == nil {
+					d.stored++
+				}
+			}
+			return nil
+		}
+		disk := vfs.NewDisk("disk")
+		ssc := newContextOn(t, disk.Mount(nil), walSetting, fmt.Sprint(logs))
+		if logs {
+			ssc.Checkpoint("disk:/ck")
+		}
+		dstream.ForeachRDD(dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)),
+			func(ctx context.Context, r *rdd.RDD[string], _ *dstream.Batch) error {
+				n, err := rdd.Count(ctx, r)
+				d.processed, d.batches = d.processed+int(n), d.batches+1
+				return err
+			})
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2500 * time.Millisecond)
+		begin := time.Now()
+		d.err = ssc.Stop(t.Context(), dstream.Graceful())
+		d.took = time.Since(begin)
+		if logs {
+			s, err := checkpoint.Read(t.Context(), disk.Mount(nil), "disk:/ck")
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.clean = s.Stopped
+		}
+	})
+	return d
+}
+
+// TestADrainTakesAllThatIsStored, also by a receiver that is slow to stop, or says what it leaves: no record that was
+// acknowledged is dropped without a word.
+func TestADrainTakesAllThatIsStored(t *testing.T) {
+	var ever []time.Duration
+	for at := 100 * time.Millisecond; at <= 9*time.Second; at += 100 * time.Millisecond {
+		ever = append(ever, at)
+	}
+	for _, tt := range []struct {
+		name   string
+		stores []time.Duration
+		left   int // records that were stored and came into no batch
+		most   int // batches
+		took   time.Duration
+	}{
+		{"after a third of the time", []time.Duration{5 * time.Second}, 0, 4, 5 * time.Second},
+		{"at the last moment", []time.Duration{9900 * time.Millisecond}, 0, 4, 9900 * time.Millisecond},
+		{"all the time", ever, 0, 12, 9 * time.Second},
+		{"beyond the deadline", []time.Duration{9900 * time.Millisecond, 10100 * time.Millisecond}, 1, 3,
+			10100 * time.Millisecond},
+	} {
+		for _, logs := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, with a log: %v", tt.name, logs), func(t *testing.T) {
+				d, cut := drainLate(t, tt.stores, logs), tt.left > 0
+				if errors.Is(d.err, dstream.ErrDrainCut) != cut || d.err != nil && !cut {
+					t.Errorf("the stop gives %v, want that the drain was cut: %v", d.err, cut)
+				}
+				if d.processed != d.stored-tt.left || d.batches > tt.most || d.took != tt.took {
+					t.Errorf("%d stored, %d processed in %d batches, in %v, want %d left in %v", d.stored, d.processed,
+						d.batches, d.took, tt.left, tt.took)
+				}
+				if d.clean != (logs && !cut) {
+					t.Errorf("stopped cleanly: %v", d.clean)
+				}
+			})
+		}
+	}
+}
+
+// TestADrainAwaitsTheDisk, which a record is on its way to when its receiver has stopped: it will be acknowledged.
+func TestADrainAwaitsTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		var slow atomic.Bool
+		ssc := newContextOn(t, disk.Mount(func(s vfs.Step) vfs.Fault {
+			if s.Op == "sync" && strings.Contains(s.Name, "/received/") && slow.Load() {
+				time.Sleep(2 * time.Second)
+			}
+			return vfs.None
+		}), walSetting, "true")
+		ssc.Checkpoint("disk:/ck")
+		var st *dstream.Store[string]
+		f := &feed{run: func(_ context.Context, s *dstream.Store[string], _ int) error { st = s; return nil }}
+		stored, got := make(chan error, 1), int64(0)
+		f.stop = func(context.Context) error {
+			slow.Store(true)
+			go func() { stored <- st.One("late") }()
+			time.Sleep(time.Second)
+			return nil
+		}
+		dstream.ForeachRDD(dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)),
+			func(ctx context.Context, r *rdd.RDD[string], _ *dstream.Batch) error {
+				n, err := rdd.Count(ctx, r)
+				got += n
+				return err
+			})
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2500 * time.Millisecond)
+		begin := time.Now()
+		err := ssc.Stop(t.Context(), dstream.Graceful())
+		if took := time.Since(begin); err != nil || <-stored != nil || got != 1 || took != 2*time.Second {
+			t.Errorf("%d processed after %v: %v", got, took, err)
 		}
 	})
 }

@@ -16,17 +16,28 @@ import (
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/rdd"
 )
 
 // newContext makes a streaming context with an interval of a second.
 func newContext(t testing.TB, settings ...string) *dstream.Context {
 	t.Helper()
+	return newContextOn(t, nil, settings...)
+}
+
+// newContextOn is newContext with a file system, unless that is nil.
+func newContextOn(t testing.TB, m *vfs.Mount, settings ...string) *dstream.Context {
+	t.Helper()
 	c := conf.New().Set("spark.master", "local[2]")
 	for i := 0; i < len(settings); i += 2 {
 		c.Set(settings[i], settings[i+1])
 	}
-	ssc, err := dstream.NewContext(c, time.Second)
+	var opts []rdd.Option
+	if m != nil {
+		opts = append(opts, rdd.WithFileSystem(m))
+	}
+	ssc, err := dstream.NewContext(c, time.Second, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -167,6 +167,7 @@ func (l *loop) start() {
 		<-planned
 		<-l.ran
 		l.takeBackIdle()
+		l.sealInputs()
 		left := l.left()
 		l.ssc.drainCut.leaves(left)
 		switch {
@@ -198,14 +199,18 @@ func (l *loop) runAll() error {
 	return nil
 }
 
-// cutShort tells, when nothing of the loop runs any more, whether a stop cut a drain that had begun.
+// cutShort tells, when nothing of the loop runs any more, whether a drain that had begun has left something: a stop cut
+// it, or a receiver that had been given up stored more.
 func (l *loop) cutShort() bool {
 	select {
 	case <-l.drain:
 	default:
 		return false
 	}
-	return errors.Is(context.Cause(l.life), ErrStopped) && (l.committed < l.next || l.ssc.pending() > 0)
+	if failed := context.Cause(l.life); failed != nil && !errors.Is(failed, ErrStopped) {
+		return false
+	}
+	return l.committed < l.next || l.ssc.pending() > 0
 }
 
 // end stops the loop for an error of the program; that it was stopped is none.
@@ -293,27 +298,90 @@ func (l *loop) planAll() error {
 	if l.life.Err() != nil {
 		return nil
 	}
-	l.drainInputs()
+	stopped := l.drainInputs()
 	l.draining = true
-	for ; l.life.Err() == nil && ssc.pending() > 0; t = t.Add(ssc.interval) {
-		if err := l.planNext(t); err != nil {
-			return err
+	return l.planLeft(t, stopped)
+}
+
+// drainInputs stops all receivers at the same time, and gives what is closed when none of them stores any more, or at
+// the drain's deadline. A while is waited for that, so that one batch takes what they had in hand; but one that is slow
+// may not use up the time in which what it has brought in is to be processed.
+func (l *loop) drainInputs() (stopped <-chan struct{}) {
+	patience := min(receiverStopTimeout, max(time.Until(l.deadline)/3, 0))
+	ctx, cancel := context.WithDeadlineCause(l.life, l.deadline, errors.New("the receiver does not stop"))
+	all := make(chan struct{})
+	go func() {
+		defer close(all)
+		defer cancel()
+		var wg sync.WaitGroup
+		for _, in := range l.ssc.inputs {
+			wg.Go(func() { l.drainInput(ctx, in, patience) })
+		}
+		wg.Wait()
+	}()
+	l.awaitStopped(all, patience)
+	return all
+}
+
+func (l *loop) drainInput(ctx context.Context, in *input, patience time.Duration) {
+	defer time.AfterFunc(patience, func() {
+		l.ssc.warn("a receiver has not stopped yet; what it stores is processed meanwhile", nil, "input", in.label(),
+			"waited", patience)
+	}).Stop()
+	if err := in.drain(ctx); err != nil && l.life.Err() == nil {
+		l.ssc.warn("a receiver did not stop; what it has stored is processed", err, "input", in.label())
+	}
+}
+
+// awaitStopped waits until all receivers have stopped, for a while at most.
+func (l *loop) awaitStopped(stopped <-chan struct{}, atMost time.Duration) {
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	select {
+	case <-stopped:
+	case <-timer.C:
+	case <-l.life.Done():
+	}
+}
+
+// planLeft plans what receivers have left, from t on, until they have stopped and nothing is left. As long as one goes
+// on storing there is a batch at each interval.
+func (l *loop) planLeft(t Time, stopped <-chan struct{}) error {
+	for l.life.Err() == nil {
+		over := false // Asked before what is left, for that may become more until then.
+		select {
+		case <-stopped:
+			over = true
+		default:
+		}
+		if left := l.ssc.pending(); left > 0 {
+			if err := l.planNext(t); err != nil {
+				return err
+			}
+			t = t.Add(l.ssc.interval)
+		} else if over {
+			break
+		}
+		if !over {
+			l.awaitStopped(stopped, l.ssc.interval)
 		}
 	}
+	<-stopped
 	return nil
 }
 
-// drainInputs stops all receivers at the same time. One that does not stop may not use up the time in which what it
-// has brought in is to be processed.
-func (l *loop) drainInputs() {
-	bound := min(receiverStopTimeout, max(time.Until(l.deadline)/3, 0))
-	ctx, cancel := context.WithTimeoutCause(l.life, bound, errors.New("the receiver does not stop"))
-	defer cancel()
+// sealInputs has receivers be refused from here on: what is left is counted now, and no batch would take what they
+// store later.
+func (l *loop) sealInputs() {
 	var wg sync.WaitGroup
 	for _, in := range l.ssc.inputs {
+		r, ok := in.source.(receiving)
+		if !ok {
+			continue
+		}
 		wg.Go(func() {
-			if err := in.drain(ctx); err != nil && l.life.Err() == nil {
-				l.ssc.warn("a receiver did not stop; what it has stored is processed", err, "input", in.label())
+			if err := l.within(conf.ShutdownTimeout.Get(l.ssc.conf), r.refuse); err != nil {
+				l.ssc.warn("it is not known whether all that a receiver stored is there", err, "input", in.label())
 			}
 		})
 	}

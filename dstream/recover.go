@@ -41,6 +41,8 @@ func (in *input) forgone(rng []byte) bool { return in.received() || in.logs() &&
 type receiving interface {
 	// begin starts the receiving, when it is logged where the first range begins.
 	begin()
+	// refuse ends the receiving: what was acknowledged before it returns is there, and no more is.
+	refuse(ctx context.Context) error
 	// logged tells that what is received is in a write ahead log, positioned that its source can be read again.
 	logged() bool
 	positioned() bool

@@ -40,8 +40,10 @@ type SourceCloser interface {
 type SourceDescriber interface{ Describe(rng []byte) []string }
 
 // SourceDrainer is a Source that receives on its own and holds what no batch has taken yet. Drain stops the
-// receiving; Pending tells how many records are left to plan beyond from, which is what Plan would be given: a range
-// that was planned and came into no batch, because another input had none, counts as left.
+// receiving, and returns when nothing more will be received, or ctx ends. If it is slow, batches take meanwhile what is
+// there: all but Drain may be called while it goes on. Pending tells how many records are left to plan beyond from,
+// which is what Plan would be given: a range that was planned and came into no batch, because another input had none,
+// counts as left.
 type SourceDrainer interface {
 	Drain(ctx context.Context) error
 	Pending(from []byte) int64

@@ -42,8 +42,9 @@ type supervisor[T any] struct {
 	wrong error // with what the stream was made of
 
 	mu       sync.Mutex
-	current  any    // the Store of the run that goes on
-	asked    *order // by that run, and not taken yet
+	current  any                // the Store of the run that goes on
+	ends     context.CancelFunc // of that Store
+	asked    *order             // by that run, and not taken yet
 	draining bool
 }
 
@@ -130,6 +131,18 @@ func (s *supervisor[T]) begin() {
 	go s.cutBlocks()
 }
 
+// refuse implements receiving. A run that begins later is none, for life has ended.
+func (s *supervisor[T]) refuse(ctx context.Context) error {
+	s.end()
+	s.mu.Lock()
+	ends := s.ends
+	s.mu.Unlock()
+	if ends != nil {
+		s.hold.seal(ends)
+	}
+	return s.hold.settle(ctx)
+}
+
 // logged implements receiving.
 func (s *supervisor[T]) logged() bool { return s.logs }
 
@@ -173,7 +186,7 @@ func (s *supervisor[T]) run() (again bool) {
 	defer cancel()
 	defer refuse()
 	st := &Store[T]{s: s, ended: stores}
-	if o, asked := s.renew(st); asked && !o.again {
+	if o, asked := s.renew(st, refuse); asked && !o.again {
 		s.reportOrder(o) // It came while the pause ended.
 		return false
 	}
@@ -189,11 +202,11 @@ func (s *supervisor[T]) run() (again bool) {
 }
 
 // renew makes a run the current one, and gives what the one before asked for last.
-func (s *supervisor[T]) renew(st *Store[T]) (o order, asked bool) {
+func (s *supervisor[T]) renew(st *Store[T], ends context.CancelFunc) (o order, asked bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o, asked = s.takeAsked()
-	s.current = st
+	s.current, s.ends = st, ends
 	return o, asked
 }
 
@@ -448,7 +461,8 @@ func (s *supervisor[T]) Released(ctx context.Context, upTo []byte) error {
 }
 
 // Drain implements SourceDrainer: it stops the receiver and makes a block of what was buffered. What the receiver
-// still has in hand is let in past the rate, and up to twice the memory bound or, with a log, past that of the log.
+// still has in hand is let in past the rate, and up to twice the memory bound or, with a log, past that of the log. It
+// is called once.
 func (s *supervisor[T]) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true
@@ -461,8 +475,9 @@ func (s *supervisor[T]) Drain(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	err := s.hold.settle(ctx) // A call that waits for the disk may take longer than Stop does.
 	s.hold.cut()
-	return nil
+	return err
 }
 
 // Pending implements SourceDrainer.

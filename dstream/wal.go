@@ -295,6 +295,9 @@ func (w *wal[T]) forget(f *walFrame[T]) {
 
 func (w *wal[T]) seal(endRun context.CancelFunc) { w.journal.Seal(endRun) }
 
+// settle implements storage.
+func (w *wal[T]) settle(ctx context.Context) error { return w.journal.Settle(ctx) }
+
 // cut implements storage.
 func (w *wal[T]) cut() {
 	w.mu.Lock()

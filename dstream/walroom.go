@@ -49,8 +49,8 @@ func (w *wal[T]) leave(bytes int64) {
 	w.room.free()
 }
 
-// extend implements storage: what a receiver that is stopped has in hand waits for nothing, for no batch is planned
-// until it has stopped.
+// extend implements storage: what a receiver that is stopped has in hand waits for nothing, for it may be a while until
+// another batch is planned.
 func (w *wal[T]) extend() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

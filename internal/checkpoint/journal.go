@@ -112,13 +112,11 @@ func (j *Journal) Seal(endRun context.CancelFunc) {
 // acknowledged, and when it comes again it is, for its position is there: so Resume first asks, as a write does,
 // whether the log has another owner, for whom the frame does not count.
 func (j *Journal) Resume(ctx context.Context) ([]byte, error) {
-	select {
-	case j.writes.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("write ahead log: %w", context.Cause(ctx))
+	leave, err := j.settle(ctx)
+	if err != nil {
+		return nil, err
 	}
-	defer func() { <-j.writes.turn }()
-	j.writes.writeAll()
+	defer leave()
 	if err := j.check(ctx); err != nil {
 		return nil, fmt.Errorf("write ahead log: %w", err)
 	}
@@ -126,6 +124,27 @@ func (j *Journal) Resume(ctx context.Context) ([]byte, error) {
 	defer j.mu.Unlock()
 	j.halted = nil
 	return slices.Clone(j.position), nil
+}
+
+// Settle waits until all that was handed in before is written, or could not be.
+func (j *Journal) Settle(ctx context.Context) error {
+	leave, err := j.settle(ctx)
+	if err != nil {
+		return err
+	}
+	leave()
+	return nil
+}
+
+// settle is Settle, and keeps others from writing until leave is called.
+func (j *Journal) settle(ctx context.Context) (leave func(), err error) {
+	select {
+	case j.writes.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("write ahead log: %w", context.Cause(ctx))
+	}
+	j.writes.writeAll()
+	return func() { <-j.writes.turn }, nil
 }
 
 // write writes frames together. The group calls it.
