@@ -283,6 +283,42 @@ func TestADrainAwaitsTheDisk(t *testing.T) {
 	})
 }
 
+// TestADrainLetsIn those who wait for the rate already.
+func TestADrainLetsIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const senders = 30
+		var wg sync.WaitGroup
+		var refused atomic.Int64
+		f := &feed{run: func(_ context.Context, st *dstream.Store[string], _ int) error {
+			for range senders {
+				wg.Go(func() {
+					if st.One("record") != nil {
+						refused.Add(1)
+					}
+				})
+			}
+			return nil
+		}}
+		f.stop = func(context.Context) error { wg.Wait(); return nil }
+		ssc, got := newContext(t, "spark.streaming.receiver.maxRate", "1"), int64(0)
+		dstream.ForeachRDD(dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)),
+			func(ctx context.Context, r *rdd.RDD[string], _ *dstream.Batch) error {
+				n, err := rdd.Count(ctx, r)
+				got += n
+				return err
+			})
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2500 * time.Millisecond)
+		begin := time.Now()
+		err := ssc.Stop(t.Context(), dstream.Graceful())
+		if took := time.Since(begin); err != nil || got != senders || refused.Load() > 0 || took > time.Second {
+			t.Errorf("%d processed, %d refused, in %v: %v", got, refused.Load(), took, err)
+		}
+	})
+}
+
 // TestAStopThatCutsADrain is told by the graceful one and by AwaitTermination, if it left anything.
 func TestAStopThatCutsADrain(t *testing.T) {
 	tests := []struct {

@@ -28,6 +28,7 @@ type supervisor[T any] struct {
 
 	limiter *rate.Limiter
 	maxRate float64
+	letIn   chan struct{} // closed by a drain: nobody waits for the rate any more
 
 	orders chan struct{} // tells that asked has been set
 	life   context.Context
@@ -64,6 +65,7 @@ func newSupervisor[T any](ssc *Context, r Receiver[T]) *supervisor[T] {
 		delay:   conf.ReceiverRestartDelay.Get(ssc.conf),
 		every:   conf.BlockInterval.Get(ssc.conf),
 		orders:  make(chan struct{}, 1),
+		letIn:   make(chan struct{}),
 		idle:    make(chan struct{}),
 		maxRate: math.Inf(1),
 	}
@@ -390,13 +392,34 @@ func (s *supervisor[T]) limit(ctx context.Context, n int) error {
 			return errReceiverStopped
 		}
 		step := min(n, s.limiter.Burst())
-		if err := s.limiter.WaitN(ctx, step); err != nil {
-			if ctx.Err() != nil {
-				return errReceiverStopped
-			}
+		began := time.Now()
+		r := s.limiter.ReserveN(began, step)
+		if !r.OK() {
 			continue // The burst was made smaller meanwhile; take smaller steps.
 		}
+		if err := s.awaitTurn(ctx, r, began); err != nil {
+			return err
+		}
 		n -= step
+	}
+	return nil
+}
+
+// awaitTurn waits until what was reserved may come. That is fixed when it is reserved, and a later limit of infinity
+// does not reach it: a drain lets in who waits.
+func (s *supervisor[T]) awaitTurn(ctx context.Context, r *rate.Reservation, began time.Time) error {
+	delay := r.DelayFrom(began)
+	if delay <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.letIn:
+	case <-ctx.Done():
+		r.Cancel()
+		return errReceiverStopped
 	}
 	return nil
 }
@@ -468,6 +491,7 @@ func (s *supervisor[T]) Drain(ctx context.Context) error {
 	s.draining = true
 	s.limiter.SetLimit(rate.Inf)
 	s.mu.Unlock()
+	close(s.letIn)
 	s.hold.extend()
 	s.end()
 	select {
