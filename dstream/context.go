@@ -87,7 +87,6 @@ type Context struct {
 	// ending tells that Stop was called, keepRDD that the rdd.Context is to outlive this one.
 	ending, keepRDD bool
 	cancelStart     context.CancelCauseFunc // ends what Start waits for
-	drainCut        drainCut                // the error of a stop whose deadline cut it
 	leftOpen        error                   // what an immediate stop has left
 	giveRDDs        func()                  // gives the rdd.Context free for another stream
 }

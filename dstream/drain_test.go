@@ -1,6 +1,7 @@
 package dstream_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -328,14 +329,19 @@ func TestAStopThatCutsADrain(t *testing.T) {
 		stored     string
 		want       error
 		says       string
+		own        error // of the batch, when it is cut off; nil for that of its context
 	}{
 		{"a batch runs", 20 * time.Second, 0, "1.5s", dstream.ErrDrainCut,
 			"the deadline cut the drain: batch 1 is planned and not committed; more time gives " +
-				"spark.streaming.gracefulStopTimeout, the deadline of Stop's context or weir stop --timeout"},
+				"spark.streaming.gracefulStopTimeout, the deadline of Stop's context or weir stop --timeout", nil},
 		{"a record is left", 0, 5 * time.Second, "2.2s", dstream.ErrDrainCut,
 			"the deadline cut the drain: records lost, which inputs hold and no batch has taken: 1; more time gives " +
-				"spark.streaming.gracefulStopTimeout, the deadline of Stop's context or weir stop --timeout"},
-		{"all is committed", 0, 5 * time.Second, "", nil, "<nil>"},
+				"spark.streaming.gracefulStopTimeout, the deadline of Stop's context or weir stop --timeout", nil},
+		{"all is committed", 0, 5 * time.Second, "", nil, "<nil>", nil},
+		{"a batch that says so in its own words", 20 * time.Second, 0, "1.5s", dstream.ErrDrainCut,
+			"the deadline cut the drain: batch 1 is planned and not committed; more time gives " +
+				"spark.streaming.gracefulStopTimeout, the deadline of Stop's context or weir stop --timeout",
+			errors.New("the connection was closed")},
 	}
 	for _, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {
@@ -359,7 +365,7 @@ func TestAStopThatCutsADrain(t *testing.T) {
 					case <-time.After(tt.body):
 						return nil
 					case <-ctx.Done():
-						return context.Cause(ctx)
+						return cmp.Or(tt.own, context.Cause(ctx))
 					}
 				})
 			if err := ssc.Start(t.Context()); err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/weirstream/weir/conf"
 )
@@ -13,29 +12,10 @@ import (
 // what was left.
 var ErrDrainCut = errors.New("the deadline cut the drain")
 
-// A drainCut is the error of a program whose drain was cut: it is the program's from then on, and says what is left as
-// soon as that is known, when nothing of the loop runs any more.
-type drainCut struct {
-	mu   sync.Mutex
-	left string
-}
-
-func (c *drainCut) Error() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.left == "" {
-		return ErrDrainCut.Error()
-	}
-	return fmt.Sprintf("%v: %s; more time gives %s, the deadline of Stop's context or weir stop --timeout", ErrDrainCut,
-		c.left, conf.GracefulStopTimeout.Name())
-}
-
-func (c *drainCut) Unwrap() error { return ErrDrainCut }
-
-func (c *drainCut) leaves(what string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.left = what
+// drainCut is the error of a program whose drain was cut.
+func drainCut(left string) error {
+	return fmt.Errorf("%w: %s; more time gives %s, the deadline of Stop's context or weir stop --timeout", ErrDrainCut,
+		left, conf.GracefulStopTimeout.Name())
 }
 
 // ErrLeftOpen is wrapped by the error of [Context.LeftOpen].

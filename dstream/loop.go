@@ -1,6 +1,7 @@
 package dstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,8 +56,9 @@ type loop struct {
 	deadline            time.Time // of a drain; set before drain is closed
 	draining            bool      // the planner plans what receivers left
 
-	mu      sync.Mutex
-	running map[*Output]int
+	mu        sync.Mutex
+	running   map[*Output]int
+	afterStop error // the first one after a stop had cut all off
 
 	next int64 // sequence of the next plan
 	last Time  // time of the last plan
@@ -168,15 +170,7 @@ func (l *loop) start() {
 		<-l.ran
 		l.takeBackIdle()
 		l.sealInputs()
-		left := l.left()
-		l.ssc.drainCut.leaves(left)
-		switch {
-		case l.cutShort():
-			l.ssc.fail(&l.ssc.drainCut)
-		case left != "" && errors.Is(context.Cause(l.life), ErrStopped):
-			l.ssc.leaveOpen(left)
-		}
-		l.ssc.durable.clean = l.committed == l.next
+		l.conclude()
 		close(l.over)
 		<-l.bounded
 		l.abandoning <- struct{}{} // Listeners hear what was given up, for which all of this has ended.
@@ -197,6 +191,24 @@ func (l *loop) runAll() error {
 		}
 	}
 	return nil
+}
+
+// conclude keeps how the program has ended, when nothing of the loop runs any more. What fails after a stop has cut it
+// off may fail of that: if a drain was cut, that is the error.
+func (l *loop) conclude() {
+	left := l.left()
+	switch {
+	case l.cutShort():
+		l.ssc.fail(drainCut(left))
+	case errors.Is(context.Cause(l.life), ErrStopped):
+		if l.afterStop != nil {
+			l.ssc.fail(l.afterStop)
+		}
+		if left != "" {
+			l.ssc.leaveOpen(left)
+		}
+	}
+	l.ssc.durable.clean = l.committed == l.next
 }
 
 // cutShort tells, when nothing of the loop runs any more, whether a drain that had begun has left something: a stop cut
@@ -220,8 +232,13 @@ func (l *loop) end(err error) {
 	}
 	// A body that is cut off may say so in the words of its context.
 	stopped := errors.Is(err, ErrStopped) || errors.Is(err, context.Canceled)
-	if !stopped || !errors.Is(context.Cause(l.life), ErrStopped) {
+	switch {
+	case !errors.Is(context.Cause(l.life), ErrStopped):
 		l.ssc.fail(err)
+	case !stopped:
+		l.mu.Lock()
+		l.afterStop = cmp.Or(l.afterStop, err)
+		l.mu.Unlock()
 	}
 	l.kill(err)
 }

@@ -107,27 +107,20 @@ func (ssc *Context) stopTimeout(graceful bool) time.Duration {
 // leastGracefulStop keeps ten batch intervals from being too little for short ones.
 const leastGracefulStop = 10 * time.Second
 
-// cut ends a stop whose deadline has passed.
-func (ssc *Context) cut(graceful bool) error {
-	if graceful {
-		ssc.fail(&ssc.drainCut)
-	}
+// cut ends a stop whose deadline has passed. Whether that has cut anything shows when nothing of the loop runs.
+func (ssc *Context) cut(graceful bool) (err error) {
 	ssc.loop.kill(ErrStopped)
 	grace := time.NewTimer(callGrace)
 	defer grace.Stop()
 	select {
 	case <-ssc.done:
-		if graceful {
-			return &ssc.drainCut
-		}
-		return nil
 	case <-grace.C:
+		err = ssc.loop.abandon()
+		<-ssc.done // What is left has deadlines of its own.
 	}
-	err := ssc.loop.abandon()
 	if graceful {
-		err = errors.Join(&ssc.drainCut, err)
+		err = errors.Join(ssc.failure(), err)
 	}
-	<-ssc.done // What is left has deadlines of its own.
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weirstream/weir/conf"
 	"github.com/weirstream/weir/dstream"
+	"github.com/weirstream/weir/internal/checkpoint"
 	"github.com/weirstream/weir/internal/vfs"
 	"github.com/weirstream/weir/rdd"
 )
@@ -125,6 +126,31 @@ func TestADeadlineWhileClosing(t *testing.T) {
 		}
 		if err := ssc.AwaitTermination(t.Context()); err != nil {
 			t.Errorf("AwaitTermination: %v", err)
+		}
+	})
+}
+
+// TestADeadlineWhileCommitting cuts nothing either: what the batch does is in, and so is its commit.
+func TestADeadlineWhileCommitting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := vfs.NewDisk("disk")
+		ssc, s := newContextOn(t, disk.Mount(nil)), &hanging{release: make(chan struct{})}
+		ssc.Checkpoint("disk:/ck")
+		dstream.Foreach(dstream.FromSource(ssc, "hanging", dstream.Source[string](s)), func(string) error { return nil })
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(1500 * time.Millisecond)
+		time.AfterFunc(14*time.Second, func() { close(s.release) })
+		begin := time.Now()
+		if err := ssc.Stop(t.Context(), dstream.Graceful()); err != nil || time.Since(begin) != 14*time.Second {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+		if err := ssc.AwaitTermination(t.Context()); err != nil {
+			t.Errorf("AwaitTermination: %v", err)
+		}
+		if s, err := checkpoint.Read(t.Context(), disk.Mount(nil), "disk:/ck"); err != nil || !s.Stopped {
+			t.Errorf("stopped cleanly: %v, %v", s.Stopped, err)
 		}
 	})
 }
