@@ -233,19 +233,23 @@ func (ssc *Context) noLog() error {
 	return nil
 }
 
-// closeLog gives the checkpoint back. That the stop was clean is written only if no batch is open.
+// closeLog gives the checkpoint back. That the stop was clean is written only if no batch is open and nothing failed: a
+// call that came too late was ignored, and is no reason.
 func (ssc *Context) closeLog(ctx context.Context) {
 	if !ssc.durable.opened {
 		return
 	}
-	clean := ssc.durable.clean && ssc.failure() == nil || ssc.leftClean()
+	ssc.mu.Lock()
+	failed := ssc.err != nil
+	ssc.mu.Unlock()
+	clean := ssc.durable.clean && !failed || ssc.leftClean()
 	err := tell(ctx, func(ctx context.Context) (err error) { // A disk that does not answer cannot be interrupted.
 		if clean {
 			err = ssc.log.Append(ctx, checkpoint.Stop{})
 		}
 		return errors.Join(err, ssc.log.Close(ctx))
 	})
-	if err != nil && ssc.failure() == nil {
+	if err != nil {
 		ssc.fail(fmt.Errorf("checkpoint %s: %w", ssc.durable.dir, err))
 	}
 }

@@ -155,6 +155,25 @@ func TestADeadlineWhileCommitting(t *testing.T) {
 	})
 }
 
+// TestALateCallIsNoDirtyStop: a call that came too late was ignored, and leaves nothing open.
+func TestALateCallIsNoDirtyStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen := vfs.NewDisk("disk"), []string{}
+		ssc := firstVersion(&seen, &sinkOf{}).context(t, disk.Mount(nil))
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ssc.Remember(time.Minute)
+		lives(t, ssc, 1500*time.Millisecond)
+		if err := ssc.Stop(t.Context(), dstream.Graceful()); !errors.Is(err, dstream.ErrStarted) {
+			t.Errorf("%v, want that Remember came too late", err)
+		}
+		if s, err := checkpoint.Read(t.Context(), disk.Mount(nil), "disk:/ck"); err != nil || !s.Stopped {
+			t.Errorf("stopped cleanly: %v, %v", s.Stopped, err)
+		}
+	})
+}
+
 // TestAStopLeavesStrangers: at its deadline a stop gives up the tasks of the stream, and none of others on the same
 // rdd.Context.
 func TestAStopLeavesStrangers(t *testing.T) {

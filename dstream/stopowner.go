@@ -46,19 +46,21 @@ var ErrNotStopped = errors.New("the program has not stopped")
 
 // Bounds of StopOwner: how often it looks, how long an owner may take to say that it is stopping, for it looks for
 // requests every two seconds and perhaps not before its states are loaded, how much longer than it has said its stop
-// may take, for inputs and sinks are closed at the end, and how long it looks who takes over.
+// may take, for inputs and sinks are closed at the end, how much later than it begins a stop may be seen, and how long
+// it looks who takes over.
 const (
 	ownerPoll   = 100 * time.Millisecond
 	ownerAnswer = time.Minute
 	ownerClose  = 30 * time.Second
+	ownerSeen   = time.Second
 	ownerHeir   = time.Second
 )
 
 // StopOwner asks the process that owns the checkpoint in dir, on any machine, to stop, by a request in the checkpoint,
 // and waits until it has. It returns nil if the stop was clean, or had been: nothing is open. The error wraps
-// [ErrDrainCut] if planned batches were left uncommitted, [ErrNoOwner] if the owner is dead, [ErrNotStopped] if it
-// lives on, and is a [*HeldError] if another process, a standby, has taken over meanwhile: that one is not stopped. dir
-// may lie on any file system that sc was given.
+// [ErrDrainCut] if its deadline has passed and planned batches were left uncommitted, [ErrNoOwner] if the owner is
+// dead, [ErrNotStopped] if it lives on, and is a [*HeldError] if another process, a standby, has taken over meanwhile:
+// that one is not stopped. dir may lie on any file system that sc was given.
 func StopOwner(ctx context.Context, sc *rdd.Context, dir string, how OwnerStop) error {
 	fsys, path, err := sc.FileSystem(dir)
 	if err == nil {
@@ -107,8 +109,10 @@ type ownerWatch struct {
 	owner    checkpoint.Takeover
 	sign     string
 	since    time.Time // when the sign of life changed last
-	deadline time.Time
+	deadline time.Time // by when it must have answered, and then by when it must have ended
 	heeded   bool
+	cut      time.Time // from when on its drain may have been cut
+	begun    bool      // it was stopping before it was asked, nobody knows since when
 	stopped  time.Time
 	told     string
 }
@@ -124,7 +128,7 @@ func (w *ownerWatch) stop(ctx context.Context) error {
 		w.progress(fmt.Sprintf("%s has stopped cleanly already", s.State.Owner.Owner))
 		return nil
 	}
-	w.owner, w.sign, w.since = s.State.Owner, s.Sign, time.Now()
+	w.owner, w.sign, w.since, w.begun = s.State.Owner, s.Sign, time.Now(), s.Stopping > 0
 	if s.Released || s.Gone {
 		return w.over(s)
 	}
@@ -177,6 +181,9 @@ func (w *ownerWatch) seen(s *checkpoint.Standing) (done bool, err error) {
 	}
 	if s.Stopping > 0 && !w.heeded && !s.State.Stopped {
 		w.heeded, w.deadline = true, now.Add(s.Stopping+ownerClose)
+		if !w.begun {
+			w.cut = now.Add(s.Stopping - ownerSeen)
+		}
 		w.progress(fmt.Sprintf("it is stopping, within %v", s.Stopping))
 	}
 	if s.State.Stopped {
@@ -224,6 +231,11 @@ func (w *ownerWatch) tell(s *checkpoint.Standing) {
 func (w *ownerWatch) over(s *checkpoint.Standing) error {
 	left := leftOpen(s)
 	switch {
+	case s.Released && w.heeded && time.Now().Before(w.cut):
+		return fmt.Errorf("%s has ended without a clean stop, before its deadline; %s; see its log", w.owner.Owner,
+			left)
+	case s.Released && w.heeded && len(s.State.Opened()) == 0:
+		return fmt.Errorf("%s has ended without a clean stop; %s; see its log", w.owner.Owner, left)
 	case s.Released && w.heeded:
 		return fmt.Errorf("%w: %s has stopped; %s; more time gives --timeout or the program's %s", ErrDrainCut,
 			w.owner.Owner, left, conf.GracefulStopTimeout.Name())

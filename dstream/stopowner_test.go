@@ -133,6 +133,46 @@ func TestStopOwner(t *testing.T) {
 	}
 }
 
+// TestStopOwnerOfAFailure: no deadline is blamed for what a program fails of while it stops.
+func TestStopOwnerOfAFailure(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		sink  *sinkOf
+		wants string // of the error
+		ended string // what the program's end says
+	}{
+		{"a batch fails", &sinkOf{}, "has ended without a clean stop, before its deadline; batches 3 to ", "the table is gone"},
+		{"a sink does not close", &sinkOf{unclosable: errors.New("no answer")},
+			"has ended without a clean stop, before its deadline; nothing is open; see its log", "no answer"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				disk, seen := vfs.NewDisk("disk"), []string{}
+				v := firstVersion(&seen, tt.sink)
+				v.settings = []string{"weir.streaming.failedBatch", "stop"}
+				ssc := v.context(t, disk.Mount(nil))
+				if err := ssc.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				lives(t, ssc, 3200*time.Millisecond)
+				v.sink.stuck.Store(true)
+				lives(t, ssc, time.Second)
+				time.AfterFunc(5*time.Second, func() {
+					v.sink.fails.Store(v.sink.unclosable == nil)
+					v.sink.stuck.Store(false)
+				})
+				_, err := stopOwner(t, disk, dstream.OwnerStop{})
+				if err == nil || errors.Is(err, dstream.ErrDrainCut) || !strings.Contains(err.Error(), tt.wants) {
+					t.Errorf("%v, want %q", err, tt.wants)
+				}
+				if err := ssc.AwaitTermination(t.Context()); err == nil || !strings.Contains(err.Error(), tt.ended) {
+					t.Errorf("the program ended with %v, want %q", err, tt.ended)
+				}
+			})
+		})
+	}
+}
+
 // stopped is a program that is to be stopped.
 type stopped struct {
 	*dstream.Context

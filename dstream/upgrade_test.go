@@ -48,12 +48,13 @@ func firstVersion(seen *[]string, sink *sinkOf) version {
 // sinkOf stores by identity, once. While it is stuck it stores nothing.
 type sinkOf struct {
 	world
-	stuck atomic.Bool
+	stuck, fails atomic.Bool
+	unclosable   error
 }
 
 func (*sinkOf) Open(context.Context, string, int64) error { return nil }
 
-func (*sinkOf) Close(context.Context) error { return nil }
+func (s *sinkOf) Close(context.Context) error { return s.unclosable }
 
 func (s *sinkOf) Last(_ context.Context, output, effect string, partition int) (seq int64, ok bool, err error) {
 	s.mu.Lock()
@@ -76,6 +77,9 @@ func (s *sinkOf) Write(ctx context.Context, id dstream.Effect, in iter.Seq[strin
 			return ctx.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
+	}
+	if s.fails.Load() {
+		return errors.New("the table is gone")
 	}
 	return s.write(nil, id, in)
 }

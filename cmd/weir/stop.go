@@ -23,8 +23,8 @@ func stop() *cobra.Command {
 			"planned is processed and committed. Waits until it has stopped, and says what it waits for.\n" +
 			"A standby takes over when the owner has stopped: stop the standby, too.\n\n" +
 			"Exit codes: 0 stopped, and nothing is open (or --now: what is open is said, and the program ends\n" +
-			"with 5), 1 failed, or the owner is dead, 2 wrong usage, 3 another process has taken over, 5 planned\n" +
-			"batches were left, or it has not stopped in time.",
+			"with 5), 1 failed, or the program failed or is dead, 2 wrong usage, 3 another process has taken over,\n" +
+			"5 planned batches were left at the deadline, or it has not stopped in time.",
 		Example: "  weir stop ./ckpt\n  weir stop ./ckpt --timeout 5m\n  weir stop ./ckpt --now",
 		Args:    takes(1, false, "a DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
