@@ -132,7 +132,10 @@ func TestReceiverGoneIsLogged(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			ssc, log := newLogged(t)
-			f := &feed{run: func(_ context.Context, st *dstream.Store[string], n int) error { tt.end(st, n); return nil }}
+			f := &feed{run: func(_ context.Context, st *dstream.Store[string], n int) error {
+				tt.end(st, n)
+				return nil
+			}}
 			dstream.Print(dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)), 1)
 			if err := ssc.Start(t.Context()); err != nil {
 				t.Fatal(err)

@@ -19,8 +19,8 @@ import (
 
 type updates = []dstream.StateUpdate[string, int]
 
-// TestImportWithoutSchema: a state that no batch has reached yet is left alone, for it is not known how it is dealt, and
-// the program goes on.
+// TestImportWithoutSchema: a state that no batch has reached yet is left alone, for it is not known how it is dealt,
+// and the program goes on.
 func TestImportWithoutSchema(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := vfs.NewDisk("disk")

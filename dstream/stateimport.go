@@ -103,8 +103,8 @@ func importState[K, S any](ctx context.Context, sc *rdd.Context, dir string, r *
 		return i.done, nil
 	}
 	if head.Key == "" { // Of what types the rows are, and how they are dealt, only the program can say.
-		return StateImport{}, fmt.Errorf("the state %q has no schema yet, for no batch has reached it: let the program "+
-			"commit one that does", r.name)
+		return StateImport{}, fmt.Errorf("the state %q has no schema yet, for no batch has reached it: let the "+
+			"program commit one that does", r.name)
 	}
 	if o.dry {
 		return i.done, c.rehearse(ctx, nil)

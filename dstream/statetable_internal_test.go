@@ -23,7 +23,7 @@ func TestTouches(t *testing.T) {
 			b.touch(n, model[k], true)
 		}
 		b.sortTouches()
-		for now := Time(900); now < 2100; now++ {
+		for at := Time(900); at < 2100; at++ {
 			k, n := r.IntN(120), 0
 			if n = b.find(k); n < 0 {
 				n, _ = b.add(k, k)
@@ -33,11 +33,11 @@ func TestTouches(t *testing.T) {
 				delete(model, k)
 				b.compact()
 			} else {
-				model[k] = now
-				b.touch(n, now, true)
+				model[k] = at
+				b.touch(n, at, true)
 			}
 			if got, want := touches(b), slices.Sorted(maps.Values(model)); !slices.Equal(got, want) {
-				t.Fatalf("seed %d, time %d: the touches are %v, want %v", seed, now, got, want)
+				t.Fatalf("seed %d, time %d: the touches are %v, want %v", seed, at, got, want)
 			}
 		}
 	}
