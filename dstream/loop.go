@@ -59,6 +59,7 @@ type loop struct {
 	mu        sync.Mutex
 	running   map[*Output]int
 	afterStop error // the first one after a stop had cut all off
+	concluded bool
 
 	next int64 // sequence of the next plan
 	last Time  // time of the last plan
@@ -196,9 +197,12 @@ func (l *loop) runAll() error {
 // conclude keeps how the program has ended, when nothing of the loop runs any more. What fails after a stop has cut it
 // off may fail of that: if a drain was cut, that is the error.
 func (l *loop) conclude() {
-	left := l.left()
+	left, cut := l.left(), l.cutShort()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.concluded = true
 	switch {
-	case l.cutShort():
+	case cut:
 		l.ssc.fail(drainCut(left))
 	case errors.Is(context.Cause(l.life), ErrStopped):
 		if l.afterStop != nil {
@@ -236,11 +240,19 @@ func (l *loop) end(err error) {
 	case !errors.Is(context.Cause(l.life), ErrStopped):
 		l.ssc.fail(err)
 	case !stopped:
-		l.mu.Lock()
-		l.afterStop = cmp.Or(l.afterStop, err)
-		l.mu.Unlock()
+		l.failAfterStop(err)
 	}
 	l.kill(err)
+}
+
+// failAfterStop has conclude decide whether the program failed of what came after a stop, unless it has done so.
+func (l *loop) failAfterStop(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.concluded {
+		l.ssc.fail(err)
+	}
+	l.afterStop = cmp.Or(l.afterStop, err)
 }
 
 // finishing tells the planner that no further time is to be awaited, and by when all must be done.
