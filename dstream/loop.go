@@ -197,22 +197,28 @@ func (l *loop) runAll() error {
 // conclude keeps how the program has ended, when nothing of the loop runs any more. What fails after a stop has cut it
 // off may fail of that: if a drain was cut, that is the error.
 func (l *loop) conclude() {
-	left, cut := l.left(), l.cutShort()
+	left, stopped := l.left(), errors.Is(context.Cause(l.life), ErrStopped)
+	if l.verdict(stopped, left) == nil && stopped && left != "" {
+		l.ssc.leaveOpen(left)
+	}
+	l.ssc.durable.clean = l.committed == l.next
+}
+
+// verdict is the error of a stop that has left something, or of what came after it, nil for none of these.
+func (l *loop) verdict(stopped bool, left string) (err error) {
+	cut := l.cutShort()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.concluded = true
-	switch {
-	case cut:
-		l.ssc.fail(drainCut(left))
-	case errors.Is(context.Cause(l.life), ErrStopped):
-		if l.afterStop != nil {
-			l.ssc.fail(l.afterStop)
-		}
-		if left != "" {
-			l.ssc.leaveOpen(left)
-		}
+	if cut {
+		err = drainCut(left)
+	} else if stopped {
+		err = l.afterStop
 	}
-	l.ssc.durable.clean = l.committed == l.next
+	if err != nil {
+		l.ssc.fail(err)
+	}
+	return err
 }
 
 // cutShort tells, when nothing of the loop runs any more, whether a drain that had begun has left something: a stop cut
