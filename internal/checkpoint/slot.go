@@ -20,7 +20,7 @@ const (
 	slotMax = 64 << 20
 	// takeoverMax bounds one that begins an epoch. It is more, so that where a state has become too large for a slot an
 	// owner can come in at all, and release what is too much.
-	takeoverMax = 2 * slotMax
+	takeoverMax = 2 * slotMax // vfs.PutOnce reads as much back
 	// packMin is from how many bytes on a state is packed: the batches of long windows are many, and alike.
 	packMin = 1 << 20
 	// stateMax bounds a state that is not packed.

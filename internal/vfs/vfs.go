@@ -163,8 +163,8 @@ const (
 // String gives the answer's name.
 func (a Answer) String() string { return [...]string{"unknown", "ours", "theirs"}[a] }
 
-// putMax bounds what PutOnce reads back; nobody puts more.
-const putMax = 64 << 20
+// putMax bounds what PutOnce reads back; nobody puts more than the slot of a takeover may have.
+const putMax = 128 << 20
 
 // PutOnce is PutIfAbsent that settles what is unknown: it asks again, then reads the file back and compares. data must
 // hold a nonce, for two writers of equal data would both be told that it is theirs. Unknown is left only beside an
