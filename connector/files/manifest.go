@@ -146,11 +146,19 @@ const sweepAge = time.Hour
 
 // sweep removes, once, what attempts have left that died before this process. Before this one has committed a batch
 // another that stands still may put its manifest, which lists files that are old by then. Afterwards none up to that
-// batch counts any more that is not there; and what the manifests list has been shown.
-func (s *FolderSink[T]) sweep(ctx context.Context, e *effect) error {
+// batch counts any more that is not there; and what the manifests list has been shown. What cannot be removed waits for
+// the next process: the batch is shown.
+func (s *FolderSink[T]) sweep(ctx context.Context, e *effect) {
 	if e.swept {
-		return nil
+		return
 	}
+	e.swept = true
+	if err := s.removeLeft(ctx, e); err != nil {
+		s.warn("hidden files that an earlier process left could not be removed", err, "folder", s.dir)
+	}
+}
+
+func (s *FolderSink[T]) removeLeft(ctx context.Context, e *effect) error {
 	infos, err := s.fs.List(ctx, s.dir)
 	if err != nil {
 		return err
@@ -164,7 +172,6 @@ func (s *FolderSink[T]) sweep(ctx context.Context, e *effect) error {
 			}
 		}
 	}
-	e.swept = true
 	return nil
 }
 
@@ -285,7 +292,8 @@ func (s *FolderSink[T]) commit(ctx context.Context, e *effect, id dstream.Effect
 	if err := s.forget(ctx, e, numbers); err != nil || newest > id.Sequence {
 		return err
 	}
-	return s.sweep(ctx, e)
+	s.sweep(ctx, e)
+	return nil
 }
 
 // put puts a manifest; ours is false if there is one.

@@ -335,6 +335,38 @@ func TestFolderLateFiles(t *testing.T) {
 	})
 }
 
+// What an earlier process left and cannot be removed is warned of once, and no error of the batch, which is shown.
+func TestFolderCannotBeSwept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFolder(t)
+		old := f.open()
+		f.write(old, 0, "a")
+		left := f.prepare(old, 1, "b")
+		time.Sleep(2 * time.Hour)
+		tried := 0
+		var warned []string
+		s := files.NewFolderSink(f.disk.Mount(func(s vfs.Step) vfs.Fault {
+			if s.Op == "remove" && strings.Contains(s.Name, ".part-0000000001") {
+				tried++
+				return vfs.Fail
+			}
+			return vfs.None
+		}), "disk:/out", files.Text[string](), func(message string) { warned = append(warned, message) })
+		f.epoch++
+		if err := s.Open(t.Context(), sinkJob, f.epoch); err != nil {
+			t.Fatal(err)
+		}
+		f.write(s, 1, "b")
+		f.write(s, 2, "c")
+		if len(warned) != 1 || tried != 1 || len(left) == 0 {
+			t.Errorf("%d tries to remove %q, and warned of %q", tried, left, warned)
+		}
+		if got := f.names("part-000000000"); len(got) < 3 {
+			t.Errorf("files %q", got)
+		}
+	})
+}
+
 // A batch that is given up does not come in by who stood still between a look at the owner and the put of its manifest.
 func TestFolderBurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
