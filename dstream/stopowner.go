@@ -18,6 +18,9 @@ func (ssc *Context) heed(r checkpoint.StopRequest) {
 	if within <= 0 {
 		within = ssc.stopTimeout(!r.Now)
 	}
+	if left, draining := ssc.drainLeft(); draining && !r.Now {
+		within = min(within, left) // The deadline of the drain stands.
+	}
 	ssc.logger.Info("asked in the checkpoint to stop", "by", r.By.String(), "gracefully", !r.Now, "within", within)
 	ssc.log.Stopping(within)
 	go func() {
@@ -26,6 +29,22 @@ func (ssc *Context) heed(r checkpoint.StopRequest) {
 		// AwaitTermination tells its error.
 		_ = ssc.stop(ctx, stopping{graceful: !r.Now, keep: !conf.StopSparkContextByDefault.Get(ssc.conf)})
 	}()
+}
+
+// drainLeft is how much time a drain has left that was begun already.
+func (ssc *Context) drainLeft() (left time.Duration, draining bool) {
+	ssc.mu.Lock()
+	l := ssc.loop
+	ssc.mu.Unlock()
+	if l == nil {
+		return 0, false
+	}
+	select {
+	case <-l.drain:
+		return max(time.Until(l.deadline), ownerSeen), true
+	default:
+		return 0, false
+	}
 }
 
 // An OwnerStop says how [StopOwner] stops a program.
@@ -235,7 +254,8 @@ func (w *ownerWatch) over(s *checkpoint.Standing) error {
 		return fmt.Errorf("%s has ended without a clean stop, before its deadline; %s; see its log", w.owner.Owner,
 			left)
 	case s.Released && w.heeded && len(s.State.Opened()) == 0:
-		return fmt.Errorf("%s has ended without a clean stop; %s; see its log", w.owner.Owner, left)
+		return fmt.Errorf("%s has ended without a clean stop; no batch is open, but what receivers had stored may be "+
+			"left; see its log", w.owner.Owner)
 	case s.Released && w.heeded:
 		return fmt.Errorf("%w: %s has stopped; %s; more time gives --timeout or the program's %s", ErrDrainCut,
 			w.owner.Owner, left, conf.GracefulStopTimeout.Name())

@@ -173,6 +173,31 @@ func TestStopOwnerOfAFailure(t *testing.T) {
 	}
 }
 
+// TestStopOwnerOfADrain: a drain that was begun before it was asked for is cut when its own deadline comes.
+func TestStopOwnerOfADrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk, seen := vfs.NewDisk("disk"), []string{}
+		v := firstVersion(&seen, &sinkOf{})
+		ssc := v.context(t, disk.Mount(nil))
+		if err := ssc.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		lives(t, ssc, 3200*time.Millisecond)
+		v.sink.stuck.Store(true)
+		lives(t, ssc, time.Second)
+		ended := make(chan error, 1)
+		go func() { ended <- ssc.Stop(t.Context(), dstream.Graceful()) }()
+		time.Sleep(5 * time.Second)
+		lines, err := stopOwner(t, disk, dstream.OwnerStop{})
+		if !errors.Is(err, dstream.ErrDrainCut) {
+			t.Errorf("%v, and told\n%s", err, strings.Join(lines, "\n"))
+		}
+		if err := <-ended; !errors.Is(err, dstream.ErrDrainCut) {
+			t.Errorf("the program ended with %v", err)
+		}
+	})
+}
+
 // stopped is a program that is to be stopped.
 type stopped struct {
 	*dstream.Context
