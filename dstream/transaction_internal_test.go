@@ -82,15 +82,21 @@ func (s *bank) WriteAll(_ context.Context, effects []Staged) error {
 		}
 		all = append(all, text)
 	}
-	var err error
-	if len(s.answers) > 0 {
-		err, s.answers = s.answers[0], s.answers[1:]
-	}
 	text := strings.Join(all, ", ")
 	if len(text) > 100 {
 		text = fmt.Sprintf("%s ... (%d)", text[:20], len(text))
 	}
 	s.say("write %s", text)
+	return s.take(all)
+}
+
+// take stores rows, or gives the next answer. Several outputs may have one sink.
+func (s *bank) take(all []string) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.answers) > 0 {
+		err, s.answers = s.answers[0], s.answers[1:]
+	}
 	if err == nil {
 		s.rows = append(s.rows, all...)
 	}
