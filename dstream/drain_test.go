@@ -266,12 +266,7 @@ func TestADrainAwaitsTheDisk(t *testing.T) {
 			time.Sleep(time.Second)
 			return nil
 		}
-		dstream.ForeachRDD(dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)),
-			func(ctx context.Context, r *rdd.RDD[string], _ *dstream.Batch) error {
-				n, err := rdd.Count(ctx, r)
-				got += n
-				return err
-			})
+		countFed(ssc, f, &got)
 		if err := ssc.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -282,6 +277,16 @@ func TestADrainAwaitsTheDisk(t *testing.T) {
 			t.Errorf("%d processed after %v: %v", got, took, err)
 		}
 	})
+}
+
+// countFed counts what is processed of what a receiver stores.
+func countFed(ssc *dstream.Context, f *feed, n *int64) {
+	dstream.ForeachRDD(dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)),
+		func(ctx context.Context, r *rdd.RDD[string], _ *dstream.Batch) error {
+			more, err := rdd.Count(ctx, r)
+			*n += more
+			return err
+		})
 }
 
 // TestADrainLetsIn those who wait for the rate already.
@@ -302,12 +307,7 @@ func TestADrainLetsIn(t *testing.T) {
 		}}
 		f.stop = func(context.Context) error { wg.Wait(); return nil }
 		ssc, got := newContext(t, "spark.streaming.receiver.maxRate", "1"), int64(0)
-		dstream.ForeachRDD(dstream.ReceiverStream(ssc, "feed", dstream.Receiver[string](f)),
-			func(ctx context.Context, r *rdd.RDD[string], _ *dstream.Batch) error {
-				n, err := rdd.Count(ctx, r)
-				got += n
-				return err
-			})
+		countFed(ssc, f, &got)
 		if err := ssc.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -242,11 +242,7 @@ func TestReplayWithEffects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk, seen := vfs.NewDisk("disk"), []string{}
 		v := firstVersion(&seen, &sinkOf{})
-		ssc := v.context(t, disk.Mount(nil))
-		if err := ssc.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		lives(t, ssc, 5200*time.Millisecond)
+		ssc := v.runs(t, disk.Mount(nil), 5200*time.Millisecond)
 		how := dstream.Replay{Sequence: 2, Effects: true}
 		if _, _, err := replayOf(t, disk, v.build, how, "spark.master", v.master); !isHeld(err) {
 			t.Errorf("while the program runs: %v", err)

@@ -150,11 +150,7 @@ func TestStopOwnerOfAFailure(t *testing.T) {
 				disk, seen := vfs.NewDisk("disk"), []string{}
 				v := firstVersion(&seen, tt.sink)
 				v.settings = []string{"weir.streaming.failedBatch", "stop"}
-				ssc := v.context(t, disk.Mount(nil))
-				if err := ssc.Start(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				lives(t, ssc, 3200*time.Millisecond)
+				ssc := v.runs(t, disk.Mount(nil), 3200*time.Millisecond)
 				v.sink.stuck.Store(true)
 				lives(t, ssc, time.Second)
 				time.AfterFunc(5*time.Second, func() {
@@ -178,11 +174,7 @@ func TestStopOwnerOfADrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk, seen := vfs.NewDisk("disk"), []string{}
 		v := firstVersion(&seen, &sinkOf{})
-		ssc := v.context(t, disk.Mount(nil))
-		if err := ssc.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		lives(t, ssc, 3200*time.Millisecond)
+		ssc := v.runs(t, disk.Mount(nil), 3200*time.Millisecond)
 		v.sink.stuck.Store(true)
 		lives(t, ssc, time.Second)
 		ended := make(chan error, 1)
@@ -244,11 +236,7 @@ func TestStopIsNotAwaited(t *testing.T) {
 		disk, seen := vfs.NewDisk("disk"), []string{}
 		v := firstVersion(&seen, &sinkOf{})
 		v.sink.stuck.Store(true)
-		ssc := v.context(t, disk.Mount(nil))
-		if err := ssc.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		lives(t, ssc, 3200*time.Millisecond)
+		ssc := v.runs(t, disk.Mount(nil), 3200*time.Millisecond)
 		sc, err := rdd.NewContext(conf.New().Set("spark.master", "local[1]"), rdd.WithFileSystem(disk.Mount(nil)))
 		if err != nil {
 			t.Fatal(err)

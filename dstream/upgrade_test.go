@@ -144,6 +144,17 @@ func (v version) context(t *testing.T, m *vfs.Mount) *dstream.Context {
 	return ssc
 }
 
+// runs is a context that has run for a while, and goes on.
+func (v version) runs(t *testing.T, m *vfs.Mount, d time.Duration) *dstream.Context {
+	t.Helper()
+	ssc := v.context(t, m)
+	if err := ssc.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lives(t, ssc, d)
+	return ssc
+}
+
 // wroteUpTo checks that the sink has, of each batch up to the last one, what a program gives that was never stopped.
 func (v version) wroteUpTo(t *testing.T, batches int) {
 	t.Helper()

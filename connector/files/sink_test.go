@@ -156,8 +156,14 @@ type folder struct {
 
 func (f *folder) open() *files.FolderSink[string] {
 	f.t.Helper()
+	return f.openWith(nil)
+}
+
+// openWith opens a sink whose disk has faults.
+func (f *folder) openWith(fault func(vfs.Step) vfs.Fault) *files.FolderSink[string] {
+	f.t.Helper()
 	f.epoch++
-	s := files.NewFolderSink(f.disk.Mount(nil), "disk:/out", files.Text[string](),
+	s := files.NewFolderSink(f.disk.Mount(fault), "disk:/out", files.Text[string](),
 		func(message string) { f.warned = append(f.warned, message) })
 	if err := s.Open(f.t.Context(), sinkJob, f.epoch); err != nil {
 		f.t.Fatal(err)
@@ -303,7 +309,7 @@ func TestFolderLateFiles(t *testing.T) {
 		f := newFolder(t)
 		f.write(f.open(), 0, "a")
 		var next *files.FolderSink[string]
-		dying := files.NewFolderSink(f.disk.Mount(func(s vfs.Step) vfs.Fault {
+		dying := f.openWith(func(s vfs.Step) vfs.Fault {
 			switch {
 			case s.Op == "renameNew" && strings.HasSuffix(s.Name, "1.manifest"):
 				next = f.open()
@@ -314,11 +320,7 @@ func TestFolderLateFiles(t *testing.T) {
 				return vfs.Die
 			}
 			return vfs.None
-		}), "disk:/out", files.Text[string](), func(string) {})
-		f.epoch++
-		if err := dying.Open(t.Context(), sinkJob, f.epoch); err != nil {
-			t.Fatal(err)
-		}
+		})
 		made := f.prepare(dying, 1, "b")
 		time.Sleep(2 * time.Hour)
 		if err := dying.Commit(t.Context(), effect(1), made); !errors.Is(err, vfs.ErrDead) {
@@ -344,22 +346,17 @@ func TestFolderCannotBeSwept(t *testing.T) {
 		left := f.prepare(old, 1, "b")
 		time.Sleep(2 * time.Hour)
 		tried := 0
-		var warned []string
-		s := files.NewFolderSink(f.disk.Mount(func(s vfs.Step) vfs.Fault {
+		s := f.openWith(func(s vfs.Step) vfs.Fault {
 			if s.Op == "remove" && strings.Contains(s.Name, ".part-0000000001") {
 				tried++
 				return vfs.Fail
 			}
 			return vfs.None
-		}), "disk:/out", files.Text[string](), func(message string) { warned = append(warned, message) })
-		f.epoch++
-		if err := s.Open(t.Context(), sinkJob, f.epoch); err != nil {
-			t.Fatal(err)
-		}
+		})
 		f.write(s, 1, "b")
 		f.write(s, 2, "c")
-		if len(warned) != 1 || tried != 1 || len(left) == 0 {
-			t.Errorf("%d tries to remove %q, and warned of %q", tried, left, warned)
+		if len(f.warned) != 1 || tried != 1 || len(left) == 0 {
+			t.Errorf("%d tries to remove %q, and warned of %q", tried, left, f.warned)
 		}
 		if got := f.names("part-000000000"); len(got) < 3 {
 			t.Errorf("files %q", got)
@@ -631,17 +628,13 @@ func TestRangeFormat(t *testing.T) {
 func TestFolderHelps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFolder(t)
-		dying := files.NewFolderSink(f.disk.Mount(func(s vfs.Step) vfs.Fault {
+		dying := f.openWith(func(s vfs.Step) vfs.Fault {
 			if s.Op == "rename" {
 				return vfs.Die
 			}
 			return vfs.None
-		}), "disk:/out", files.Text[string](), func(string) {})
-		if err := dying.Open(t.Context(), sinkJob, 1); err != nil {
-			t.Fatal(err)
-		}
+		})
 		first := f.prepare(dying, 0, "a")
-		f.epoch = 1
 		s := f.open()
 		if _, ok, err := s.Newest(t.Context(), "out", ""); ok || err != nil {
 			t.Fatal(ok, err)
@@ -699,18 +692,14 @@ func TestFolderManifestIsSure(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					f := newFolder(t)
 					left := tt.times
-					s := files.NewFolderSink(f.disk.Mount(func(s vfs.Step) vfs.Fault {
+					s := f.openWith(func(s vfs.Step) vfs.Fault {
 						if left == 0 || s.Op != "syncdir" || !strings.HasSuffix(s.Name, "/aad370b6c54a") {
 							return vfs.None
 						}
 						left--
 						return tt.fault
-					}), "disk:/out", files.Text[string](), func(string) {})
-					if err := s.Open(t.Context(), sinkJob, 1); err != nil {
-						t.Fatal(err)
-					}
+					})
 					made := f.prepare(s, 0, "a")
-					f.epoch = 1
 					other := f.open()
 					if last, _, err := other.Newest(t.Context(), "out", ""); last != -1 || err != nil {
 						t.Fatal(last, err)
